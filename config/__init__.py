@@ -1,0 +1,1 @@
+"""Typed settings and every path the product owns. Imports nothing of ours."""

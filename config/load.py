@@ -1,0 +1,70 @@
+"""Reads defaults.toml and the owner's config.toml into one ``Settings``; every error is collected."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config.settings import Settings
+
+
+class ConfigurationError(Exception):
+    """config.toml has {count} mistakes. Mend the lines named and run `iaipctl status` again."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(f"{path}: " + "; ".join(problems) + ". Nothing was changed; mend the file and try again.")
+
+
+def load_settings(path: Path) -> Settings:
+    """The defaults, overlaid with the file at ``path`` if there is one.
+
+    Raises ConfigurationError naming every unknown key and every wrong value at once.
+    """
+    defaults = tomllib.loads(resources.files("config").joinpath("defaults.toml").read_text("utf-8"))
+    if not path.exists():
+        return msgspec.convert(defaults, Settings)
+    try:
+        chosen = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(path, [f"not TOML ({error})"]) from error
+    problems = [
+        problem
+        for section, values in chosen.items()
+        for problem in _section_problems(section, values, defaults)
+    ]
+    if problems:
+        raise ConfigurationError(path, problems)
+    return msgspec.convert(_overlay(defaults, chosen), Settings)
+
+
+def _section_problems(section: str, values: Any, defaults: dict[str, Any]) -> list[str]:
+    if section not in defaults:
+        return [f"unknown section [{section}]{_suggestion(section, defaults)}"]
+    if not isinstance(values, dict):
+        return [f"{section} must be a section, [{section}]"]
+    problems = []
+    for key, value in values.items():
+        if key not in defaults[section]:
+            problems.append(f"unknown key {section}.{key}{_suggestion(key, defaults[section])}")
+            continue
+        trial = _overlay(defaults, {section: {key: value}})
+        try:
+            msgspec.convert(trial, Settings)
+        except msgspec.ValidationError as error:
+            problems.append(f"{section}.{key}: {str(error).split(' - at ')[0]}")
+    return problems
+
+
+def _suggestion(word: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _overlay(defaults: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    return {section: {**values, **chosen.get(section, {})} for section, values in defaults.items()}

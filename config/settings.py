@@ -1,0 +1,111 @@
+"""The settings, typed and frozen. Their defaults and their documentation are in defaults.toml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Meta(gt=0.0)]
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class QmdSettings(_Section):
+    config: str
+    index: str
+    package: str
+    node: str
+    timeout: Seconds
+    single_thread: bool
+
+
+class WatchSettings(_Section):
+    quiet: Seconds
+    at_most: Seconds
+    scan_every: Seconds
+    largest_document: Positive
+    excluded_folders: list[str]
+
+
+class ScheduleSettings(_Section):
+    window: str
+    new_pairs: Positive
+    new_expansions: Positive
+    targets: list[Literal["embedding", "expansion"]]
+
+
+class DatasetSettings(_Section):
+    minimum_pairs: Positive
+    minimum_expansions: Positive
+    development_share: Share
+    test_share: Share
+    most_test_queries: Positive
+    most_expansion_queries: Positive
+    seed: int
+
+
+class EmbeddingRecipe(_Section):
+    base: str
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: float
+    warmup_share: Share
+    max_tokens: Positive
+    precision: Literal["auto", "float32", "bfloat16"]
+    hard_negatives: Annotated[int, Meta(ge=0)]
+    negative_margin: Share
+    average_weights: list[Share]
+    checkpoint_steps: Positive
+    most_pairs: Positive
+    quantisation: Literal["f16", "q8_0"]
+
+
+class ExpansionRecipe(_Section):
+    base: str
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: float
+    warmup_share: Share
+    max_tokens: Positive
+    precision: Literal["auto", "float32", "bfloat16"]
+    rank: Positive
+    alpha: Positive
+    checkpoint_steps: Positive
+    most_rows: Positive
+    quantisation: Literal["f16", "q8_0", "q4_k_m"]
+
+
+class GateSettings(_Section):
+    alpha: Share
+    guard_margin: Share
+    fewest_queries: Positive
+    weak_below: Share
+    strong_above: Share
+    parity_f16: Share
+    parity_q8_0: Share
+    parity_overlap: Share
+    slowest_ratio: float
+    parity_generation: Share
+
+
+class ReleaseSettings(_Section):
+    keep: Positive
+    trial_queries: Positive
+
+
+class Settings(_Section):
+    """Everything an owner can set, by section of ``config.toml``."""
+
+    qmd: QmdSettings
+    watch: WatchSettings
+    schedule: ScheduleSettings
+    dataset: DatasetSettings
+    embedding: EmbeddingRecipe
+    expansion: ExpansionRecipe
+    gate: GateSettings
+    release: ReleaseSettings

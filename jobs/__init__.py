@@ -1,0 +1,1 @@
+"""What a job is and does. Knows no scheduler and no operating system service."""

@@ -1,0 +1,71 @@
+"""Models, checkpoints, exported files and releases."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Quantisation = Literal["f16", "q8_0", "q4_k_m"]
+
+
+class BaseModel(Struct, frozen=True, kw_only=True):
+    """An unquantised base in Hugging Face layout (safetensors, tokenizer) on this machine.
+
+    ``digest`` names its bytes; ``query_prompt`` and ``document_prompt`` are QMD's serving
+    prompts for it, with ``{query}``, ``{title}`` and ``{text}`` to fill in.
+    """
+
+    name: str
+    directory: str
+    digest: str
+    kind: Literal["embedding", "expansion"]
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """One report of a running training. ``rate`` is in ``unit`` per second, ``eta`` in seconds."""
+
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    unit: Literal["pairs", "tokens"]
+    eta: float
+    note: str = ""
+
+
+class TrainedModel(Struct, frozen=True, kw_only=True):
+    """A trained, merged model in Hugging Face layout. ``facts`` go into the release's metadata."""
+
+    directory: str
+    steps: int
+    seconds: float
+    final_loss: float
+    facts: dict[str, str]
+
+
+class Parity(Struct, frozen=True, kw_only=True):
+    """How faithfully a GGUF computes what the trained model computes. ``problems`` is empty when it may be used."""
+
+    measures: dict[str, float]
+    problems: tuple[str, ...]
+
+
+class ExportedModel(Struct, frozen=True, kw_only=True):
+    """A GGUF in a content-addressed place: its file name ends in 12 digits of its ``sha256``."""
+
+    gguf: str
+    sha256: str
+    quantisation: Quantisation
+    parity: Parity
+
+
+class LiveModel(Struct, frozen=True, kw_only=True):
+    """One target's model in a release."""
+
+    base: str
+    gguf: str
+    sha256: str
+
+
+ReleaseState = Literal["live", "previous", "trial", "rolled-back", "withdrawn"]

@@ -1,0 +1,104 @@
+"""Training rows with their lineage, and the sets and splits made of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from jobs.domain.corpus import DocumentId
+
+Target = Literal["embedding", "expansion"]
+ExpansionKind = Literal["lex", "vec", "hyde"]
+Generator = Literal["title", "heading", "link", "alias", "tag", "curated", "key-terms"]
+Split = Literal["train", "development", "test"]
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Where a row comes from. A curated row names its file as ``document.path``."""
+
+    document: DocumentId
+    sha256: str
+    start: int
+    length: int
+    generator: Generator
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """A query and a passage that answers it. ``title`` is the passage's document title as QMD extracts it.
+
+    ``query`` and ``passage`` are raw text: the serving prompts are put on by the trainer.
+    ``relevant`` are the documents a search for the query should find.
+    """
+
+    query: str
+    title: str
+    passage: str
+    relevant: tuple[DocumentId, ...]
+    language: str
+    origin: Origin
+
+
+class ExpansionLine(Struct, frozen=True, kw_only=True):
+    kind: ExpansionKind
+    text: str
+
+
+class Expansion(Struct, frozen=True, kw_only=True):
+    """A query and the lines QMD's expansion model should answer it with."""
+
+    query: str
+    lines: tuple[ExpansionLine, ...]
+    language: str
+    origin: Origin
+    relevant: tuple[DocumentId, ...] = ()
+
+
+class JudgedQuery(Struct, frozen=True, kw_only=True):
+    """A query with its relevant documents (grade ≥ 1), as the gate asks it."""
+
+    id: str
+    text: str
+    relevant: dict[str, int]
+    """``str(DocumentId)`` → grade."""
+    language: str = "und"
+    must_pass: bool = False
+    seen: bool = False
+    """Whether a relevant document is a source of training rows."""
+
+
+class QuerySet(Struct, frozen=True, kw_only=True):
+    """A named set of judged queries. ``kind`` curated: the owner's own; held-out: made from documents kept back."""
+
+    name: str
+    kind: Literal["curated", "held-out"]
+    queries: tuple[JudgedQuery, ...]
+
+
+class DatasetCounts(Struct, frozen=True, kw_only=True):
+    """How many rows of each split, generator and language, and how many source lines were dropped and why."""
+
+    rows: dict[str, int]
+    generators: dict[str, int]
+    languages: dict[str, int]
+    dropped: dict[str, int]
+
+
+class SourceDocument(Struct, frozen=True, kw_only=True):
+    id: DocumentId
+    sha256: str
+    rows: int
+
+
+class DatasetManifest(Struct, frozen=True, kw_only=True):
+    """What a dataset directory holds. ``name`` is the digest of its rows."""
+
+    name: str
+    target: Target
+    generator_version: int
+    seed: int
+    counts: DatasetCounts
+    sources: tuple[SourceDocument, ...]
+    excluded: int
+    curated_problems: tuple[str, ...]
+    """``file:line: what is wrong`` for every curated line that was left out."""

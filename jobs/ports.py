@@ -1,0 +1,102 @@
+"""What the stages need from the outside, each at most five methods. Adapters implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from config.settings import EmbeddingRecipe, ExpansionRecipe
+from jobs.domain.artifacts import BaseModel, Parity, Progress, Quantisation, TrainedModel
+from jobs.domain.corpus import Collection, Document, DocumentId
+from jobs.domain.examples import Expansion, JudgedQuery, Pair
+from jobs.domain.gates import Answer
+from jobs.domain.recipe import Intensity
+
+Report = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
+
+
+class Corpus(Protocol):
+    """The documents of the knowledge base that may be read for training."""
+
+    def collections(self) -> Sequence[Collection]: ...
+
+    def read(self, document: DocumentId) -> Document:
+        """Raises BadInput if it is gone, too large, binary or not UTF-8."""
+        ...
+
+
+class EmbeddingTrainer(Protocol):
+    """Fine-tunes an embedding model on pairs."""
+
+    def train(
+        self,
+        base: BaseModel,
+        recipe: EmbeddingRecipe,
+        intensity: Intensity,
+        train: Sequence[Pair],
+        development: Sequence[Pair],
+        work: Path,
+        report: Report,
+        should_stop: ShouldStop,
+    ) -> TrainedModel:
+        """Trains in ``work`` (checkpoints in ``work/checkpoints``), resuming exactly from the newest whole
+        checkpoint found there. The same inputs give the same weights, interrupted or not.
+
+        Raises Stopped, with a checkpoint published, soon after ``should_stop()`` is true.
+        """
+        ...
+
+
+class ExpansionTrainer(Protocol):
+    """Fine-tunes a generative model on expansions, by LoRA, and merges the result into its base."""
+
+    def train(
+        self,
+        base: BaseModel,
+        recipe: ExpansionRecipe,
+        intensity: Intensity,
+        train: Sequence[Expansion],
+        development: Sequence[Expansion],
+        work: Path,
+        report: Report,
+        should_stop: ShouldStop,
+    ) -> TrainedModel:
+        """As EmbeddingTrainer.train."""
+        ...
+
+
+class Exporter(Protocol):
+    """Turns a model in Hugging Face layout into a GGUF and proves that it is the same model."""
+
+    def tool_version(self) -> str:
+        """Changes whenever the converter, the quantiser or the checking library changes."""
+        ...
+
+    def export(self, model: Path, quantisation: Quantisation, gguf: Path) -> None:
+        """Writes ``gguf``. Raises BadInput for a quantised base or a missing tokenizer, ToolFailed otherwise."""
+        ...
+
+    def embedding_parity(self, model: Path, gguf: Path, quantisation: Quantisation, passages: Sequence[str]) -> Parity:
+        """Compares token ids, pooling, cosine and top-10 overlap on the passages."""
+        ...
+
+    def generation_parity(self, model: Path, gguf: Path, quantisation: Quantisation, queries: Sequence[str]) -> Parity:
+        """Compares token ids and greedy next tokens on the queries."""
+        ...
+
+
+class SearchArm(Protocol):
+    """One shadow search engine with its own configuration and index, its models loaded once."""
+
+    def index(self, on_progress: Callable[[int, int], None]) -> int:
+        """Reads the collections and embeds what has no vector yet; returns the number of passages with a vector."""
+        ...
+
+    def ask(self, queries: Sequence[JudgedQuery], how: str, limit: int) -> Iterator[Answer]:
+        """Searches for each query, in order. ``how`` is ``lexical`` (BM25), ``vector`` (the embedding model
+        alone), ``plain`` (BM25 and vectors fused, no expansion) or ``hybrid`` (with expansion, no reranking)."""
+        ...
+
+    def close(self) -> None: ...

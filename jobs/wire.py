@@ -1,0 +1,75 @@
+"""What passes between the daemon and a worker: one JobSpec on stdin, Events as JSON lines on stdout."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from jobs.domain.artifacts import Progress
+from jobs.domain.examples import Target
+
+Stage = Literal["dataset", "baseline", "train", "export", "validate", "deploy"]
+
+
+class JobSpec(Struct, frozen=True, kw_only=True):
+    """All a worker needs to know. ``earlier`` maps each finished stage of the run to its result.
+
+    ``target`` is none for a dataset job that only keeps the examples fresh."""
+
+    job: int
+    stage: Stage
+    home: str
+    run: int | None = None
+    target: Target | None = None
+    forced: bool = False
+    attempts_on_set: dict[str, int] = {}
+    """How often each query set (by digest) has judged this target before: the gate's alpha budget."""
+    earlier: dict[str, Any] = {}
+
+
+class Phase(Struct, frozen=True, kw_only=True, tag="phase"):
+    """What the job is doing now, in a few words without any note's text."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+class Step(Struct, frozen=True, kw_only=True, tag="progress"):
+    progress: Progress
+
+
+class Done(Struct, frozen=True, kw_only=True, tag="done"):
+    """``ends_run`` is set when the run ends here without an error, with its reason in words."""
+
+    result: dict[str, Any]
+    ends_run: str | None = None
+
+
+class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
+    message: str
+    remedy: str
+    kind: str
+
+
+Event = Phase | Step | Done | Failed
+CONTROL_STOP = "checkpoint-and-exit"
+
+_decoder = msgspec.json.Decoder(Event)
+_spec_decoder = msgspec.json.Decoder(JobSpec)
+
+
+def encode(message: Event | JobSpec) -> bytes:
+    """One line, newline included."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decode_event(line: bytes) -> Event:
+    """Raises msgspec.DecodeError (a ValueError) for anything that is not an event."""
+    return _decoder.decode(line)
+
+
+def decode_spec(line: bytes) -> JobSpec:
+    return _spec_decoder.decode(line)
