@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
-from jobs.domain.artifacts import BaseModel, Parity, Progress, Quantisation, TrainedModel
+from jobs.domain.artifacts import BaseModel, Parity, Progress, Quantisation, SearchModels, TrainedModel
 from jobs.domain.corpus import Collection, Document, DocumentId
-from jobs.domain.examples import Expansion, JudgedQuery, Pair
-from jobs.domain.gates import Answer
+from jobs.domain.examples import Expansion, JudgedQuery, Pair, QuerySet
+from jobs.domain.gates import Answer, QueryScore
 from jobs.domain.recipe import Intensity
 
 Report = Callable[[Progress], None]
@@ -90,8 +90,12 @@ class Exporter(Protocol):
 class SearchArm(Protocol):
     """One shadow search engine with its own configuration and index, its models loaded once."""
 
-    def index(self, on_progress: Callable[[int, int], None]) -> int:
-        """Reads the collections and embeds what has no vector yet; returns the number of passages with a vector."""
+    def index(self, on_progress: Callable[[int, int], None], *, reread: bool, afresh: bool) -> int:
+        """Embeds what has no vector yet; returns the number of passages with a vector.
+
+        ``reread``: first read the collections' folders again; else the index's own documents stay as they
+        are, so that two arms search the same text. ``afresh``: drop every vector first.
+        """
         ...
 
     def ask(self, queries: Sequence[JudgedQuery], how: str, limit: int) -> Iterator[Answer]:
@@ -100,3 +104,31 @@ class SearchArm(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class SearchEngine(Protocol):
+    """QMD: its configuration, its indexes, and arms to ask."""
+
+    def version(self) -> str: ...
+
+    def models(self, configuration: Path) -> SearchModels:
+        """What the configuration names. Raises BadInput, with the line, if it cannot be read."""
+        ...
+
+    def configured(self, configuration: str, models: SearchModels) -> str:
+        """The text of a configuration with other models and everything else as it was. Pure."""
+        ...
+
+    def open_arm(self, configuration: Path, index: Path, models: SearchModels) -> SearchArm:
+        """Starts a search process of its own on that index. Raises ToolFailed naming a model that is not here."""
+        ...
+
+    def refresh(self, configuration: Path, index: Path, queries: Sequence[str]) -> list[str]:
+        """Updates a live index incrementally and asks it the queries; returns what is wrong, in words."""
+        ...
+
+
+class Scorer(Protocol):
+    """Retrieval metrics per query."""
+
+    def score(self, query_set: QuerySet, answers: Sequence[Answer]) -> tuple[QueryScore, ...]: ...

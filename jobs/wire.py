@@ -27,6 +27,8 @@ class JobSpec(Struct, frozen=True, kw_only=True):
     attempts_on_set: dict[str, int] = {}
     """How often each query set (by digest) has judged this target before: the gate's alpha budget."""
     earlier: dict[str, Any] = {}
+    documents: tuple[tuple[str, str, str], ...] = ()
+    """For dataset jobs: (collection, path, sha256) of every readable document."""
 
 
 class Phase(Struct, frozen=True, kw_only=True, tag="phase"):

@@ -60,6 +60,14 @@ class ExportedModel(Struct, frozen=True, kw_only=True):
     parity: Parity
 
 
+class SearchModels(Struct, frozen=True, kw_only=True):
+    """The models QMD's configuration names: ``hf:`` addresses or absolute paths; none: QMD's default."""
+
+    embed: str | None = None
+    generate: str | None = None
+    rerank: str | None = None
+
+
 class LiveModel(Struct, frozen=True, kw_only=True):
     """One target's model in a release."""
 

@@ -1,0 +1,1 @@
+"""The resident process and its remote control. Never imports an ML library."""

@@ -1,0 +1,89 @@
+"""iaipctl: the handles on iaipd and its releases."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from config.load import ConfigurationError
+from config.paths import Home, default_home
+from daemon.cli.result import FAILED, NOT_FOUND, REFUSED, USAGE, show
+from daemon.cli.root import Context
+from jobs.domain.errors import IaipError, Refused
+
+COMMANDS = {
+    "init": "set up a home and take your QMD configuration and index in as release v0",
+    "status": "is it well, what runs, what is live, is it better than before",
+    "run": "start a run of a target now",
+    "wait": "wait until a run has ended",
+    "queue": "list jobs; cancel, retry, pause or resume one",
+    "verdict": "how the last candidate compared, per query set",
+    "releases": "list the releases",
+    "rollback": "go back to the release before, or to any other; works with the daemon down",
+    "why": "what decided about a job, a run or a release",
+    "models": "list base models; fetch one (the only command that uses the network)",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    parser, named = _parser(given)
+    options = parser.parse_args(given)
+    if named is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    home = Path(options.home).expanduser().absolute() if options.home else default_home(os.environ)
+    try:
+        module = importlib.import_module(f"daemon.cli.{named}")
+        return show(module.run(options, Context(Home(root=home))), as_json=options.json)
+    except IaipError as error:
+        print(f"iaipctl: {error.message}\n  next: {error.remedy}", file=sys.stderr)
+        return REFUSED if isinstance(error, Refused) else FAILED
+    except ConfigurationError as error:
+        print(f"iaipctl: {error}", file=sys.stderr)
+        return FAILED
+    except KeyError as error:
+        print(f"iaipctl: there is no {error.args[0]}; `iaipctl queue` lists what there is", file=sys.stderr)
+        return NOT_FOUND
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("iaipctl: stopped watching; the daemon goes on", file=sys.stderr)
+        return 130
+
+
+def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, str | None]:
+    """Only the named command's module is imported: the others cost nothing."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--home", metavar="DIR", default=None, help="where everything lives (or IAIP_HOME)")
+    common.add_argument("--json", action="store_true", help="a versioned JSON document on stdout")
+    parser = argparse.ArgumentParser(
+        prog="iaipctl",
+        description="Your notes change; your own machine trains your search; it goes live only if it got better.",
+        parents=[common],
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    named = next((word for word in given if word in COMMANDS), None)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=text, description=text, parents=[_without_defaults(common)], conflict_handler="resolve"
+        )
+        if name == named:
+            importlib.import_module(f"daemon.cli.{name}").add_arguments(command)
+    return parser, named
+
+
+def _without_defaults(common: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The common options after the command as well; not given there, they keep what was given before it."""
+    copy = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    copy.add_argument("--home", metavar="DIR", help="where everything lives (or IAIP_HOME)")
+    copy.add_argument("--json", action="store_true", help="a versioned JSON document on stdout")
+    return copy
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""iaipctl init: a home, and the owner's QMD files adopted as release v0."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from daemon.cli.result import Result
+from daemon.cli.root import Context
+from daemon.ledger.books import open_books
+from jobs.domain.artifacts import LiveModel
+from jobs.domain.errors import BadInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Safe to repeat. Your QMD configuration and index are copied into release v0 first, then linked."
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    from jobs.adapters.qmd_config import read_collections, read_models
+
+    home, files = context.home, context.qmd_files
+    if not files.config.exists():
+        raise BadInput(
+            f"QMD has no configuration at {files.config}",
+            remedy="add your notes first: `qmd collection add FOLDER --name notes`, then run `iaipctl init` again",
+        )
+    collections = read_collections(files.config)
+    models = read_models(files.config)
+    for directory in (
+        home.root,
+        home.curated / "embedding",
+        home.curated / "expansion",
+        home.evaluation,
+        home.logs,
+        home.datasets,
+        home.stages,
+    ):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    targets = {}
+    for target, address in (("embedding", models.embed), ("expansion", models.generate)):
+        if address:
+            targets[target] = LiveModel(base="adopted", gguf=address, sha256="")
+    context.releases.adopt(files, datetime.now(UTC), targets)
+    open_books(home.ledger)
+    lines = [f"home       {home.root}", f"live       {context.releases.live()}"]
+    lines += [f"collection {collection.name}: {collection.path}" for collection in collections]
+    return Result(
+        schema="iaip.init/1",
+        data={"home": str(home.root), "live": context.releases.live(), "collections": [c.name for c in collections]},
+        text="\n".join(lines),
+        talk="Next: start the daemon with `iaipd`, and look with `iaipctl status`.",
+    )

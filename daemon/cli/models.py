@@ -1,0 +1,78 @@
+"""iaipctl models [list | fetch NAME | gguf NAME FOLDER]: base models.
+
+Fetching is the only thing in the product that uses the network, and only by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from daemon.cli.result import FAILED, NOT_FOUND, Result, table
+from daemon.cli.root import Context
+
+FETCH_SECONDS = 4 * 3600
+GGUF_SECONDS = 3600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("list", "fetch", "gguf"), default="list")
+    parser.add_argument("name", nargs="?", help="a name from the list")
+    parser.add_argument("folder", nargs="?", help="gguf: where to write an untrained GGUF that QMD can use at once")
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    catalogue = tomllib.loads(resources.files("config").joinpath("models.toml").read_text("utf-8"))
+    if options.action == "list":
+        return _list(catalogue, context)
+    entry = catalogue.get(options.name or "")
+    if options.action == "gguf" and entry is not None and options.folder:
+        return _gguf(options.name, entry["kind"], options.folder, context)
+    if entry is None or "repository" not in entry:
+        return Result(
+            schema="iaip.models/1",
+            data={"name": options.name},
+            text="",
+            talk="nothing to fetch under that name; `iaipctl models` lists what there is",
+            code=NOT_FOUND,
+        )
+    place = context.home.base_models / options.name
+    print(f"fetching {entry['repository']} into {place}", file=sys.stderr)
+    command = [sys.executable, "-m", "jobs.adapters.model_hub", entry["repository"], entry["revision"], str(place)]
+    code = subprocess.run(command, timeout=FETCH_SECONDS, check=False).returncode
+    return Result(
+        schema="iaip.models/1",
+        data={"name": options.name, "fetched": code == 0},
+        text=f"{options.name} is here; set [{entry['kind']}] base = \"{options.name}\" in config.toml" if code == 0 else "",
+        talk="" if code == 0 else "nothing was changed; try again when the network is there",
+        code=0 if code == 0 else FAILED,
+    )
+
+
+def _gguf(name: str, kind: str, folder: str, context: Context) -> Result:
+    command = [sys.executable, "-m", "jobs.base_gguf", str(context.home.root), kind, name, str(Path(folder).absolute())]
+    made = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=GGUF_SECONDS, check=False)
+    path = made.stdout.strip().rpartition("\n")[2]
+    return Result(
+        schema="iaip.models/1",
+        data={"name": name, "gguf": path or None},
+        text=path,
+        talk="" if made.returncode else f"name it under models: in QMD's index.yml, then `qmd embed`",
+        code=FAILED if made.returncode else 0,
+    )
+
+
+def _list(catalogue: dict[str, dict[str, str]], context: Context) -> Result:
+    rows = []
+    for name, entry in catalogue.items():
+        here = "embedded" if "package" in entry else "yes" if (context.home.base_models / name).is_dir() else "no"
+        rows.append([name, entry["kind"], here, entry["note"]])
+    return Result(
+        schema="iaip.models/1",
+        data={"models": [dict(zip(("name", "kind", "here", "note"), row, strict=True)) for row in rows]},
+        text=table(["name", "for", "here", ""], rows),
+    )

@@ -1,0 +1,74 @@
+"""iaipctl queue: the jobs, newest first, and what can be done about one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from daemon.cli.result import DONE, NOT_RUNNING, REFUSED, Result, table
+from daemon.cli.root import Context
+from daemon.ledger.records import Job
+
+ACTIONS = ("cancel", "retry", "pause", "resume")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("list", "show", *ACTIONS), default="list")
+    parser.add_argument("job", nargs="?", type=int, help="a job's number, for all but list")
+    parser.add_argument("--limit", type=int, default=20, help="so many jobs at most (default 20)")
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    if options.action == "list":
+        return _list(options.limit, context)
+    if options.job is None:
+        return Result(
+            schema="iaip.queue/1", data={}, text="", talk=f"which job? `iaipctl queue {options.action} NUMBER`", code=2
+        )
+    found = context.books.jobs.job(options.job)
+    if options.action == "show":
+        data = msgspec.to_builtins(found)
+        return Result(schema="iaip.job/1", data=data, text="\n".join(f"{k:12} {v}" for k, v in data.items()))
+    return _act(options.action, options.job, context)
+
+
+def _list(limit: int, context: Context) -> Result:
+    jobs = context.books.jobs.recent(limit)
+    rows = [[str(j.id), str(j.run or "–"), j.target or "–", j.stage, j.state, _note(j)] for j in jobs]
+    return Result(
+        schema="iaip.queue/1",
+        data={"jobs": [_data(job) for job in jobs]},
+        text=table(["job", "run", "target", "stage", "state", ""], rows) if rows else "no job yet",
+    )
+
+
+def _data(job: Job) -> dict[str, Any]:
+    kept = ("id", "run", "target", "stage", "state", "attempts", "phase", "error", "remedy", "created_at", "ended_at")
+    whole: dict[str, Any] = msgspec.to_builtins(job)
+    return {key: whole[key] for key in kept}
+
+
+def _note(job: Job) -> str:
+    return (job.error or (job.phase if job.state == "running" else "") or "")[:70]
+
+
+def _act(action: str, job: int, context: Context) -> Result:
+    answer = context.ask(action, {"job": job})
+    if answer is None:
+        return Result(
+            schema="iaip.queue/1",
+            data={"job": job, "waiting": True},
+            text="",
+            talk="The daemon is not running: the request is kept and done when it starts. Next: `iaipd`",
+            code=NOT_RUNNING,
+        )
+    refused = answer.get("refused")
+    return Result(
+        schema="iaip.queue/1",
+        data=answer,
+        text="" if refused else f"job {job}: {answer['state']}",
+        talk=f"{refused}. Next: `iaipctl queue`" if refused else "",
+        code=REFUSED if refused else DONE,
+    )

@@ -1,0 +1,73 @@
+"""The command line's composition root: what a command may use, opened when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from config.load import load_settings
+from config.paths import Home, QmdFiles, qmd_files
+from config.settings import Settings
+from daemon.ledger.books import Books, open_books
+from daemon.system.lock import running_pid
+from jobs.domain.errors import BadInput
+from jobs.releases import Releases
+
+ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """One call of iaipctl on one home."""
+
+    home: Home
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(self.home.config_file)
+
+    @cached_property
+    def books(self) -> Books:
+        """Raises BadInput before ``iaipctl init``."""
+        if not self.home.ledger.exists():
+            raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+        return open_books(self.home.ledger)
+
+    @cached_property
+    def releases(self) -> Releases:
+        return Releases(self.home.releases, _merged)
+
+    @cached_property
+    def qmd_files(self) -> QmdFiles:
+        """The settings' places, else where QMD itself looks."""
+        from pathlib import Path
+
+        found = qmd_files(os.environ)
+        chosen = self.settings.qmd
+        return QmdFiles(
+            config=Path(chosen.config).expanduser() if chosen.config else found.config,
+            index=Path(chosen.index).expanduser() if chosen.index else found.index,
+        )
+
+    def daemon_pid(self) -> int | None:
+        return running_pid(self.home.daemon_lock)
+
+    def ask(self, action: str, argument: dict[str, Any]) -> dict[str, Any] | None:
+        """The daemon's answer; none when it is down: the request then waits for it."""
+        request = self.books.requests.put(action, argument, datetime.now(UTC))
+        deadline = time.monotonic() + (ANSWER_SECONDS if self.daemon_pid() is not None else 0.0)
+        while time.monotonic() < deadline:
+            if (answer := self.books.requests.answer(request)) is not None:
+                return answer
+            time.sleep(0.05)
+        return None
+
+
+def _merged(live: str, other: str) -> str:
+    from jobs.adapters.qmd_config import merged  # YAML is loaded by the commands that switch, not by `status`
+
+    return merged(live, other)

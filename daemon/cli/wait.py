@@ -1,0 +1,70 @@
+"""iaipctl wait [RUN]: until a run has ended. The exit code tells how."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import msgspec
+
+from daemon.cli.result import DONE, FAILED, NOT_FOUND, NOT_RUNNING, TRY_LATER, Result
+from daemon.cli.root import Context
+from daemon.cli.status import job_line
+
+POLL_SECONDS = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", type=int, help="the run's number (default: the latest)")
+    parser.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up after so long (exit 75)")
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    latest = context.books.jobs.latest_run()
+    number = options.run or (latest.id if latest else None)
+    if number is None:
+        return Result(
+            schema="iaip.wait/1",
+            data={"run": None},
+            text="",
+            talk="there was no run yet; start one: `iaipctl run embedding`",
+            code=NOT_FOUND,
+        )
+    return until_ended(number, options.timeout, context)
+
+
+def until_ended(number: int, timeout: float | None, context: Context) -> Result:
+    """Shows progress on a terminal's stderr while it waits."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    shown = ""
+    while (found := context.books.jobs.run(number)).state == "active":
+        if context.daemon_pid() is None:
+            return Result(
+                schema="iaip.wait/1",
+                data={"run": msgspec.to_builtins(found)},
+                text="",
+                talk="the daemon is not running; the run goes on when it is started: `iaipd`",
+                code=NOT_RUNNING,
+            )
+        if deadline is not None and time.monotonic() > deadline:
+            return Result(
+                schema="iaip.wait/1",
+                data={"run": msgspec.to_builtins(found)},
+                text="",
+                talk=f"run {number} still goes on",
+                code=TRY_LATER,
+            )
+        line = next((job_line(j) for j in context.books.jobs.of_run(number) if j.state == "running"), "waiting")
+        if line != shown and sys.stderr.isatty():
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+            shown = line
+        time.sleep(POLL_SECONDS)
+    if shown:
+        print(file=sys.stderr)
+    return Result(
+        schema="iaip.wait/1",
+        data={"run": msgspec.to_builtins(found)},
+        text=f"run {number}, {found.target}: {found.outcome or found.state}: {found.reason}",
+        code=DONE if found.state == "done" else FAILED,
+    )

@@ -1,0 +1,245 @@
+"""make demo: the whole loop on real parts, in a folder of its own, through the product's own commands.
+
+Real notes, real QMD, the real daemon, real training. Nothing outside ``.demo/`` is touched: a folder
+given with --kb is copied first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from daemon.cli.result import table
+from daemon.cli.root import Context
+from daemon.cli.wait import job_line
+from config.paths import Home
+from jobs.validate import BaselineResult
+
+PROJECT = Path(__file__).resolve().parent.parent
+SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 600, 60_000, 140
+START_SECONDS = 30.0
+CONFIGURATION = """\
+# A faster pulse than the defaults, so that the loop fits into a few minutes on a small machine.
+[watch]
+quiet = 1.0
+
+[dataset]
+most_test_queries = 150
+most_expansion_queries = 40
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--kb", type=Path, help="a folder of Markdown (default: the manuals of the installed tools)")
+    parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where the demo lives")
+    options = parser.parse_args()
+    began = time.monotonic()
+    try:
+        Demo(options.folder.absolute(), options.kb).play()
+    except subprocess.CalledProcessError as error:
+        say(f"stopped: `{' '.join(map(str, error.cmd))}` ended with {error.returncode}; logs are in {options.folder}")
+        return 1
+    except KeyboardInterrupt:
+        say("stopped; nothing outside the demo's folder was touched")
+        return 130
+    say(f"The whole loop took {(time.monotonic() - began) / 60:.1f} minutes.")
+    return 0
+
+
+class Demo:
+    def __init__(self, folder: Path, knowledge_base: Path | None) -> None:
+        self.folder = folder
+        self.given = knowledge_base
+        self.notes = folder / "notes"
+        self.home = Home(root=folder / "home")
+        self.context = Context(self.home)
+        self.environment = {
+            **os.environ,
+            "IAIP_HOME": str(self.home.root),
+            "QMD_CONFIG_DIR": str(folder / "qmd"),
+            "INDEX_PATH": str(folder / "qmd" / "index.sqlite"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
+
+    def play(self) -> None:
+        self.set_the_scene()
+        with self.daemon():
+            self.edit_a_note()
+            for target in ("embedding", "expansion"):
+                self.train(target)
+            self.take_it_back()
+        say("Stopped in order. Look around: " + f"IAIP_HOME={self.home.root} .venv/bin/iaipctl status")
+
+    def set_the_scene(self) -> None:
+        say("1. A knowledge base, and a QMD that searches it with untrained models")
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        self.home.root.mkdir(parents=True)
+        self.home.config_file.write_text(CONFIGURATION, "utf-8")
+        count = copy_notes(self.given or manuals(), self.notes)
+        say(f"   {count} Markdown files from {self.given or 'the manuals of the installed tools'}")
+        models = {
+            "embed": self.iaipctl("models", "gguf", "all-minilm-l6-v2", str(self.folder / "models")),
+            "generate": self.iaipctl("models", "gguf", "smollm2-135m-instruct", str(self.folder / "models")),
+        }
+        configuration = "collections:\n" + f"  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\nmodels:\n"
+        configuration += "".join(f"  {role}: {path}\n" for role, path in models.items())
+        (self.folder / "qmd").mkdir()
+        (self.folder / "qmd" / "index.yml").write_text(configuration, "utf-8")
+        self.show("init")
+
+    @contextmanager
+    def daemon(self) -> Iterator[None]:
+        say("2. The daemon")
+        log = (self.folder / "iaipd.log").open("ab")
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "daemon"], env=self.environment, stdout=log, stderr=log, cwd=PROJECT
+        )
+        try:
+            self.until(lambda: self.context.books.knowledge.fact("last-scan") is not None, "the first scan")
+            self.until(lambda: self.refreshes() >= 1, "the first examples", 300.0)
+            self.show("status")
+            yield
+        finally:
+            daemon.terminate()
+            daemon.wait(timeout=120)
+            log.close()
+
+    def edit_a_note(self) -> None:
+        say("3. A note is edited; the daemon notices by itself")
+        note = min(self.notes.rglob("*.md"))
+        before, began = self.refreshes(), time.monotonic()
+        with note.open("a", encoding="utf-8") as file:
+            file.write("\n## Où trouver les clés du canot\n\nLes clés du canot sont derrière la porte du hangar.\n")
+        self.until(lambda: self.refreshes() > before, "the edit", 120.0)
+        say(f"   its examples were made anew {time.monotonic() - began:.1f} s after it was saved")
+
+    def train(self, target: str) -> None:
+        say(f"{'4' if target == 'embedding' else '5'}. {target}: dataset → baseline → train → export → validate → deploy")
+        self.show("run", target, "--force", wait=False)
+        self.follow()
+        latest = self.context.books.jobs.latest_run()
+        assert latest is not None
+        if any(job.stage == "validate" and job.state == "done" for job in self.context.books.jobs.of_run(latest.id)):
+            self.show("verdict", str(latest.id))
+            print(self.before_and_after(latest.id), flush=True)
+
+    def follow(self) -> None:
+        """Live progress: one line, rewritten on a terminal; a line per stage and every ten seconds elsewhere."""
+        shown, stage, printed = "", "", 0.0
+        while True:
+            latest = self.context.books.jobs.latest_run()
+            assert latest is not None
+            if latest.state != "active":
+                break
+            running = next((j for j in self.context.books.jobs.of_run(latest.id) if j.state == "running"), None)
+            line = job_line(running) if running else "waiting"
+            if sys.stdout.isatty() and line != shown:
+                print(f"\r\x1b[K   {line}", end="", flush=True)
+            elif running and not sys.stdout.isatty() and (
+                running.stage != stage or (time.monotonic() - printed > 10.0 and line != shown)
+            ):
+                print(f"   {line}", flush=True)
+                stage, printed = running.stage, time.monotonic()
+            shown = line
+            time.sleep(0.3)
+        print(end="\r\x1b[K" if sys.stdout.isatty() else "", flush=True)
+        say(f"   run {latest.id}: {latest.outcome or latest.state}")
+
+    def before_and_after(self, run: int) -> str:
+        """The queries that moved most, either way, with the rank of the note that answers them."""
+        job = next(j for j in self.context.books.jobs.of_run(run) if j.stage == "baseline")
+        baseline = msgspec.convert(job.result, BaselineResult)
+        texts = {(s.name, q.id): q for s in baseline.sets for q in s.queries}
+        found = {(a.query_set, a.query, a.arm): a for a in self.context.books.results.answers(run)}
+        rows = []
+        for (name, query, arm), after in found.items():
+            if arm == "candidate" and (name, query, "current") in found:
+                before = found[(name, query, "current")]
+                change = after.metrics["nDCG@10"] - before.metrics["nDCG@10"]
+                relevant = texts[(name, query)].relevant
+                ranks = [rank(answer.documents, relevant) for answer in (before, after)]
+                rows.append((change, [texts[(name, query)].text[:60], *ranks]))
+        rows.sort(key=lambda row: -row[0])
+        return table(["query", "rank before", "rank after"], [row for _, row in [*rows[:4], *rows[-2:]]])
+
+    def take_it_back(self) -> None:
+        say("6. One command takes it all back, and forward again")
+        live = self.context.releases.live()
+        self.show("releases")
+        if live == "v0":
+            say("   no candidate was better on these notes, so nothing went live: v0 is as it was")
+            return
+        self.show("rollback")
+        assert live is not None
+        self.show("rollback", "--to", live)
+        self.show("status")
+
+    def refreshes(self) -> int:
+        row = self.context.books.database.row(
+            "SELECT count(*) AS n FROM job WHERE stage = 'dataset' AND run IS NULL AND state = 'done'"
+        )
+        assert row is not None
+        return int(row["n"])
+
+    def until(self, condition: object, what: str, seconds: float = START_SECONDS) -> None:
+        assert callable(condition)
+        deadline = time.monotonic() + seconds
+        while not (self.home.ledger.exists() and condition()):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"waited {seconds:.0f} s in vain for {what}; read {self.folder / 'iaipd.log'}")
+            time.sleep(0.1)
+
+    def iaipctl(self, *words: str) -> str:
+        command = [sys.executable, "-m", "daemon.cli", *words]
+        done = subprocess.run(
+            command, env=self.environment, stdout=subprocess.PIPE, text=True, cwd=PROJECT, timeout=3600, check=True
+        )
+        return done.stdout.strip()
+
+    def show(self, *words: str, wait: bool = True) -> None:
+        """Types a command, as a person would, and shows what it answers."""
+        print(f"$ iaipctl {' '.join(words)}", flush=True)
+        answer = self.iaipctl(*words)
+        print("\n".join(f"   {line}" for line in answer.splitlines()), flush=True)
+
+
+def rank(documents: tuple[str, ...], relevant: dict[str, int]) -> str:
+    return next((str(place) for place, name in enumerate(documents, 1) if name in relevant), "not in 10")
+
+
+def manuals() -> Path:
+    """The manuals that came with QMD and the tools it is made of."""
+    return PROJECT / ".tools" / "qmd" / "node_modules"
+
+
+def copy_notes(source: Path, target: Path) -> int:
+    """Copies Markdown of a note's size, keeping folders; the largest first when there are too many."""
+    found = [
+        path
+        for path in sorted(source.rglob("*.md"))
+        if path.is_file() and SMALLEST_NOTE <= path.stat().st_size <= LARGEST_NOTE and "LICENSE" not in path.name.upper()
+    ]
+    for path in sorted(found, key=lambda path: -path.stat().st_size)[:MOST_NOTES]:
+        place = target.joinpath(*(part for part in path.relative_to(source).parts if part != "node_modules"))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    return min(len(found), MOST_NOTES)
+
+
+def say(text: str) -> None:
+    print(f"\n{text}" if text[0].isdigit() else text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Every per-query result, how often a query set has judged, alerts, and requests from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from daemon.ledger.database import Database
+from daemon.ledger.records import Alert, Request, StoredAnswer, alert_of
+
+
+class Results:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def store(self, run: int, answers: Sequence[StoredAnswer]) -> None:
+        """Idempotent: the same answer stored twice is stored once."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        run,
+                        a.arm,
+                        a.query_set,
+                        a.query,
+                        msgspec.json.encode(a.metrics).decode(),
+                        msgspec.json.encode(a.documents).decode(),
+                        a.milliseconds,
+                    )
+                    for a in answers
+                ],
+            )
+
+    def answers(self, run: int) -> list[StoredAnswer]:
+        return [
+            StoredAnswer(
+                arm=row["arm"],
+                query_set=row["query_set"],
+                query=row["query"],
+                metrics=msgspec.json.decode(row["metrics"]),
+                documents=tuple(msgspec.json.decode(row["documents"])),
+                milliseconds=row["milliseconds"],
+            )
+            for row in self._database.rows("SELECT * FROM answer WHERE run = ? ORDER BY query_set, query, arm", run)
+        ]
+
+    def judged(self, target: str, set_digest: str, run: int) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO judgement VALUES (?, ?, ?)", (target, set_digest, run))
+
+    def judgements_before(self, target: str, run: int) -> dict[str, int]:
+        """How often each query set has judged this target in other runs, by the set's digest."""
+        return {
+            row["set_digest"]: row["n"]
+            for row in self._database.rows(
+                "SELECT set_digest, count(*) AS n FROM judgement WHERE target = ? AND run <> ? GROUP BY set_digest",
+                target,
+                run,
+            )
+        }
+
+
+class Alerts:
+    """The outbox: an alert is first a row here, then best effort on the desktop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def post(self, kind: str, title: str, body: str, now: datetime) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO alert (at, kind, title, body) VALUES (?, ?, ?, ?)", (now.isoformat(), kind, title, body)
+            )
+
+    def undelivered(self) -> list[Alert]:
+        return [alert_of(r) for r in self._database.rows("SELECT * FROM alert WHERE attempted_at IS NULL ORDER BY id")]
+
+    def attempted(self, alert: int, now: datetime) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE alert SET attempted_at = ? WHERE id = ?", (now.isoformat(), alert))
+
+    def unread(self) -> list[Alert]:
+        return [
+            alert_of(r) for r in self._database.rows("SELECT * FROM alert WHERE acknowledged_at IS NULL ORDER BY id")
+        ]
+
+
+class Requests:
+    """What the command line asks of the daemon. They wait here while it is down."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, action: str, argument: dict[str, Any], now: datetime) -> int:
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO request (at, action, argument) VALUES (?, ?, ?)",
+                (now.isoformat(), action, msgspec.json.encode(argument).decode()),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    def waiting(self) -> list[Request]:
+        return [
+            Request(id=row["id"], action=row["action"], argument=msgspec.json.decode(row["argument"]))
+            for row in self._database.rows("SELECT * FROM request WHERE handled_at IS NULL ORDER BY id")
+        ]
+
+    def handled(self, request: int, answer: dict[str, Any], now: datetime) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE request SET handled_at = ?, answer = ? WHERE id = ?",
+                (now.isoformat(), msgspec.json.encode(answer).decode(), request),
+            )
+
+    def answer(self, request: int) -> dict[str, Any] | None:
+        row = self._database.row("SELECT answer FROM request WHERE id = ?", request)
+        if row is None or row["answer"] is None:
+            return None
+        decoded: dict[str, Any] = msgspec.json.decode(row["answer"])
+        return decoded

@@ -1,0 +1,64 @@
+"""The ledger's tables, as append-only migrations: an entry is never edited once it has been released."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE document (
+        collection TEXT NOT NULL, path TEXT NOT NULL,
+        size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, sha256 TEXT NOT NULL,
+        PRIMARY KEY (collection, path)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        target TEXT NOT NULL, cause TEXT NOT NULL, forced INTEGER NOT NULL DEFAULT 0,
+        state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'done', 'failed', 'cancelled')),
+        outcome TEXT, reason TEXT, created_at TEXT NOT NULL, ended_at TEXT
+    );
+    CREATE UNIQUE INDEX one_active_run_per_target ON run (target) WHERE state = 'active';
+
+    CREATE TABLE job (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run INTEGER REFERENCES run (id), stage TEXT NOT NULL, target TEXT,
+        state TEXT NOT NULL DEFAULT 'queued'
+            CHECK (state IN ('queued', 'running', 'paused', 'done', 'failed', 'cancelled')),
+        attempts INTEGER NOT NULL DEFAULT 0, lease INTEGER NOT NULL DEFAULT 0,
+        owner_boot TEXT, owner_pid INTEGER, owner_started REAL,
+        stop_wanted TEXT CHECK (stop_wanted IN ('cancel', 'pause')),
+        phase TEXT, progress TEXT, result TEXT, error TEXT, remedy TEXT,
+        created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
+    );
+    CREATE INDEX job_by_state ON job (state);
+    CREATE INDEX job_by_run ON job (run);
+    CREATE UNIQUE INDEX one_waiting_refresh ON job (stage) WHERE run IS NULL AND state = 'queued';
+
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL REFERENCES job (id),
+        at TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL
+    );
+    CREATE INDEX event_by_job ON event (job);
+
+    CREATE TABLE answer (
+        run INTEGER NOT NULL REFERENCES run (id), arm TEXT NOT NULL, query_set TEXT NOT NULL, query TEXT NOT NULL,
+        metrics TEXT NOT NULL, documents TEXT NOT NULL, milliseconds REAL NOT NULL,
+        PRIMARY KEY (run, arm, query_set, query)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE judgement (
+        target TEXT NOT NULL, set_digest TEXT NOT NULL, run INTEGER NOT NULL REFERENCES run (id),
+        PRIMARY KEY (target, set_digest, run)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE alert (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, kind TEXT NOT NULL,
+        title TEXT NOT NULL, body TEXT NOT NULL, attempted_at TEXT, acknowledged_at TEXT
+    );
+
+    CREATE TABLE request (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,
+        action TEXT NOT NULL, argument TEXT NOT NULL, handled_at TEXT, answer TEXT
+    );
+    CREATE INDEX request_waiting ON request (id) WHERE handled_at IS NULL;
+    """,
+)

@@ -1,0 +1,45 @@
+"""Structured logs: JSON lines in a rotated file, and the same for a person on a terminal. Never a note's text."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+
+import structlog
+
+MEGABYTE = 1 << 20
+
+
+def log_to(path: Path) -> None:
+    """Configures structlog and the standard library's loggers for this process."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    to_file = logging.handlers.RotatingFileHandler(path, maxBytes=5 * MEGABYTE, backupCount=3, encoding="utf-8")
+    to_file.setFormatter(_formatter(structlog.processors.JSONRenderer(), shared))
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()), shared))
+    root = logging.getLogger()
+    root.handlers = [to_file, to_terminal]
+    root.setLevel(logging.INFO)
+    logging.getLogger("huey").setLevel(logging.WARNING)  # it logs every ring of the bell
+
+
+def _formatter(
+    renderer: structlog.typing.Processor, shared: list[structlog.typing.Processor]
+) -> structlog.stdlib.ProcessorFormatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )

@@ -1,0 +1,60 @@
+"""Huey, the bell: it carries job ids, runs the threads and keeps the minute. The ledger is the truth.
+
+Huey deletes a task before it runs it, so a ring may be lost at any kill. Nothing depends on one: the
+daemon rings again at start and every minute for whatever still waits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from huey import SqliteHuey, crontab
+from huey.consumer import Consumer
+from huey.registry import Message
+from huey.serializer import Serializer
+
+log = structlog.get_logger()
+
+WORKER_THREADS = 2
+
+
+class JsonSerializer(Serializer):
+    """Huey's messages as JSON: a bell file can carry no code."""
+
+    def _serialize(self, data: Any) -> bytes:
+        fields = data._asdict() if isinstance(data, Message) else data
+        return json.dumps(fields, default=str).encode()
+
+    def _deserialize(self, data: bytes) -> Any:
+        fields = json.loads(data)
+        if isinstance(fields, dict) and set(Message._fields) == set(fields):
+            return Message(**{**fields, "args": tuple(fields["args"] or ())})
+        return fields
+
+
+class Bell:
+    """Rings for jobs. ``execute`` does one job and returns the ids to ring for next; ``tick`` runs each minute."""
+
+    def __init__(self, path: Path, execute: Callable[[int], list[int]], tick: Callable[[], None]) -> None:
+        self._huey = SqliteHuey("iaip", filename=str(path), serializer=JsonSerializer(), results=False)
+        self._execute = execute
+        self._task = self._huey.task(name="job", retries=0)(self._do)
+        self._huey.periodic_task(crontab(), name="minute")(tick)
+
+    def ring(self, job: int) -> None:
+        self._task(job)
+
+    def consumer(self) -> Consumer:
+        """Workers are threads. Call ``start`` in the main thread; SIGTERM is an orderly stop."""
+        consumer: Consumer = self._huey.create_consumer(
+            workers=WORKER_THREADS, max_delay=1.0, graceful_signal="TERM", check_worker_health=True
+        )
+        return consumer
+
+    def _do(self, job: int) -> None:
+        for following in self._execute(job):
+            self.ring(following)

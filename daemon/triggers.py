@@ -1,0 +1,37 @@
+"""What starts a run. Pure: the clock and the counts are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec import Struct
+
+from config.settings import ScheduleSettings
+from jobs.domain.examples import Target
+from jobs.domain.schedule import window_due
+
+
+class Trigger(Struct, frozen=True, kw_only=True):
+    target: Target
+    cause: str
+
+
+def due_triggers(
+    settings: ScheduleSettings,
+    *,
+    new_rows: Mapping[Target, int],
+    last_started: Mapping[Target, datetime],
+    installed_at: datetime,
+    now: datetime,
+) -> list[Trigger]:
+    """The runs that should start now: enough new examples, or an open (or missed) training window."""
+    thresholds: dict[Target, int] = {"embedding": settings.new_pairs, "expansion": settings.new_expansions}
+    triggers = []
+    for target in settings.targets:
+        new = new_rows.get(target, 0)
+        if new >= thresholds[target]:
+            triggers.append(Trigger(target=target, cause=f"{new} new examples"))
+        elif new and window_due(settings.window, last_started.get(target), now, installed_at=installed_at):
+            triggers.append(Trigger(target=target, cause="training window"))
+    return triggers

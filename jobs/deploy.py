@@ -1,0 +1,95 @@
+"""The deploy stage: the promoted candidate becomes a release, live on trial, confirmed or taken back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from jobs.dataset.build import load
+from jobs.dataset.stage import DatasetResult
+from jobs.domain.artifacts import ExportedModel, LiveModel, SearchModels, TrainedModel
+from jobs.domain.examples import Target
+from jobs.domain.gates import SetComparison, Verdict
+from jobs.releases import Gain, ReleaseMetadata, copy_index
+from jobs.validate import ValidationResult
+from jobs.wire import Done, JobSpec
+from jobs.workshop import Workshop
+
+
+class DeployResult(Struct, frozen=True, kw_only=True):
+    release: str
+    live: bool
+    problems: tuple[str, ...] = ()
+
+
+def run(spec: JobSpec, workshop: Workshop) -> Done:
+    """The result is a DeployResult. An unhealthy release is rolled back here and the run ends with that word."""
+    assert spec.target is not None and spec.run is not None
+    validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
+    name = _published(spec, validation, workshop)
+    releases = workshop.releases
+    before = releases.live()
+    if before != name:
+        releases.switch(name)
+    workshop.phase(f"{name} is live on trial")
+    queries = load(_dataset(spec, workshop)).trial_queries(workshop.settings.release.trial_queries)
+    live = releases.current
+    problems = workshop.search.refresh(live / "qmd" / "index.yml", live / "index" / "index.sqlite", queries)
+    if not problems:
+        releases.confirm(name)
+        return Done(result=msgspec.to_builtins(DeployResult(release=name, live=True)))
+    back = releases.roll_back()
+    result = DeployResult(release=name, live=False, problems=tuple(problems))
+    reason = f"rolled-back: {name} was not healthy ({'; '.join(problems)}); {back} is live again"
+    return Done(result=msgspec.to_builtins(result), ends_run=reason)
+
+
+def _dataset(spec: JobSpec, workshop: Workshop) -> Path:
+    return workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
+
+
+def _published(spec: JobSpec, validation: ValidationResult, workshop: Workshop) -> str:
+    """The name of this run's release, published now or by an attempt that was cut off."""
+    for release in workshop.releases.all():
+        if release.metadata.run == spec.run:
+            return release.metadata.name
+    assert spec.target is not None
+    releases, verdict = workshop.releases, validation.verdict
+    live = releases.live()
+    assert live is not None
+    exported = msgspec.convert(spec.earlier["export"], ExportedModel)
+    trained = msgspec.convert(spec.earlier["train"], TrainedModel)
+    model = LiveModel(base=workshop.base_model(spec.target).name, gguf=exported.gguf, sha256=exported.sha256)
+    metadata = ReleaseMetadata(
+        name=releases.next_name(),
+        created_at=datetime.now(UTC),
+        targets={**releases.release(live).metadata.targets, spec.target: model},
+        run=spec.run,
+        target=spec.target,
+        dataset=msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset,
+        gain=_gain(verdict),
+        tools={"qmd": workshop.search.version(), "exporter": workshop.exporter().tool_version()},
+        training=trained.facts,
+    )
+    text = (releases.current / "qmd" / "index.yml").read_text("utf-8")
+    configured = workshop.search.configured(text, _with_candidate(spec.target, exported.gguf, workshop))
+    workshop.phase(f"publishing {metadata.name}")
+    # The candidate's shadow index has its vectors already, so it travels with the release.
+    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path))
+    return metadata.name
+
+
+def _with_candidate(target: Target, gguf: str, workshop: Workshop) -> SearchModels:
+    models = workshop.search.models(workshop.releases.current / "qmd" / "index.yml")
+    return msgspec.structs.replace(models, **{"embed" if target == "embedding" else "generate": gguf})
+
+
+def _gain(verdict: Verdict) -> Gain | None:
+    primary: SetComparison | None = next((s for s in verdict.sets if s.kind == "primary"), None)
+    if primary is None:
+        return None
+    decisive = next(c for c in primary.comparisons if c.metric == "nDCG@10")
+    return Gain(metric=decisive.metric, delta=decisive.delta, low=decisive.low, high=decisive.high)

@@ -1,0 +1,54 @@
+"""When a run starts by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cronsim import CronSim, CronSimError
+
+from config.settings import ScheduleSettings
+from jobs.domain.errors import BadInput
+from jobs.domain.examples import Target
+
+_FIELDS = 5
+
+
+def window_due(expression: str, *, last_started: datetime | None, installed_at: datetime, now: datetime) -> bool:
+    """Whether the training window has opened since a run last started, or since the installation.
+
+    All moments are aware and in the owner's local time, each with the offset in force at that moment
+    (``moment.astimezone()``). A window that was missed is due once, however many were missed. A wall
+    time that the clock skips is due right after the gap; one that it repeats is due the first time.
+    Moments after ``now`` come from a clock that was set back since and are ignored. Raises BadInput
+    for an expression that is not cron's.
+    """
+    known = [moment for moment in (last_started, installed_at) if moment is not None and moment <= now]
+    opened = _last_opening(expression, _wall(now))
+    return bool(known) and opened is not None and opened > max(map(_wall, known))
+
+
+def enough_new(target: Target, new_rows: int, settings: ScheduleSettings) -> bool:
+    """Whether so many training rows, new since the target's last run, start one without waiting for the window."""
+    return new_rows >= (settings.new_pairs if target == "embedding" else settings.new_expansions)
+
+
+def _last_opening(expression: str, wall: datetime) -> datetime | None:
+    """The latest wall time at or before ``wall`` that the expression names; none if it names none."""
+    if len(expression.split()) != _FIELDS:
+        raise _not_cron(expression)
+    try:
+        # The search runs backwards and leaves out its own starting point.
+        return next(CronSim(expression, wall.replace(microsecond=0) + timedelta(seconds=1), reverse=True), None)
+    except CronSimError as error:
+        raise _not_cron(expression) from error
+
+
+def _not_cron(expression: str) -> BadInput:
+    return BadInput(
+        f"schedule.window is “{expression}”, which is no cron expression",
+        remedy='Give it five fields: minute, hour, day, month, weekday. "0 22 * * 5" is every Friday at 22:00.',
+    )
+
+
+def _wall(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None, fold=0)

@@ -1,0 +1,64 @@
+"""The train stage: as firmly as the baseline calls for, resumed where it was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from jobs.canary import prove_path
+from jobs.dataset.build import Dataset, load
+from jobs.dataset.stage import DatasetResult
+from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
+from jobs.domain.corpus import digest
+from jobs.domain.recipe import Intensity, Plan
+from jobs.wire import Done, JobSpec, Step
+from jobs.workshop import Workshop, once
+
+
+def run(spec: JobSpec, workshop: Workshop) -> Done:
+    """Proves the base's path with a canary, then trains. The result is a TrainedModel."""
+    assert spec.target is not None
+    plan = msgspec.convert(spec.earlier["baseline"]["plan"], Plan)
+    dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    base = workshop.base_model(spec.target)
+    prove_path(base, workshop)
+    recipe = workshop.recipe(spec.target)
+    inputs = digest(dataset.manifest.name, base.digest, msgspec.json.encode(recipe).decode(), plan.intensity)
+    trained = once(
+        workshop.home.stages / f"train-{inputs}",
+        TrainedModel,
+        lambda directory: _train(dataset, base, plan.intensity, directory, workshop),
+    )
+    return Done(result=msgspec.to_builtins(trained))
+
+
+def _train(
+    dataset: Dataset, base: BaseModel, intensity: Intensity, directory: Path, workshop: Workshop
+) -> TrainedModel:
+    workshop.phase("loading the trainer")
+
+    def report(progress: Progress) -> None:
+        workshop.emit(Step(progress=progress))
+
+    if base.kind == "embedding":
+        return workshop.embedding_trainer().train(
+            base,
+            workshop.settings.embedding,
+            intensity,
+            dataset.pairs("train"),
+            dataset.pairs("development"),
+            directory,
+            report,
+            workshop.should_stop,
+        )
+    return workshop.expansion_trainer().train(
+        base,
+        workshop.settings.expansion,
+        intensity,
+        dataset.expansions("train"),
+        dataset.expansions("development"),
+        directory,
+        report,
+        workshop.should_stop,
+    )

@@ -1,0 +1,239 @@
+"""Baseline and validation: the arms none, current and candidate answer the same queries through real QMD.
+
+The baseline freezes a copy of the live index, brought up to date. The candidate searches a copy of
+that copy, with its own vectors: both arms see the same text, whatever was edited in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from jobs.dataset.build import Dataset, load
+from jobs.dataset.evaluation import read_evaluation_sets
+from jobs.dataset.stage import DatasetResult
+from jobs.domain.artifacts import ExportedModel, SearchModels
+from jobs.domain.corpus import digest
+from jobs.domain.examples import QuerySet, Target
+from jobs.domain.gates import Answer, ArmName, QueryScore, ScoredSet, Verdict, judge, primary_score
+from jobs.domain.recipe import Plan, plan_for_baseline
+from jobs.ports import SearchArm
+from jobs.publish import write_file
+from jobs.releases import copy_index
+from jobs.wire import Done, JobSpec
+from jobs.workshop import Workshop, once
+
+ANSWERS_PER_QUERY = 10
+
+# What is asked of each arm. The embedding model is judged alone, without the other models' noise; the
+# expansion model by what it adds to the search that goes without it.
+NONE_ARM = {"embedding": "lexical", "expansion": "plain"}
+MODEL_ARM = {"embedding": "vector", "expansion": "hybrid"}
+
+
+class BaselineResult(Struct, frozen=True, kw_only=True):
+    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read."""
+
+    index: str
+    answers: str
+    sets: tuple[QuerySet, ...]
+    score: float
+    plan: Plan
+    problems: tuple[str, ...] = ()
+
+
+class ValidationResult(Struct, frozen=True, kw_only=True):
+    index: str
+    answers: str
+    verdict: Verdict
+    set_digests: tuple[str, ...]
+
+
+class ScoredAnswer(Struct, frozen=True, kw_only=True):
+    answer: Answer
+    metrics: dict[str, float]
+
+
+class ArmAnswers(Struct, frozen=True, kw_only=True):
+    """One arm's scored answers to one query set."""
+
+    arm: ArmName
+    query_set: str
+    scored: tuple[ScoredAnswer, ...]
+
+
+def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
+    """Measures the arms none and current. Ends the run when search is strong already and nobody asked for more."""
+    assert spec.target is not None
+    target = spec.target
+    dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    models = workshop.search.models(_live_configuration(workshop))
+    curated = read_evaluation_sets(workshop.home.evaluation, dataset)
+    sets = (*curated.sets, *dataset.query_sets)
+    inputs = digest(
+        dataset.manifest.name,
+        *map(_digest_of_set, sets),
+        msgspec.json.encode(models).decode(),
+        str(workshop.releases.live()),
+        workshop.search.version(),
+    )
+    result = once(
+        workshop.home.stages / f"baseline-{inputs}",
+        BaselineResult,
+        lambda directory: _baseline(spec, target, sets, curated.problems, models, directory, workshop),
+    )
+    ends = f"already-strong: {result.plan.reason}" if result.plan.intensity == "none" else None
+    return Done(result=msgspec.to_builtins(result), ends_run=ends)
+
+
+def _baseline(
+    spec: JobSpec,
+    target: Target,
+    sets: Sequence[QuerySet],
+    problems: Sequence[str],
+    models: SearchModels,
+    directory: Path,
+    workshop: Workshop,
+) -> BaselineResult:
+    index = directory / "index.sqlite"
+    _fresh_copy(workshop.releases.current / "index" / "index.sqlite", index)
+    arm = workshop.search.open_arm(_live_configuration(workshop), index, models)
+    try:
+        arm.index(lambda done, total: workshop.phase("indexing today's notes", done, total), reread=True, afresh=False)
+        answers = [
+            *_ask(arm, "none", sets, NONE_ARM[target], workshop),
+            *_ask(arm, "current", sets, MODEL_ARM[target], workshop),
+        ]
+    finally:
+        arm.close()
+    score = primary_score(_scored_sets(sets, answers), workshop.settings.gate)
+    gate = workshop.settings.gate
+    return BaselineResult(
+        index=str(index),
+        answers=_stored(directory, answers),
+        sets=tuple(sets),
+        score=score,
+        plan=plan_for_baseline(
+            score, weak_below=gate.weak_below, strong_above=gate.strong_above, forced=spec.forced
+        ),
+        problems=tuple(problems),
+    )
+
+
+def run(spec: JobSpec, workshop: Workshop) -> Done:
+    """Measures the candidate and judges it. Ends the run with the verdict's reason unless it says promote."""
+    assert spec.target is not None
+    target = spec.target
+    baseline = msgspec.convert(spec.earlier["baseline"], BaselineResult)
+    exported = msgspec.convert(spec.earlier["export"], ExportedModel)
+    inputs = digest(baseline.answers, exported.sha256, msgspec.json.encode(workshop.settings.gate).decode())
+    result = once(
+        workshop.home.stages / f"validate-{inputs}",
+        ValidationResult,
+        lambda directory: _validate(spec, target, baseline, exported, directory, workshop),
+    )
+    verdict = result.verdict
+    ends = None if verdict.outcome == "promote" else f"{verdict.outcome}: {verdict.reason}"
+    return Done(result=msgspec.to_builtins(result), ends_run=ends)
+
+
+def _validate(
+    spec: JobSpec,
+    target: Target,
+    baseline: BaselineResult,
+    exported: ExportedModel,
+    directory: Path,
+    workshop: Workshop,
+) -> ValidationResult:
+    index = directory / "index.sqlite"
+    _fresh_copy(Path(baseline.index), index)
+    models = workshop.search.models(_live_configuration(workshop))
+    changed = "embed" if target == "embedding" else "generate"
+    models = msgspec.structs.replace(models, **{changed: exported.gguf})
+    arm = workshop.search.open_arm(_live_configuration(workshop), index, models)
+    try:
+        arm.index(
+            lambda done, total: workshop.phase("indexing with the candidate", done, total),
+            reread=False,
+            afresh=target == "embedding",
+        )
+        candidate = _ask(arm, "candidate", baseline.sets, MODEL_ARM[target], workshop)
+    finally:
+        arm.close()
+    before = msgspec.json.decode(Path(baseline.answers).read_bytes(), type=list[ArmAnswers])
+    answers = [*before, *candidate]
+    set_digests = tuple(map(_digest_of_set, baseline.sets))
+    verdict = judge(
+        target,
+        _scored_sets(baseline.sets, answers),
+        exported.parity,
+        workshop.settings.gate,
+        attempt=1 + max((spec.attempts_on_set.get(name, 0) for name in set_digests), default=0),
+    )
+    return ValidationResult(
+        index=str(index), answers=_stored(directory, answers), verdict=verdict, set_digests=set_digests
+    )
+
+
+def _ask(
+    arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, workshop: Workshop
+) -> list[ArmAnswers]:
+    total = sum(len(query_set.queries) for query_set in sets)
+    done = 0
+    asked = []
+    for query_set in sets:
+        answers = []
+        for answer in arm.ask(query_set.queries, how, ANSWERS_PER_QUERY):
+            answers.append(answer)
+            done += 1
+            workshop.phase(f"asking the {name} arm", done, total)
+        scores = workshop.scorer.score(query_set, answers)
+        scored = tuple(
+            ScoredAnswer(answer=answer, metrics=score.metrics) for answer, score in zip(answers, scores, strict=True)
+        )
+        asked.append(ArmAnswers(arm=name, query_set=query_set.name, scored=scored))
+    return asked
+
+
+def _scored_sets(sets: Sequence[QuerySet], answers: Sequence[ArmAnswers]) -> list[ScoredSet]:
+    """Each query set with what every arm scored on it."""
+    by_arm: dict[tuple[str, str], ArmAnswers] = {(a.query_set, a.arm): a for a in answers}
+    return [
+        ScoredSet(
+            query_set=query_set,
+            scores={
+                arm: tuple(QueryScore(query=s.answer.query, metrics=s.metrics) for s in found.scored)
+                for arm in ("none", "current", "candidate")
+                if (found := by_arm.get((query_set.name, arm)))
+            },
+            answers={
+                arm: tuple(s.answer for s in found.scored)
+                for arm in ("none", "current", "candidate")
+                if (found := by_arm.get((query_set.name, arm)))
+            },
+        )
+        for query_set in sets
+    ]
+
+
+def _live_configuration(workshop: Workshop) -> Path:
+    return workshop.releases.current / "qmd" / "index.yml"
+
+
+def _fresh_copy(source: Path, target: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    copy_index(source, target)
+
+
+def _stored(directory: Path, answers: Sequence[ArmAnswers]) -> str:
+    path = directory / "answers.json"
+    write_file(path, msgspec.json.encode(list(answers)))
+    return str(path)
+
+
+def _digest_of_set(query_set: QuerySet) -> str:
+    return digest(msgspec.json.encode(query_set).decode())

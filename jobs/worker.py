@@ -1,0 +1,174 @@
+"""The heavy process: reads one JobSpec from stdin, does that stage, writes Events to stdout.
+
+The composition root: every adapter is plugged in here. Standard input stays open as the lifeline:
+when it closes, the daemon is gone and the worker leaves, from training with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from config.load import load_settings
+from config.paths import Home, QmdFiles
+from config.settings import Settings
+from jobs.adapters.base_models import BaseModels
+from jobs.adapters.markdown_folders import MarkdownFolders
+from jobs.adapters.node import find_node, find_qmd
+from jobs.adapters.qmd import Qmd
+from jobs.adapters.qmd_config import read_collections
+from jobs.adapters.ir_metrics import IrMeasures
+from jobs.domain.artifacts import BaseModel
+from jobs.domain.errors import IaipError, Stopped
+from jobs.domain.examples import Target
+from jobs.pipeline import run_stage
+from jobs.ports import EmbeddingTrainer, ExpansionTrainer, Exporter
+from jobs.releases import Releases
+from jobs.wire import CONTROL_STOP, Event, Failed, JobSpec, decode_spec, encode
+from jobs.workshop import Workshop
+
+SECONDS_TO_CHECKPOINT = 60.0
+
+
+class Lifeline:
+    """Reads control lines; a closed pipe means that the daemon died."""
+
+    def __init__(self, stream: BinaryIO, stage: str) -> None:
+        self._stop = threading.Event()
+        self._stream = stream
+        self._stage = stage
+        threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
+
+    def should_stop(self) -> bool:
+        return self._stop.is_set()
+
+    def _listen(self) -> None:
+        for line in self._stream:
+            if line.strip() == CONTROL_STOP.encode():
+                self._leave()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Training gets time for its checkpoint; every other stage starts again from its inputs anyway."""
+        self._stop.set()
+        if self._stage != "train":
+            end_process_group()
+        timer = threading.Timer(SECONDS_TO_CHECKPOINT, end_process_group)
+        timer.daemon = True
+        timer.start()
+
+
+def end_process_group() -> None:
+    """Ends this process and every tool it started. The worker leads its own group; run by hand it does not."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(75)
+
+
+def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
+    home = Home(root=Path(spec.home))
+    settings = load_settings(home.config_file)
+    releases_root = home.releases
+    live = QmdFiles(config=releases_root / "current/qmd/index.yml", index=releases_root / "current/index/index.sqlite")
+    search = Qmd(
+        node=find_node(settings.qmd.node),
+        package=find_qmd(settings.qmd.package),
+        single_thread=settings.qmd.single_thread,
+        timeout=settings.qmd.timeout,
+    )
+    base_models = BaseModels(home.base_models)
+
+    def emit(event: Event) -> None:
+        events.write(encode(event))
+        events.flush()
+
+    def base_model(target: Target) -> BaseModel:
+        recipe = settings.embedding if target == "embedding" else settings.expansion
+        return base_models.resolve(recipe.base, target)
+
+    return Workshop(
+        home=home,
+        settings=settings,
+        corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
+        releases=Releases(releases_root, search.merged),
+        search=search,
+        scorer=IrMeasures(),
+        base_model=cache(base_model),
+        embedding_trainer=_embedding_trainer,
+        expansion_trainer=_expansion_trainer,
+        exporter=cache(lambda: llama_cpp_exporter(settings)),
+        emit=emit,
+        should_stop=lifeline.should_stop,
+    )
+
+
+def _embedding_trainer() -> EmbeddingTrainer:
+    from jobs.adapters.sentence_transformers import SentenceTransformersTrainer
+
+    return SentenceTransformersTrainer()
+
+
+def _expansion_trainer() -> ExpansionTrainer:
+    """MLX where its accelerator is, torch elsewhere."""
+    if sys.platform == "darwin" and os.uname().machine == "arm64":
+        from jobs.adapters.mlx_lora import MlxLoraTrainer
+
+        return MlxLoraTrainer()
+    from jobs.adapters.peft_lora import PeftLoraTrainer
+
+    return PeftLoraTrainer()
+
+
+def llama_cpp_exporter(settings: Settings) -> Exporter:
+    from jobs.adapters.llama_cpp import LlamaCppExporter
+
+    return LlamaCppExporter(
+        node=find_node(settings.qmd.node), qmd_package=find_qmd(settings.qmd.package), gate=settings.gate
+    )
+
+
+@contextmanager
+def heavy_slot(home: Path, stage: str) -> Iterator[None]:
+    """One heavy job at a time, even when a predecessor is still leaving. Keeping examples fresh is light."""
+    if stage == "dataset":
+        yield
+        return
+    with (home / "heavy.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    os.umask(0o077)
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Libraries print as they like: only events may reach the daemon's pipe.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    spec = decode_spec(sys.stdin.buffer.readline())
+    lifeline = Lifeline(sys.stdin.buffer, spec.stage)
+    try:
+        with heavy_slot(Path(spec.home), spec.stage):
+            outcome: Event = run_stage(spec, assemble(spec, events, lifeline))
+    except IaipError as error:
+        kind = "stopped" if isinstance(error, Stopped) else type(error).__name__
+        outcome = Failed(message=error.message, remedy=error.remedy, kind=kind)
+    except OSError as error:
+        outcome = Failed(
+            message=f"the system refused: {error.strerror or error}",
+            remedy="look at free disk space and permissions, then `iaipctl queue retry`",
+            kind="OSError",
+        )
+    events.write(encode(outcome))
+    events.flush()
+    return 0 if not isinstance(outcome, Failed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What every stage works with: the home, the settings, the ports, and where it reports to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from config.paths import Home
+from config.settings import EmbeddingRecipe, ExpansionRecipe, Settings
+from jobs.domain.artifacts import BaseModel
+from jobs.domain.examples import Target
+from jobs.ports import Corpus, EmbeddingTrainer, ExpansionTrainer, Exporter, Scorer, SearchEngine, ShouldStop
+from jobs.publish import write_file
+from jobs.releases import Releases
+from jobs.wire import Event, Phase
+
+Result = TypeVar("Result", bound=Struct)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """Built once by the worker. The heavy parts are thunks: a stage loads only what it uses."""
+
+    home: Home
+    settings: Settings
+    corpus: Corpus
+    releases: Releases
+    search: SearchEngine
+    scorer: Scorer
+    base_model: Callable[[Target], BaseModel]
+    embedding_trainer: Callable[[], EmbeddingTrainer]
+    expansion_trainer: Callable[[], ExpansionTrainer]
+    exporter: Callable[[], Exporter]
+    emit: Callable[[Event], None]
+    should_stop: ShouldStop
+
+    def phase(self, text: str, done: int = 0, total: int = 0) -> None:
+        self.emit(Phase(text=text, done=done, total=total))
+
+    def recipe(self, target: Target) -> EmbeddingRecipe | ExpansionRecipe:
+        return self.settings.embedding if target == "embedding" else self.settings.expansion
+
+
+def once(directory: Path, kind: type[Result], work: Callable[[Path], Result]) -> Result:
+    """The result of ``work(directory)``, computed at most once per directory.
+
+    ``result.json`` is written last and atomically: it is there exactly when the work is whole.
+    """
+    record = directory / "result.json"
+    if record.exists():
+        return msgspec.json.decode(record.read_bytes(), type=kind)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    result = work(directory)
+    write_file(record, msgspec.json.encode(result))
+    return result

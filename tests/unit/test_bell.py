@@ -1,0 +1,33 @@
+"""Huey's bell: JSON on disk, never a pickle, and a job id is all it carries."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from daemon.tasks import Bell
+
+
+def test_a_ring_is_json_with_a_job_id(tmp_path: Path) -> None:
+    bell = Bell(tmp_path / "bell.sqlite", lambda job: [], lambda: None)
+    bell.ring(7)
+    with closing(sqlite3.connect(tmp_path / "bell.sqlite")) as connection:
+        [(data,)] = connection.execute("SELECT data FROM task").fetchall()
+    assert [7] == json.loads(data)["args"]
+
+
+def test_a_rung_job_is_executed_and_its_followers_ring(tmp_path: Path) -> None:
+    done: list[int] = []
+
+    def execute(job: int) -> list[int]:
+        done.append(job)
+        return [job + 1] if job < 3 else []
+
+    bell = Bell(tmp_path / "bell.sqlite", execute, lambda: None)
+    bell.ring(1)
+    huey = bell._huey
+    while (task := huey.dequeue()) is not None:
+        huey.execute(task)
+    assert done == [1, 2, 3]

@@ -1,0 +1,88 @@
+"""Old or new, never half."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jobs.publish import (
+    STAGE_PREFIX,
+    publish_file,
+    published_directory,
+    remove_directory,
+    sweep_stages,
+    switch_symlink,
+    write_file,
+)
+
+
+def test_a_failed_write_keeps_the_former_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "note"
+    write_file(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["note"]
+
+
+def test_a_written_file_is_private(tmp_path: Path) -> None:
+    write_file(tmp_path / "secret", b"x")
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="half"), published_directory(tmp_path / "v1") as stage:
+        (stage / "part").write_text("x")
+        raise ValueError("half")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_fails_its_check_is_not_published(tmp_path: Path) -> None:
+    def refuse(_: Path) -> None:
+        raise ValueError("not whole")
+
+    with pytest.raises(ValueError, match="not whole"), published_directory(tmp_path / "v1", verify=refuse) as stage:
+        (stage / "part").write_text("x")
+    assert not (tmp_path / "v1").exists()
+
+
+def test_publishing_the_same_directory_again_keeps_the_first(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with published_directory(tmp_path / "v1") as stage:
+            (stage / "part").write_text(text)
+    assert (tmp_path / "v1" / "part").read_text() == "first"
+
+
+def test_a_published_file_is_read_only(tmp_path: Path) -> None:
+    (tmp_path / "draft").write_bytes(b"x")
+    publish_file(tmp_path / "draft", tmp_path / "models" / "x.gguf")
+    assert (tmp_path / "models" / "x.gguf").stat().st_mode & 0o222 == 0
+    assert not (tmp_path / "draft").exists()
+
+
+def test_a_symlink_switches_even_over_a_plain_file(tmp_path: Path) -> None:
+    (tmp_path / "current").write_text("plain")
+    switch_symlink(tmp_path / "current", "v2")
+    assert os.readlink(tmp_path / "current") == "v2"
+
+
+def test_orphaned_stages_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / f"{STAGE_PREFIX}v1-0").mkdir()
+    (tmp_path / f"{STAGE_PREFIX}file").touch()
+    (tmp_path / "v0").mkdir()
+    assert sweep_stages(tmp_path) == 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v0"]
+
+
+def test_a_removed_directory_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "v1" / "deep").mkdir(parents=True)
+    remove_directory(tmp_path / "v1")
+    remove_directory(tmp_path / "v1")
+    assert list(tmp_path.iterdir()) == []
