@@ -34,9 +34,7 @@ def load_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(path, [f"not TOML ({error})"]) from error
     problems = [
-        problem
-        for section, values in chosen.items()
-        for problem in _section_problems(section, values, defaults)
+        problem for section, values in chosen.items() for problem in _section_problems(section, values, defaults)
     ]
     if problems:
         raise ConfigurationError(path, problems)

@@ -11,11 +11,7 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(gt=0.0)]
 
 
-class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
-
-
-class QmdSettings(_Section):
+class QmdSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     config: str
     index: str
     package: str
@@ -24,7 +20,7 @@ class QmdSettings(_Section):
     single_thread: bool
 
 
-class WatchSettings(_Section):
+class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quiet: Seconds
     at_most: Seconds
     scan_every: Seconds
@@ -32,14 +28,14 @@ class WatchSettings(_Section):
     excluded_folders: list[str]
 
 
-class ScheduleSettings(_Section):
+class ScheduleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: str
     new_pairs: Positive
     new_expansions: Positive
     targets: list[Literal["embedding", "expansion"]]
 
 
-class DatasetSettings(_Section):
+class DatasetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     minimum_pairs: Positive
     minimum_expansions: Positive
     development_share: Share
@@ -49,7 +45,7 @@ class DatasetSettings(_Section):
     seed: int
 
 
-class EmbeddingRecipe(_Section):
+class EmbeddingRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: str
     epochs: Positive
     batch_size: Positive
@@ -65,7 +61,7 @@ class EmbeddingRecipe(_Section):
     quantisation: Literal["f16", "q8_0"]
 
 
-class ExpansionRecipe(_Section):
+class ExpansionRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: str
     epochs: Positive
     batch_size: Positive
@@ -80,7 +76,7 @@ class ExpansionRecipe(_Section):
     quantisation: Literal["f16", "q8_0", "q4_k_m"]
 
 
-class GateSettings(_Section):
+class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alpha: Share
     guard_margin: Share
     fewest_queries: Positive
@@ -93,12 +89,12 @@ class GateSettings(_Section):
     parity_generation: Share
 
 
-class ReleaseSettings(_Section):
+class ReleaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep: Positive
     trial_queries: Positive
 
 
-class Settings(_Section):
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an owner can set, by section of ``config.toml``."""
 
     qmd: QmdSettings

@@ -22,7 +22,7 @@ from daemon.system.processes import boot_id, this_process
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from jobs.adapters.markdown_folders import scan
-from jobs.adapters.qmd_config import merged, read_collections
+from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.releases import Releases
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ def serve(home: Home) -> None:
 def _serve(home: Home, settings: Settings, books: Books) -> None:
     stopping = threading.Event()
     boot = boot_id()
-    waiting = recover(books, home, Releases(home.releases, merged), boot)
+    waiting = recover(books, home, Releases(home.releases, with_collections_of), boot)
     executor = Executor(books, home, this_process(boot), run_worker, stopping)
     bell = Bell(home.bell, executor.execute, lambda: scheduler.tick())
     scheduler = Scheduler(books, home, settings, bell.ring)

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from config.paths import Home
 from daemon.cli.result import table
 from daemon.cli.root import Context
-from daemon.cli.wait import job_line
-from config.paths import Home
-from jobs.validate import BaselineResult
+from daemon.cli.status import job_line
+from jobs.domain.results import BaselineResult
 
 PROJECT = Path(__file__).resolve().parent.parent
 SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 600, 60_000, 140
@@ -125,7 +125,9 @@ class Demo:
         say(f"   its examples were made anew {time.monotonic() - began:.1f} s after it was saved")
 
     def train(self, target: str) -> None:
-        say(f"{'4' if target == 'embedding' else '5'}. {target}: dataset → baseline → train → export → validate → deploy")
+        say(
+            f"{'4' if target == 'embedding' else '5'}. {target}: dataset → baseline → train → export → validate → deploy"
+        )
         self.show("run", target, "--force", wait=False)
         self.follow()
         latest = self.context.books.jobs.latest_run()
@@ -146,8 +148,10 @@ class Demo:
             line = job_line(running) if running else "waiting"
             if sys.stdout.isatty() and line != shown:
                 print(f"\r\x1b[K   {line}", end="", flush=True)
-            elif running and not sys.stdout.isatty() and (
-                running.stage != stage or (time.monotonic() - printed > 10.0 and line != shown)
+            elif (
+                running
+                and not sys.stdout.isatty()
+                and (running.stage != stage or (time.monotonic() - printed > 10.0 and line != shown))
             ):
                 print(f"   {line}", flush=True)
                 stage, printed = running.stage, time.monotonic()
@@ -228,7 +232,9 @@ def copy_notes(source: Path, target: Path) -> int:
     found = [
         path
         for path in sorted(source.rglob("*.md"))
-        if path.is_file() and SMALLEST_NOTE <= path.stat().st_size <= LARGEST_NOTE and "LICENSE" not in path.name.upper()
+        if path.is_file()
+        and SMALLEST_NOTE <= path.stat().st_size <= LARGEST_NOTE
+        and "LICENSE" not in path.name.upper()
     ]
     for path in sorted(found, key=lambda path: -path.stat().st_size)[:MOST_NOTES]:
         place = target.joinpath(*(part for part in path.relative_to(source).parts if part != "node_modules"))

@@ -16,12 +16,9 @@ from daemon.ledger.books import Books
 from daemon.ledger.jobs import MOST_ATTEMPTS
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.runner import Crashed
-from jobs.deploy import DeployResult
 from jobs.domain.artifacts import Progress
-from jobs.domain.gates import Verdict
-from jobs.pipeline import following
-from jobs.validate import ArmAnswers, ValidationResult
-from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step
+from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
+from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step, following
 
 log = structlog.get_logger()
 
@@ -77,7 +74,7 @@ class Executor:
     def _specify(self, job: Job) -> JobSpec:
         books = self._books
         run = None if job.run is None else books.jobs.run(job.run)
-        earlier = {} if job.run is None else {j.stage: j.result for j in books.jobs.of_run(job.run) if j.result}
+        earlier: dict[str, Any] = {} if job.run is None else {j.stage: j.result for j in books.jobs.of_run(job.run) if j.result}
         documents: tuple[tuple[str, str, str], ...] = ()
         if job.stage == "dataset":
             documents = tuple((d.collection, d.path, known.sha256) for d, known in books.knowledge.documents().items())
@@ -207,11 +204,6 @@ def _stored_answers(path: Path) -> list[StoredAnswer]:
         for arm in arms
         for scored in arm.scored
     ]
-
-
-def verdict_of(result: dict[str, Any]) -> Verdict:
-    """The verdict inside a validate job's stored result."""
-    return msgspec.convert(result, ValidationResult).verdict
 
 
 def _now() -> datetime:

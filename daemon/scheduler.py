@@ -55,7 +55,7 @@ class Scheduler:
         triggers = due_triggers(
             self._settings.schedule,
             new_rows={target: int(knowledge.fact(f"new-rows:{target}") or 0) for target in targets},
-            last_started={target: moment for target, moment in started.items() if moment is not None},
+            last_started={target: moment.astimezone() for target, moment in started.items() if moment is not None},
             installed_at=installed.astimezone(),
             now=now.astimezone(),
         )
@@ -94,7 +94,7 @@ class Scheduler:
             notify(alert.title, alert.body)
 
     def _answer(self, request: Request) -> dict[str, Any]:
-        job = request.argument.get("job")
+        job = int(request.argument.get("job", 0))
         match request.action:
             case "run":
                 return self.start_run(request.argument["target"], "asked for", forced=request.argument["forced"])

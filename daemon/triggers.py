@@ -32,6 +32,8 @@ def due_triggers(
         new = new_rows.get(target, 0)
         if new >= thresholds[target]:
             triggers.append(Trigger(target=target, cause=f"{new} new examples"))
-        elif new and window_due(settings.window, last_started.get(target), now, installed_at=installed_at):
+        elif new and window_due(
+            settings.window, last_started=last_started.get(target), installed_at=installed_at, now=now
+        ):
             triggers.append(Trigger(target=target, cause="training window"))
     return triggers

@@ -52,4 +52,6 @@ def prune(directory: Path, keep: int = 2) -> None:
 def _oldest_first(directory: Path) -> list[Path]:
     if not directory.is_dir():
         return []
-    return sorted((entry for entry in directory.iterdir() if entry.is_dir() and _NAME.fullmatch(entry.name)), key=step_of)
+    return sorted(
+        (entry for entry in directory.iterdir() if entry.is_dir() and _NAME.fullmatch(entry.name)), key=step_of
+    )

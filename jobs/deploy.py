@@ -6,23 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from jobs.dataset.build import load
-from jobs.dataset.stage import DatasetResult
 from jobs.domain.artifacts import ExportedModel, LiveModel, SearchModels, TrainedModel
 from jobs.domain.examples import Target
-from jobs.domain.gates import SetComparison, Verdict
+from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
+from jobs.domain.results import DatasetResult, DeployResult, ValidationResult
 from jobs.releases import Gain, ReleaseMetadata, copy_index
-from jobs.validate import ValidationResult
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
-
-
-class DeployResult(Struct, frozen=True, kw_only=True):
-    release: str
-    live: bool
-    problems: tuple[str, ...] = ()
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
@@ -91,5 +83,5 @@ def _gain(verdict: Verdict) -> Gain | None:
     primary: SetComparison | None = next((s for s in verdict.sets if s.kind == "primary"), None)
     if primary is None:
         return None
-    decisive = next(c for c in primary.comparisons if c.metric == "nDCG@10")
+    decisive = next(c for c in primary.comparisons if c.metric == DECISIVE_METRIC)
     return Gain(metric=decisive.metric, delta=decisive.delta, low=decisive.low, high=decisive.high)

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 
 from jobs.dataset.build import Dataset, load
-from jobs.dataset.stage import DatasetResult
 from jobs.domain.artifacts import BaseModel, ExportedModel, Parity, Quantisation, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.errors import ParityFailed
 from jobs.domain.prompts import embedding_document
+from jobs.domain.results import DatasetResult
 from jobs.publish import publish_file
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop, once

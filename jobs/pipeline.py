@@ -17,13 +17,6 @@ STAGES: dict[Stage, Callable[[JobSpec, Workshop], Done]] = {
     "validate": validate.run,  # the candidate against today, on the owner's own search
     "deploy": deploy.run,  # one switch, on trial, confirmed or taken back
 }
-ORDER: tuple[Stage, ...] = tuple(STAGES)
-
-
-def following(stage: Stage) -> Stage | None:
-    """The stage after this one; none after the last."""
-    position = ORDER.index(stage) + 1
-    return ORDER[position] if position < len(ORDER) else None
 
 
 def run_stage(spec: JobSpec, workshop: Workshop) -> Done:

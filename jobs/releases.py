@@ -130,9 +130,7 @@ class Releases:
                 return name
         return None
 
-    def publish(
-        self, metadata: ReleaseMetadata, configuration: str, make_index: Callable[[Path], None]
-    ) -> Path:
+    def publish(self, metadata: ReleaseMetadata, configuration: str, make_index: Callable[[Path], None]) -> Path:
         """Writes a whole release under its name, on trial and not live. A second call with the same name is a no-op."""
         with published_directory(self.directory(metadata.name)) as stage:
             for part in ("models", "index", "qmd"):
@@ -144,9 +142,7 @@ class Releases:
             make_index(stage / "index" / "index.sqlite")
             (stage / "qmd" / "index.yml").write_text(configuration, "utf-8")
             (stage / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
-            sums = "".join(
-                f"{m.sha256}  models/{Path(m.gguf).name}\n" for m in metadata.targets.values() if m.sha256
-            )
+            sums = "".join(f"{m.sha256}  models/{Path(m.gguf).name}\n" for m in metadata.targets.values() if m.sha256)
             (stage / "SHA256SUMS").write_text(sums, "utf-8")
             (stage / TRIAL).touch()
         return self.directory(metadata.name)

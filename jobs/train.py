@@ -8,10 +8,10 @@ import msgspec
 
 from jobs.canary import prove_path
 from jobs.dataset.build import Dataset, load
-from jobs.dataset.stage import DatasetResult
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.recipe import Intensity, Plan
+from jobs.domain.results import DatasetResult
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import Workshop, once
 

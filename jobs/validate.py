@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
-from jobs.dataset.build import Dataset, load
+from jobs.dataset.build import load
 from jobs.dataset.evaluation import read_evaluation_sets
-from jobs.dataset.stage import DatasetResult
 from jobs.domain.artifacts import ExportedModel, SearchModels
 from jobs.domain.corpus import digest
 from jobs.domain.examples import QuerySet, Target
-from jobs.domain.gates import Answer, ArmName, QueryScore, ScoredSet, Verdict, judge, primary_score
-from jobs.domain.recipe import Plan, plan_for_baseline
+from jobs.domain.gates import ArmName, QueryScore, ScoredSet
+from jobs.domain.judgement import judge, primary_score
+from jobs.domain.recipe import plan_for_baseline
+from jobs.domain.results import ArmAnswers, BaselineResult, DatasetResult, ScoredAnswer, ValidationResult
 from jobs.ports import SearchArm
 from jobs.publish import write_file
 from jobs.releases import copy_index
@@ -32,37 +32,6 @@ ANSWERS_PER_QUERY = 10
 # expansion model by what it adds to the search that goes without it.
 NONE_ARM = {"embedding": "lexical", "expansion": "plain"}
 MODEL_ARM = {"embedding": "vector", "expansion": "hybrid"}
-
-
-class BaselineResult(Struct, frozen=True, kw_only=True):
-    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read."""
-
-    index: str
-    answers: str
-    sets: tuple[QuerySet, ...]
-    score: float
-    plan: Plan
-    problems: tuple[str, ...] = ()
-
-
-class ValidationResult(Struct, frozen=True, kw_only=True):
-    index: str
-    answers: str
-    verdict: Verdict
-    set_digests: tuple[str, ...]
-
-
-class ScoredAnswer(Struct, frozen=True, kw_only=True):
-    answer: Answer
-    metrics: dict[str, float]
-
-
-class ArmAnswers(Struct, frozen=True, kw_only=True):
-    """One arm's scored answers to one query set."""
-
-    arm: ArmName
-    query_set: str
-    scored: tuple[ScoredAnswer, ...]
 
 
 def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
@@ -116,9 +85,7 @@ def _baseline(
         answers=_stored(directory, answers),
         sets=tuple(sets),
         score=score,
-        plan=plan_for_baseline(
-            score, weak_below=gate.weak_below, strong_above=gate.strong_above, forced=spec.forced
-        ),
+        plan=plan_for_baseline(score, weak_below=gate.weak_below, strong_above=gate.strong_above, forced=spec.forced),
         problems=tuple(problems),
     )
 
@@ -178,9 +145,7 @@ def _validate(
     )
 
 
-def _ask(
-    arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, workshop: Workshop
-) -> list[ArmAnswers]:
+def _ask(arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, workshop: Workshop) -> list[ArmAnswers]:
     total = sum(len(query_set.queries) for query_set in sets)
     done = 0
     asked = []

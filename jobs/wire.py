@@ -11,6 +11,13 @@ from jobs.domain.artifacts import Progress
 from jobs.domain.examples import Target
 
 Stage = Literal["dataset", "baseline", "train", "export", "validate", "deploy"]
+STAGE_ORDER: tuple[Stage, ...] = ("dataset", "baseline", "train", "export", "validate", "deploy")
+
+
+def following(stage: Stage) -> Stage | None:
+    """The stage after this one; none after the last."""
+    position = STAGE_ORDER.index(stage) + 1
+    return STAGE_ORDER[position] if position < len(STAGE_ORDER) else None
 
 
 class JobSpec(Struct, frozen=True, kw_only=True):
@@ -59,7 +66,7 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
 Event = Phase | Step | Done | Failed
 CONTROL_STOP = "checkpoint-and-exit"
 
-_decoder = msgspec.json.Decoder(Event)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _spec_decoder = msgspec.json.Decoder(JobSpec)
 
 

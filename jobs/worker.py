@@ -21,11 +21,11 @@ from config.load import load_settings
 from config.paths import Home, QmdFiles
 from config.settings import Settings
 from jobs.adapters.base_models import BaseModels
+from jobs.adapters.ir_metrics import IrMeasures
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.node import find_node, find_qmd
 from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_config import read_collections
-from jobs.adapters.ir_metrics import IrMeasures
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target

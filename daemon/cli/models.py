@@ -47,7 +47,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     return Result(
         schema="iaip.models/1",
         data={"name": options.name, "fetched": code == 0},
-        text=f"{options.name} is here; set [{entry['kind']}] base = \"{options.name}\" in config.toml" if code == 0 else "",
+        text=f'{options.name} is here; set [{entry["kind"]}] base = "{options.name}" in config.toml'
+        if code == 0
+        else "",
         talk="" if code == 0 else "nothing was changed; try again when the network is there",
         code=0 if code == 0 else FAILED,
     )
@@ -61,7 +63,7 @@ def _gguf(name: str, kind: str, folder: str, context: Context) -> Result:
         schema="iaip.models/1",
         data={"name": name, "gguf": path or None},
         text=path,
-        talk="" if made.returncode else f"name it under models: in QMD's index.yml, then `qmd embed`",
+        talk="" if made.returncode else "name it under models: in QMD's index.yml, then `qmd embed`",
         code=FAILED if made.returncode else 0,
     )
 

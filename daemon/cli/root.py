@@ -68,6 +68,6 @@ class Context:
 
 
 def _merged(live: str, other: str) -> str:
-    from jobs.adapters.qmd_config import merged  # YAML is loaded by the commands that switch, not by `status`
+    from jobs.adapters.qmd_config import with_collections_of  # YAML is for the commands that switch, not for `status`
 
-    return merged(live, other)
+    return with_collections_of(live, other)

@@ -10,8 +10,8 @@ import msgspec
 from daemon.cli.result import NOT_FOUND, Result, table
 from daemon.cli.root import Context
 from daemon.ledger.records import Run
-from jobs.domain.gates import Verdict
-from jobs.validate import ValidationResult
+from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
+from jobs.domain.results import ValidationResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +29,10 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             talk="no run has been judged yet; start one: `iaipctl run embedding`",
             code=NOT_FOUND,
         )
-    judged, verdict, validation = found
-    return Result(
-        schema="iaip.verdict/1", data=_data(judged, verdict, validation), text=render(judged, verdict, validation)
-    )
+    return Result(schema="iaip.verdict/1", data=_data(*found), text=render(*found))
 
 
-def judged_run(
-    number: int | None, target: str | None, context: Context
-) -> tuple[Run, Verdict, ValidationResult] | None:
+def judged_run(number: int | None, target: str | None, context: Context) -> tuple[Run, Verdict] | None:
     """The run asked for, or the newest of the target, that has a verdict."""
     row = context.books.database.row(
         "SELECT run, result FROM job WHERE stage = 'validate' AND state = 'done'"
@@ -50,50 +45,50 @@ def judged_run(
     if row is None:
         return None
     validation = msgspec.json.decode(row["result"], type=ValidationResult)
-    return context.books.jobs.run(row["run"]), validation.verdict, validation
+    return context.books.jobs.run(row["run"]), validation.verdict
 
 
-def render(run: Run, verdict: Verdict, validation: ValidationResult) -> str:
-    rows = [
-        [
-            comparison.metric if index else f"{query_set.name} ({query_set.kind}, {query_set.queries})",
-            "" if index else comparison.metric,
-            _number(comparison.none),
-            _number(comparison.current),
-            f"{comparison.candidate:.3f}",
-            f"{comparison.delta:+.3f}",
-            f"{comparison.low:+.3f} to {comparison.high:+.3f}",
-            f"{comparison.p:.4f}",
-            f"{comparison.minimum_detectable_effect:.3f}",
-        ]
-        for query_set in verdict.sets
-        for index, comparison in enumerate(query_set.comparisons)
-        if comparison.metric == "nDCG@10" and index >= 0
+def render(run: Run, verdict: Verdict) -> str:
+    """The deciding metric, a line per group of queries, then parity."""
+    rows = [_row(query_set) for query_set in verdict.sets]
+    header = [
+        f"{DECISIVE_METRIC} on",
+        "queries",
+        "none",
+        "current",
+        "candidate",
+        "change",
+        "95 % interval",
+        "p",
+        "detectable",
     ]
-    rows = [[row[0] if "(" in row[0] else row[0], *row[2:]] for row in _named(verdict, rows)]
-    header = ["nDCG@10 on", "none", "current", "candidate", "change", "95 % interval", "p", "detectable"]
-    parity = ", ".join(f"{name} {value:.4f}" for name, value in verdict.parity.items())
-    return "\n".join(
-        [
-            f"run {run.id}, {verdict.target}: {verdict.outcome}",
-            verdict.reason,
-            "",
-            table(header, rows),
-            "",
-            f"parity: {parity}",
-        ]
-    )
+    parity = ", ".join(f"{name} {value:.4f}" for name, value in verdict.parity.measures.items())
+    lines = [f"run {run.id}, {verdict.target}: {verdict.outcome}", verdict.reason, "", table(header, rows), ""]
+    lines.append(f"exported file against trained model: {parity}")
+    if verdict.most_informative:
+        lines.append(f"judging these would help most: {', '.join(verdict.most_informative)}")
+    return "\n".join(lines)
 
 
-def _named(verdict: Verdict, rows: list[list[str]]) -> list[list[str]]:
-    names = [f"{s.name} ({s.kind}, {s.queries} queries)" for s in verdict.sets if s.comparisons]
-    return [[name, *row[1:]] for name, row in zip(names, rows, strict=True)]
+def _row(query_set: SetComparison) -> list[str]:
+    found = next(c for c in query_set.comparisons if c.metric == DECISIVE_METRIC)
+    return [
+        f"{query_set.name} ({query_set.kind}: {query_set.standing})",
+        str(query_set.queries),
+        _number(found.none),
+        _number(found.current),
+        f"{found.candidate:.3f}",
+        f"{found.delta:+.3f}",
+        f"{found.low:+.3f} to {found.high:+.3f}",
+        f"{found.p:.4f}",
+        f"{found.minimum_detectable_effect:.3f}",
+    ]
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _data(run: Run, verdict: Verdict, validation: ValidationResult) -> dict[str, Any]:
+def _data(run: Run, verdict: Verdict) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(verdict)
     return {"run": run.id, "state": run.state, **data}

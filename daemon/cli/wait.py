@@ -17,7 +17,9 @@ POLL_SECONDS = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", type=int, help="the run's number (default: the latest)")
-    parser.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up after so long (exit 75)")
+    parser.add_argument(
+        "--timeout", type=float, default=None, metavar="SECONDS", help="give up after so long (exit 75)"
+    )
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:

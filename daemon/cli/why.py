@@ -8,7 +8,7 @@ import msgspec
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
-from jobs.validate import BaselineResult, ValidationResult
+from jobs.domain.results import BaselineResult, ValidationResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +24,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             return _run(int(number), context)
         case ["job", number] if number.isdigit():
             return _job(int(number), context)
-    return Result(
-        schema="iaip.why/1", data={}, text="", talk="say `why run 3`, `why job 7` or `why v2`", code=USAGE
-    )
+    return Result(schema="iaip.why/1", data={}, text="", talk="say `why run 3`, `why job 7` or `why v2`", code=USAGE)
 
 
 def _release(name: str, context: Context) -> Result:

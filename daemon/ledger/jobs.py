@@ -173,8 +173,7 @@ class Jobs:
 
     def counts(self) -> dict[str, int]:
         return {
-            row["state"]: row["n"]
-            for row in self._database.rows("SELECT state, count(*) AS n FROM job GROUP BY state")
+            row["state"]: row["n"] for row in self._database.rows("SELECT state, count(*) AS n FROM job GROUP BY state")
         }
 
     def latest_run(self, target: str | None = None) -> Run | None:
@@ -215,7 +214,8 @@ class Jobs:
         self, connection: sqlite3.Connection, stage: Stage, target: Target | None, run: int | None, now: datetime
     ) -> int:
         cursor = connection.execute(
-            "INSERT INTO job (stage, target, run, created_at) VALUES (?, ?, ?, ?)", (stage, target, run, now.isoformat())
+            "INSERT INTO job (stage, target, run, created_at) VALUES (?, ?, ?, ?)",
+            (stage, target, run, now.isoformat()),
         )
         assert cursor.lastrowid is not None
         self._event(connection, cursor.lastrowid, "queued", {}, now)

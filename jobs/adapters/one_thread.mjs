@@ -4,7 +4,10 @@
 
 import { pathToFileURL } from "node:url";
 
-const entry = pathToFileURL(`${process.env.IAIP_NODE_LLAMA_CPP}/dist/index.js`);
-const { Llama } = await import(entry.href);
-const create = Llama._create.bind(Llama);
-Llama._create = (options) => create({ ...options, maxThreads: 1 });
+// node-llama-cpp tries its binaries in forks of this process, which must not load it a second time.
+if (process.env.TEST_BINDING_CP !== "true") {
+  const entry = pathToFileURL(`${process.env.IAIP_NODE_LLAMA_CPP}/dist/index.js`);
+  const { Llama } = await import(entry.href);
+  const create = Llama._create.bind(Llama);
+  Llama._create = (options) => create({ ...options, maxThreads: 1 });
+}

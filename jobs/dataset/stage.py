@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
 
 from jobs.dataset.build import build, refresh
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
+from jobs.domain.results import DatasetResult
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
-
-
-class DatasetResult(Struct, frozen=True, kw_only=True):
-    """The run's dataset by name, and its rows per split."""
-
-    dataset: str
-    rows: dict[str, int]
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:

@@ -34,7 +34,7 @@ def keep_releases(
 
 
 def keep_stored(stored: Iterable[Stored], *, needed: Collection[str], last: int) -> frozenset[str]:
-    """The datasets or stage results that kept releases and unfinished runs need, and the ``last`` others used latest."""
+    """What kept releases and unfinished runs need, and the ``last`` others that were used latest."""
     given = list(stored)
     others = sorted(
         (entry for entry in given if entry.name not in needed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 
@@ -11,6 +11,7 @@ from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 
 _FIELDS = 5
+_CLOCK_STEP = timedelta(days=1)  # what a clock may be set back by without a window opening twice
 
 
 def window_due(expression: str, *, last_started: datetime | None, installed_at: datetime, now: datetime) -> bool:
@@ -19,10 +20,11 @@ def window_due(expression: str, *, last_started: datetime | None, installed_at: 
     All moments are aware and in the owner's local time, each with the offset in force at that moment
     (``moment.astimezone()``). A window that was missed is due once, however many were missed. A wall
     time that the clock skips is due right after the gap; one that it repeats is due the first time.
-    Moments after ``now`` come from a clock that was set back since and are ignored. Raises BadInput
-    for an expression that is not cron's.
+    Moments over a day after ``now`` come from a clock that was wrong then and are ignored. Raises
+    BadInput for an expression that is not cron's.
     """
-    known = [moment for moment in (last_started, installed_at) if moment is not None and moment <= now]
+    moments = [moment for moment in (last_started, installed_at) if moment is not None]
+    known = [moment for moment in moments if _instant(moment) - _instant(now) <= _CLOCK_STEP]
     opened = _last_opening(expression, _wall(now))
     return bool(known) and opened is not None and opened > max(map(_wall, known))
 
@@ -48,6 +50,11 @@ def _not_cron(expression: str) -> BadInput:
         f"schedule.window is “{expression}”, which is no cron expression",
         remedy='Give it five fields: minute, hour, day, month, weekday. "0 22 * * 5" is every Friday at 22:00.',
     )
+
+
+def _instant(moment: datetime) -> datetime:
+    """In UTC, because two moments of one zone are compared by wall time, wrongly in a repeated hour."""
+    return moment.astimezone(UTC)
 
 
 def _wall(moment: datetime) -> datetime:

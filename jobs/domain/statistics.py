@@ -84,7 +84,7 @@ def minimum_detectable_effect(differences: Matrix, *, alpha: float, power: float
     effects", Evaluation Review 19, 1995). At most 1, since a metric cannot rise by more.
     """
     queries, metrics = differences.shape
-    if queries < 2 or not 0.0 < alpha < 1.0:
+    if queries <= 1 or not 0.0 < alpha < 1.0:
         return np.ones(metrics)
     normal = NormalDist()
     multiplier = normal.inv_cdf(1.0 - alpha) + normal.inv_cdf(power)

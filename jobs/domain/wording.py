@@ -32,12 +32,11 @@ def what_would_show(primary: SetComparison, terms: Terms) -> str:
 def figures(group: SetComparison, terms: Terms) -> str:
     """What the decisive metric did on the group, with its interval and p."""
     measured = decisive(group)
-    before = measured.candidate - measured.delta
-    moved = "stayed at" if measured.delta == 0.0 else "rose from" if measured.delta > 0.0 else "fell from"
-    values = f"{before:.3f}" if measured.delta == 0.0 else f"{before:.3f} to {measured.candidate:.3f}"
-    compared = " (without a model)" if terms.reference == "none" else ""
+    before = f"{measured.candidate - measured.delta:.3f}{' without a model' if terms.reference == 'none' else ''}"
+    verb = "rose" if measured.delta > 0.0 else "fell"
+    moved = f"{verb} from {before} to {measured.candidate:.3f}" if measured.delta else f"stayed at {before}"
     return (
-        f"{measured.metric} on {named(group)} {moved} {values}{compared} ({measured.delta:+.3f}, "
+        f"{measured.metric} on {named(group)} {moved} ({measured.delta:+.3f}, "
         f"95 % interval {measured.low:+.3f} to {measured.high:+.3f}, p {significance(measured.p)})"
     )
 

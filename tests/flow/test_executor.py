@@ -74,7 +74,9 @@ def test_a_finished_stage_rings_for_the_next_and_hands_its_result_on(books: Book
 
 def test_a_failure_is_recorded_with_its_remedy_and_an_alert(books: Books, tmp_path: Path) -> None:
     job = new_run(books)
-    executor(books, tmp_path, ScriptedWorker(Failed(message="no room", remedy="free some", kind="OSError"))).execute(job.id)
+    executor(books, tmp_path, ScriptedWorker(Failed(message="no room", remedy="free some", kind="OSError"))).execute(
+        job.id
+    )
     failed = books.jobs.job(job.id)
     assert (failed.state, failed.error, failed.remedy) == ("failed", "no room", "free some")
     assert books.jobs.run(job.run or 0).state == "failed"

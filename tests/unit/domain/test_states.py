@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +49,7 @@ def test_staying_is_not_a_move(state):
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_a_job_is_done_only_from_running_and_then_for_ever(choices):
     path = walk(JobState.QUEUED, choices)
-    for before, after in zip(path, path[1:], strict=False):
+    for before, after in pairwise(path):
         assert may_move(before, after)
         assert after is not JobState.DONE or before is JobState.RUNNING
         assert before is not JobState.DONE

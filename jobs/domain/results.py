@@ -1,0 +1,55 @@
+"""What each stage leaves for the next, as it stands in the ledger."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from jobs.domain.examples import QuerySet
+from jobs.domain.gates import Answer, ArmName, Verdict
+from jobs.domain.recipe import Plan
+
+
+class DatasetResult(Struct, frozen=True, kw_only=True):
+    """The run's dataset by name, and its rows per split."""
+
+    dataset: str
+    rows: dict[str, int]
+
+
+class BaselineResult(Struct, frozen=True, kw_only=True):
+    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read."""
+
+    index: str
+    answers: str
+    sets: tuple[QuerySet, ...]
+    score: float
+    plan: Plan
+    problems: tuple[str, ...] = ()
+
+
+class ValidationResult(Struct, frozen=True, kw_only=True):
+    """``answers`` is a file of all three arms' ArmAnswers; ``index`` has the candidate's vectors."""
+
+    index: str
+    answers: str
+    verdict: Verdict
+    set_digests: tuple[str, ...]
+
+
+class DeployResult(Struct, frozen=True, kw_only=True):
+    release: str
+    live: bool
+    problems: tuple[str, ...] = ()
+
+
+class ScoredAnswer(Struct, frozen=True, kw_only=True):
+    answer: Answer
+    metrics: dict[str, float]
+
+
+class ArmAnswers(Struct, frozen=True, kw_only=True):
+    """One arm's scored answers to one query set."""
+
+    arm: ArmName
+    query_set: str
+    scored: tuple[ScoredAnswer, ...]

@@ -1,0 +1,65 @@
+"""What a look at the notes' folders found, and what of the known documents is gone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from jobs.domain.corpus import DocumentId
+
+Reason = Literal["unreadable", "too-large", "binary", "not-utf-8", "empty", "outside", "link", "not-downloaded", "name"]
+"""Why a file is not a document. ``not-downloaded``: its content is only in a cloud. ``name``: not UTF-8 itself."""
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What an earlier scan saw of a document. ``sha256`` is of its bytes."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    id: DocumentId
+    known: Known
+
+
+class PassedOver(Struct, frozen=True, kw_only=True):
+    id: DocumentId
+    reason: Reason
+
+
+class Scan(Struct, frozen=True, kw_only=True):
+    """All files of the collections. In ``unreadable_folders`` the path ``""`` is a collection's own folder."""
+
+    documents: tuple[Seen, ...]
+    passed_over: tuple[PassedOver, ...]
+    unreadable_folders: tuple[DocumentId, ...]
+
+    def counts(self) -> dict[Reason, int]:
+        """How many files were passed over, by reason."""
+        return dict(Counter(file.reason for file in self.passed_over))
+
+
+def gone(known: Iterable[DocumentId], found: Scan) -> list[DocumentId]:
+    """The known documents that were deleted. What could not be looked at, or is there in any form, was not."""
+    present = {seen.id for seen in found.documents} | {file.id for file in found.passed_over}
+    hidden = {(folder.collection, folder.path) for folder in found.unreadable_folders}
+    return [
+        document
+        for document in known
+        if document not in present
+        and not any((document.collection, folder) in hidden for folder in _folders(document.path))
+    ]
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders that a path lies in, the collection's own first."""
+    yield ""
+    for position, character in enumerate(path):
+        if character == "/":
+            yield path[:position]

@@ -1,0 +1,85 @@
+"""The light process: memory of an idle daemon, start of ``status``, one note among ten thousand."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from config.paths import Home
+from tests.bench.measure import Row
+
+STATUS_RUNS = 15
+ML_LIBRARIES = ("torch", "mlx", "transformers", "sentence_transformers", "datasets")
+
+
+def measure(folder: Path) -> list[Row]:
+    """``folder`` is scratch space."""
+    environment = small_home(folder)
+    daemon = subprocess.Popen([sys.executable, "-m", "daemon"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_idle(environment)
+        return [*idle_memory(daemon.pid), status_time(environment)]
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=60)
+
+
+def small_home(folder: Path) -> dict[str, str]:
+    """A home of fifty notes, adopted; returns the environment that points at it."""
+    notes = folder / "notes"
+    notes.mkdir(parents=True)
+    for number in range(50):
+        (notes / f"note-{number}.md").write_text(f"# Note {number}\n\nSome words about matter {number}.\n")
+    (folder / "qmd").mkdir()
+    (folder / "qmd" / "index.yml").write_text(f"collections:\n  notes:\n    path: {notes}\n    pattern: '**/*.md'\n")
+    environment = {
+        **os.environ,
+        "IAIP_HOME": str(folder / "home"),
+        "QMD_CONFIG_DIR": str(folder / "qmd"),
+        "INDEX_PATH": str(folder / "qmd" / "index.sqlite"),
+    }
+    subprocess.run([sys.executable, "-m", "daemon.cli", "init"], env=environment, check=True, capture_output=True)
+    return environment
+
+
+def wait_until_idle(environment: dict[str, str]) -> None:
+    """Until the first scan and its refresh are done."""
+    from daemon.ledger.books import open_books
+
+    books = open_books(Home(root=Path(environment["IAIP_HOME"])).ledger)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not books.jobs.counts().get("done"):
+        time.sleep(0.2)
+    time.sleep(3.0)
+
+
+def idle_memory(pid: int) -> list[Row]:
+    process = psutil.Process(pid)
+    maps = " ".join(entry.path for entry in process.memory_maps())
+    loaded = [library for library in ML_LIBRARIES if f"/{library}/" in maps]
+    return [
+        Row(
+            name="idle daemon, resident",
+            value=process.memory_info().rss / 2**20,
+            unit="MiB",
+            goal=60.0,
+            better="lower",
+        ),
+        Row(name="ML libraries in the idle daemon", value=float(len(loaded)), unit="", goal=0.0, better="lower"),
+    ]
+
+
+def status_time(environment: dict[str, str]) -> Row:
+    """Median wall time of a whole ``iaipctl status`` process."""
+    times = []
+    for _ in range(STATUS_RUNS):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "daemon.cli", "status"], env=environment, capture_output=True, check=True)
+        times.append(time.monotonic() - began)
+    return Row(name="iaipctl status", value=statistics.median(times) * 1000, unit="ms", goal=150.0, better="lower")
