@@ -31,7 +31,8 @@ function embeddedTokens(model, text) {
 
 async function embed(model) {
     const tokens = request.texts.map((text) => embeddedTokens(model, text));
-    const contextSize = Math.max(16, ...tokens.map((list) => list.length));
+    // With not one place left free, node-llama-cpp shifts the context and drops half of the text.
+    const contextSize = Math.max(...tokens.map((list) => list.length)) + 8;
     const context = await model.createEmbeddingContext({ contextSize, threads: 1 });
     for (const [index, text] of request.texts.entries()) {
         const { vector } = await context.getEmbeddingFor(text);

@@ -1,4 +1,4 @@
-"""The Exporter: llama.cpp's official converter, the quantiser of QMD's own llama.cpp, and parity by QMD's own runtime."""
+"""The Exporter: llama.cpp's official converter, the quantiser of QMD's own llama.cpp, and parity by its runtime."""
 
 from __future__ import annotations
 

@@ -58,16 +58,14 @@ const operations = {
   // Embeds what has no vector. The model must work before any vector is dropped.
   async embed({ afresh }) {
     await llm.embed("ready");
-    const onProgress = ({ bytesProcessed, totalBytes }) =>
-      reply("progress", { done: bytesProcessed, total: totalBytes });
-    if (afresh) await store.embed({ force: true, onProgress });
+    if (afresh) store.internal.clearAllEmbeddings();
+    const total = store.internal.getHashesNeedingEmbedding();
+    const pending = () => store.internal.getHashesNeedingEmbedding();
+    const onProgress = () => reply("progress", { done: total - pending(), total });
     // One call of QMD ends after 30 minutes, finished or not.
-    let before = Infinity;
-    let pending = store.internal.getHashesNeedingEmbedding();
-    while (pending > 0 && pending < before) {
-      before = pending;
+    for (let before = Infinity, left = total; left > 0 && left < before; left = pending()) {
+      before = left;
       await store.embed({ onProgress });
-      pending = store.internal.getHashesNeedingEmbedding();
     }
     return {};
   },
@@ -172,7 +170,9 @@ function isLocked(error) {
 
 const requests = createInterface({ input: process.stdin });
 let turn = Promise.resolve();
+let busy = 0;
 requests.on("line", (line) => {
+  busy++;
   turn = turn.then(async () => {
     try {
       const { op, ...given } = JSON.parse(line);
@@ -180,6 +180,10 @@ requests.on("line", (line) => {
     } catch (error) {
       reply("broke", { message: String(error?.message ?? error), locked: isLocked(error) });
     }
+    busy--;
   });
 });
-requests.on("close", () => process.exit(0));
+requests.on("close", () => {
+  if (!busy) store?.internal.close(); // leaves one file, without a write-ahead log beside it
+  process.exit(0);
+});

@@ -86,7 +86,7 @@ class QmdArm:
         self.close()
 
     def index(self, on_progress: Callable[[int, int], None], *, reread: bool, afresh: bool) -> int:
-        """As SearchArm.index. Progress counts bytes of text; the whole is known from the start.
+        """As SearchArm.index. Progress counts the texts that had no vectors.
 
         Raises ToolFailed if more than one text in a hundred got no vectors.
         """

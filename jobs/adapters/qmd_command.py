@@ -15,11 +15,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from jobs.adapters.node import shown_tail
 from jobs.adapters.qmd_config import read_models
 from jobs.adapters.qmd_index import index_facts
 from jobs.adapters.qmd_models import context_environment, find_model, in_use, require_model
-from jobs.adapters.qmd_process import QmdTools
+from jobs.adapters.qmd_process import QmdTools, remedy_for, shown_tail
 from jobs.domain.artifacts import SearchModels
 from jobs.domain.errors import BadInput, ToolFailed
 
@@ -111,7 +110,7 @@ class QmdCommand:
             return [error.message]
 
     def _search(self, query: str, *, expand: bool, environment: Mapping[str, str]) -> list[str]:
-        text = re.sub(r"(^|\s)-(?=[\w\"])", r"\1", " ".join(query.split()))
+        text = re.sub(r"(^|\s)-(?=[\w\"])", r"\1", " ".join(query.split())).lstrip("-")
         arguments = ["vsearch", text, "--min-score", "0.01"] if expand else ["query", f"vec: {text}", "--no-rerank"]
         timeout = min(_SEARCH_TIMEOUT, self._tools.timeout)
         return search_problems(self.run([*arguments, "--json", "-n", "5"], environment, timeout))
@@ -148,10 +147,8 @@ class QmdCommand:
     @staticmethod
     def _checked(result: CommandResult) -> CommandResult:
         if result.code != 0:
-            raise ToolFailed(
-                f"QMD ended with code {result.code}: {shown_tail(result.stderr.encode())}",
-                remedy="`qmd doctor` names what is wrong; then try again",
-            )
+            words = shown_tail(result.stderr.encode())
+            raise ToolFailed(f"QMD ended with code {result.code}: {words}", remedy=remedy_for(words))
         return result
 
 
@@ -159,7 +156,7 @@ def search_problems(result: CommandResult) -> list[str]:
     """What a search's output gives away, in words."""
     told = [problem for pattern, problem in _TELLTALES.items() if re.search(pattern, result.stderr)]
     if result.code != 0 and not told:
-        told.append(f"QMD ended with code {result.code}: {shown_tail(result.stderr.encode())}")
+        told.append(f"QMD ended with code {result.code}")  # a search's stderr repeats the query
     try:
         hits = msgspec.json.decode(result.stdout, type=list[_Hit])
     except msgspec.DecodeError:

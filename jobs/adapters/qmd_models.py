@@ -24,9 +24,9 @@ _SPARE_TOKENS = 16
 
 
 def model_cache(environment: Mapping[str, str]) -> Path:
-    """Where QMD keeps downloaded models."""
-    home = environment.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "qmd" / "models"
+    """Where QMD keeps downloaded models, given its environment."""
+    cache = environment.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path(environment.get("HOME", "/")) / ".cache") / "qmd" / "models"
 
 
 def in_use(models: SearchModels) -> SearchModels:

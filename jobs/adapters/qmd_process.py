@@ -6,6 +6,7 @@ Every wait has an end, and the process ends with this one: it leaves when its st
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import subprocess
 import tempfile
@@ -17,19 +18,21 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from jobs.adapters.node import find_dependency, node_environment, shown_tail
+from jobs.adapters.node import find_dependency, node_environment
 from jobs.adapters.qmd_index import PATIENCE
+from jobs.adapters.qmd_models import model_cache
 from jobs.domain.errors import ToolFailed
 
 _HERE = Path(__file__).parent
 _LEAVING = 5.0
 _READ_BYTES = 65536
-_STDERR_BYTES = 8192
+_STDERR_SHOWN = 800
+_DISK_FULL = re.compile("ENOSPC|No space left|disk is full|SQLITE_FULL")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QmdTools:
-    """What runs QMD. ``package``: the directory of @tobilu/qmd; ``models``: where QMD keeps downloaded models.
+    """What runs QMD. ``package``: the directory of @tobilu/qmd.
 
     ``single_thread``: llama.cpp gets one thread. ``timeout``: seconds that QMD may say nothing.
     ``patience``: seconds that it waits for a locked index.
@@ -37,10 +40,14 @@ class QmdTools:
 
     node: Path
     package: Path
-    models: Path
     single_thread: bool
     timeout: float
     patience: float = PATIENCE
+
+    @property
+    def models(self) -> Path:
+        """Where QMD, in the environment it is given, keeps the models it downloaded."""
+        return model_cache(node_environment({}))
 
     @property
     def node_llama_cpp(self) -> Path:
@@ -159,14 +166,11 @@ class QmdProcess:
                 continue  # the native libraries may write to stdout too
 
     def _failed(self, reply: _Broke) -> ToolFailed:
+        words = f"{reply.message} {self._last_words()}".strip()
         if reply.locked:
             remedy = "end the other `qmd` that uses this index (or wait for it) and try again"
             return ToolFailed(f"QMD's index is locked by another program ({reply.message})", remedy=remedy)
-        detail = self._last_words()
-        return ToolFailed(
-            f"QMD failed: {reply.message}" + (f" ({detail})" if detail else ""),
-            remedy="`qmd doctor` names what is wrong; then `iaipctl queue retry` the job",
-        )
+        return ToolFailed(f"QMD failed: {words}", remedy=remedy_for(words))
 
     def _ended(self) -> ToolFailed:
         try:
@@ -174,15 +178,25 @@ class QmdProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        return ToolFailed(
-            f"QMD's process ended with code {code}: {self._last_words()}",
-            remedy="`qmd doctor` shows whether QMD works here; then `iaipctl queue retry` the job",
-        )
+        words = self._last_words()
+        return ToolFailed(f"QMD's process ended with code {code}: {words}", remedy=remedy_for(words))
 
     def _last_words(self) -> str:
         size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - _STDERR_BYTES))
+        self._stderr.seek(max(0, size - 2 * _STDERR_SHOWN))
         return shown_tail(self._stderr.read())
+
+
+def shown_tail(stderr: bytes) -> str:
+    """The end of QMD's stderr, short enough for an error message. QMD writes no note's text there."""
+    return stderr.decode("utf-8", "replace").strip()[-_STDERR_SHOWN:]
+
+
+def remedy_for(words: str) -> str:
+    """What to do about a failure of QMD that said ``words``."""
+    if _DISK_FULL.search(words):
+        return "free some disk space, then `iaipctl queue retry` the job"
+    return "`qmd doctor` names what is wrong; then `iaipctl queue retry` the job"
 
 
 class _Lines:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from jobs.adapters.model_directory import weights_size
 from jobs.domain.errors import BadInput
@@ -53,10 +54,11 @@ class ReferenceGenerator:
     def __init__(self, model: Path) -> None:
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(str(model), local_files_only=True)
-            self._model = AutoModelForCausalLM.from_pretrained(str(model), local_files_only=True, **_loading(model))
+            self._model: Any = AutoModelForCausalLM.from_pretrained(
+                str(model), local_files_only=True, **_loading(model)
+            )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise _unloadable(model, error) from error
-        self._model.eval()
 
     def tokens(self, text: str) -> tuple[int, ...]:
         """The ids of the text; special tokens spelled in it count as such, none are added."""
@@ -67,13 +69,18 @@ class ReferenceGenerator:
 
     def continuation(self, prompt: Sequence[int], most: int) -> tuple[int, ...]:
         """Its own greedy answer to the prompt, up to ``most`` tokens or its end-of-text token."""
-        end = self._model.generation_config.eos_token_id
-        padding = end[0] if isinstance(end, list) else end
-        plan = GenerationConfig(do_sample=False, max_new_tokens=most, eos_token_id=end, pad_token_id=padding or 0)
-        ids = torch.tensor([list(prompt)])
+        endings = self._model.generation_config.eos_token_id
+        endings = endings if isinstance(endings, list) else [endings]
+        answer: list[int] = []
+        step = torch.tensor([list(prompt)])
+        memory = None
         with torch.inference_mode():
-            answer = self._model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=plan)
-        return tuple(int(token) for token in answer[0][len(prompt) :])
+            while len(answer) < most and (not answer or answer[-1] not in endings):
+                output = self._model(step, past_key_values=memory, use_cache=True)
+                memory = output.past_key_values
+                answer.append(int(output.logits[0, -1].argmax()))
+                step = torch.tensor([answer[-1:]])
+        return tuple(answer)
 
 
 def _loading(model: Path) -> dict[str, object]:

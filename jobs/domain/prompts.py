@@ -7,6 +7,7 @@ Source: QMD's src/llm.ts (formatQueryForEmbedding, formatDocForEmbedding, expand
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _QWEN_EMBEDDING = re.compile(r"qwen.*embed|embed.*qwen", re.IGNORECASE)
 
@@ -36,3 +37,21 @@ def embedding_document(title: str, text: str, model: str) -> str:
 def expansion_message(query: str) -> str:
     """The user's message with which QMD asks its expansion model; the model's own chat template goes around it."""
     return f"/no_think Expand this search query: {query}"
+
+
+EXPANSION_SYSTEM_MESSAGE = (
+    "You are a helpful, respectful and honest assistant. Always answer as helpfully as possible.\n"
+    "If a question does not make any sense, or is not factually coherent, explain why instead of answering something "
+    "incorrectly. If you don't know the answer to a question, don't share false information."
+)
+"""QMD's chat session names no system message, so node-llama-cpp 3.20 puts its own default before the user's message
+(its src/config.ts, defaultChatSystemPrompt). A model trained without it meets another prompt than it learned."""
+
+
+def expansion_answer(lines: Iterable[tuple[str, str]]) -> str:
+    """The answer QMD's grammar admits for (kind, text) lines: each is ``kind: text`` and ends in a newline.
+
+    The last newline matters: the grammar forbids the model to stop before it, so a model that never learned to
+    stop after one goes on to the limit of 600 tokens.
+    """
+    return "".join(f"{kind}: {' '.join(text.split())}\n" for kind, text in lines)

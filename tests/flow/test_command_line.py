@@ -1,0 +1,172 @@
+"""iaipctl as a person meets it: real processes, a real home, QMD's real configuration format."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.ledger.books import Books, open_books
+
+
+class Person:
+    """Types commands in a home of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder / "notes"
+        self.notes.mkdir()
+        (self.notes / "été.md").write_text("# L'été\n\nLe lac est libre de glace.\n", "utf-8")
+        self.qmd = folder / "qmd"
+        self.qmd.mkdir()
+        (self.qmd / "index.yml").write_text(
+            f"# mine\ncollections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n", "utf-8"
+        )
+        self.home = folder / "home"
+        self.environment = {
+            **os.environ,
+            "IAIP_HOME": str(self.home),
+            "QMD_CONFIG_DIR": str(self.qmd),
+            "INDEX_PATH": str(self.qmd / "index.sqlite"),
+        }
+
+    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon.cli", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def reads(self, *words: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.types(*words, "--json").stdout)
+        return found
+
+    def books(self) -> Books:
+        return open_books(self.home / "ledger.sqlite")
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    return Person(tmp_path)
+
+
+@pytest.fixture
+def settled(person: Person) -> Person:
+    """After ``iaipctl init``."""
+    assert person.types("init").returncode == 0
+    return person
+
+
+def test_before_init_every_command_says_what_to_do(person: Person) -> None:
+    for command in ("status", "queue", "verdict"):
+        told = person.types(command)
+        assert told.returncode == 1 and "iaipctl init" in told.stderr
+
+
+def test_init_without_a_qmd_configuration_says_how_to_make_one(person: Person) -> None:
+    (person.qmd / "index.yml").unlink()
+    told = person.types("init")
+    assert told.returncode == 1 and "qmd collection add" in told.stderr
+
+
+def test_init_adopts_and_can_be_repeated(person: Person) -> None:
+    for _ in range(2):
+        assert person.types("init").returncode == 0
+    assert (person.qmd / "index.yml").is_symlink()
+    assert (person.qmd / "index.yml").read_text("utf-8").startswith("# mine")
+
+
+def test_status_answers_with_the_daemon_down_and_says_so(settled: Person) -> None:
+    told = settled.types("status")
+    assert told.returncode == 3 and "not running" in told.stdout
+
+
+def test_status_as_json_is_a_contract(settled: Person) -> None:
+    status = settled.reads("status")
+    assert status["schema"] == "iaip.status/1"
+    assert status["daemon"]["running"] is False
+    assert status["live"]["release"] == "v0"
+    assert status["running"] is None
+    assert set(status["queue"]) == {"queued", "running", "paused", "done", "failed", "cancelled"}
+    assert status["alerts"]["unread"] == 0
+
+
+def test_releases_as_json_is_a_contract(settled: Person) -> None:
+    releases = settled.reads("releases")
+    assert releases["schema"] == "iaip.releases/1"
+    [v0] = releases["releases"]
+    assert (v0["name"], v0["state"], v0["targets"], v0["gain"]) == ("v0", "live", {}, None)
+    assert v0["created_at"]
+
+
+def test_a_verdict_that_is_not_there_yet_is_said(settled: Person) -> None:
+    told = settled.types("verdict")
+    assert told.returncode == 6 and "iaipctl run embedding" in told.stderr
+
+
+def test_rollback_with_nothing_before_is_refused_in_words(settled: Person) -> None:
+    told = settled.types("rollback")
+    assert told.returncode == 5 and "no earlier release" in told.stderr
+    assert "next:" in told.stderr
+
+
+def test_a_run_asked_for_while_the_daemon_is_down_waits_for_it(settled: Person) -> None:
+    told = settled.types("run", "embedding")
+    assert told.returncode == 3 and "iaipd" in told.stderr
+    [request] = settled.books().requests.waiting()
+    assert (request.action, request.argument["target"]) == ("run", "embedding")
+
+
+def test_an_unknown_job_is_not_found(settled: Person) -> None:
+    assert settled.types("queue", "show", "99").returncode == 6
+
+
+def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
+    (settled.home / "config.toml").write_text("[watch]\nquite = 3\n")
+    told = settled.types("init")
+    assert told.returncode == 1 and "did you mean quiet?" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "why", "models"]
+)
+def test_every_command_explains_itself(person: Person, command: str) -> None:
+    told = person.types(command, "--help")
+    assert told.returncode == 0 and f"iaipctl {command}" in told.stdout
+
+
+def test_the_daemon_notices_an_edit_and_a_second_daemon_is_refused(settled: Person) -> None:
+    (settled.home / "config.toml").write_text("[watch]\nquiet = 0.2\n")
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "daemon"], env=settled.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        books = settled.books()
+        wait_for(lambda: books.jobs.counts().get("done", 0) >= 1)
+        assert settled.types("status").returncode == 0
+        second = subprocess.run(
+            [sys.executable, "-m", "daemon"], env=settled.environment, capture_output=True, text=True, timeout=60
+        )
+        assert second.returncode == 5 and "already serves this home" in second.stderr
+        done = books.jobs.counts()["done"]
+        (settled.notes / "hiver.md").write_text("# L'hiver\n\nLa route de glace est ouverte.\n", "utf-8")
+        wait_for(lambda: books.jobs.counts()["done"] > done)
+        assert books.knowledge.count() == 2
+    finally:
+        daemon.terminate()
+        assert daemon.wait(timeout=60) == 0
+
+
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)

@@ -1,0 +1,48 @@
+"""One file of settings, every mistake named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.load import ConfigurationError, load_settings
+from config.paths import default_home, qmd_files
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "config.toml").dataset.minimum_pairs == 500
+
+
+def test_a_set_key_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[dataset]\nminimum_pairs = 40\n")
+    settings = load_settings(tmp_path / "config.toml")
+    assert (settings.dataset.minimum_pairs, settings.dataset.minimum_expansions) == (40, 100)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        "[dataset]\nminimum_pair = 40\n[gate]\nalpha = 2.0\n[embedding]\nepochs = 'two'\n[sched]\nx = 1\n"
+    )
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(tmp_path / "config.toml")
+    told = str(refusal.value)
+    assert "dataset.minimum_pair (did you mean minimum_pairs?)" in told
+    assert "gate.alpha" in told and "embedding.epochs" in told and "[sched]" in told
+    assert len(refusal.value.problems) == 4
+
+
+def test_broken_toml_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[dataset\n")
+    with pytest.raises(ConfigurationError, match="not TOML"):
+        load_settings(tmp_path / "config.toml")
+
+
+def test_qmd_is_found_where_qmd_looks(tmp_path: Path) -> None:
+    found = qmd_files({"XDG_CONFIG_HOME": str(tmp_path / "c"), "INDEX_PATH": str(tmp_path / "i.sqlite")})
+    assert found.config == tmp_path / "c" / "qmd" / "index.yml"
+    assert found.index == tmp_path / "i.sqlite"
+
+
+def test_a_chosen_home_wins() -> None:
+    assert default_home({"IAIP_HOME": "/srv/knowledge"}) == Path("/srv/knowledge")
