@@ -55,6 +55,7 @@ class EmbeddingRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     precision: Literal["auto", "float32", "bfloat16"]
     hard_negatives: Annotated[int, Meta(ge=0)]
     negative_margin: Share
+    scale: float
     average_weights: list[Share]
     checkpoint_steps: Positive
     most_pairs: Positive

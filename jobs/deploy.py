@@ -12,7 +12,8 @@ from jobs.domain.artifacts import ExportedModel, LiveModel, SearchModels, Traine
 from jobs.domain.examples import Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.results import DatasetResult, DeployResult, ValidationResult
-from jobs.releases import Gain, ReleaseMetadata, copy_index
+from jobs.index_file import copy_index
+from jobs.releases import Gain, ReleaseMetadata
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
 

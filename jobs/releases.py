@@ -13,9 +13,7 @@ here: no ledger and no daemon take part.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from msgspec import Struct
 from config.paths import QmdFiles
 from jobs.domain.artifacts import LiveModel, ReleaseState
 from jobs.domain.errors import BadInput, Refused
+from jobs.index_file import copy_index
 from jobs.publish import published_directory, sweep_stages, switch_symlink, write_file
 
 METADATA = "training-metadata.json"
@@ -230,11 +229,3 @@ class Releases:
         live_text = (self.directory(live) / "qmd" / "index.yml").read_text("utf-8")
         merged = self._merge(live_text, path.read_text("utf-8"))
         write_file(path, merged.encode("utf-8"))
-
-
-def copy_index(source: Path, target: Path) -> None:
-    """A consistent copy by SQLite's backup interface, also while QMD writes. No source, no copy."""
-    if not source.exists():
-        return
-    with closing(sqlite3.connect(source, timeout=10.0)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)

@@ -20,9 +20,9 @@ from jobs.domain.gates import ArmName, QueryScore, ScoredSet
 from jobs.domain.judgement import judge, primary_score
 from jobs.domain.recipe import plan_for_baseline
 from jobs.domain.results import ArmAnswers, BaselineResult, DatasetResult, ScoredAnswer, ValidationResult
+from jobs.index_file import copy_index
 from jobs.ports import SearchArm
 from jobs.publish import write_file
-from jobs.releases import copy_index
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop, once
 

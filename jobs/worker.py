@@ -23,9 +23,9 @@ from config.settings import Settings
 from jobs.adapters.base_models import BaseModels
 from jobs.adapters.ir_metrics import IrMeasures
 from jobs.adapters.markdown_folders import MarkdownFolders
-from jobs.adapters.node import find_node, find_qmd
+from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.adapters.qmd import Qmd
-from jobs.adapters.qmd_config import read_collections
+from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target
@@ -98,7 +98,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         home=home,
         settings=settings,
         corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
-        releases=Releases(releases_root, search.merged),
+        releases=Releases(releases_root, with_collections_of),
         search=search,
         scorer=IrMeasures(),
         base_model=cache(base_model),
@@ -131,7 +131,10 @@ def llama_cpp_exporter(settings: Settings) -> Exporter:
     from jobs.adapters.llama_cpp import LlamaCppExporter
 
     return LlamaCppExporter(
-        node=find_node(settings.qmd.node), qmd_package=find_qmd(settings.qmd.package), gate=settings.gate
+        converter=find_converter(),
+        node=find_node(settings.qmd.node),
+        qmd_package=find_qmd(settings.qmd.package),
+        gate=settings.gate,
     )
 
 

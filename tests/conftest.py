@@ -1,0 +1,21 @@
+"""What every test stands on. Nothing of the product is prepared here."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a failure can be repeated; `--hypothesis-profile=explore` looks further.
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Sets the environment that the tests and all their child processes see."""
+    os.environ.pop("CI", None)  # QMD turns its models off where it is set
+    os.environ["HF_HUB_OFFLINE"] = "1"  # no test may fetch a model
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # it warns in forked children
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("repeatable")

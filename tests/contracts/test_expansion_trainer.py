@@ -1,0 +1,307 @@
+"""What every ExpansionTrainer must do, run over peft and over mlx-lm, both for real on the processor."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from config.load import load_settings
+from config.settings import ExpansionRecipe
+from jobs import checkpoints
+from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
+from jobs.domain.corpus import DocumentId
+from jobs.domain.errors import BadInput, NotEnough, Stopped
+from jobs.domain.examples import Expansion, ExpansionLine, Origin
+from jobs.ports import ExpansionTrainer
+
+pytestmark = pytest.mark.ml
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+ROWS = 10
+
+
+def peft() -> ExpansionTrainer:
+    pytest.importorskip("peft")
+    from jobs.adapters.peft_lora import peft_trainer
+
+    return peft_trainer()
+
+
+def mlx() -> ExpansionTrainer:
+    # Not importorskip: OpenBLAS has to be loaded before mlx.core, and mlx_lora does that.
+    if importlib.util.find_spec("mlx_lm") is None:
+        pytest.skip("mlx-lm is not installed")
+    from jobs.adapters.mlx_lora import mlx_trainer
+
+    return mlx_trainer()
+
+
+@pytest.fixture(params=[peft, mlx], ids=["peft", "mlx"])
+def trainer(request: pytest.FixtureRequest) -> ExpansionTrainer:
+    built: ExpansionTrainer = request.param()
+    return built
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of two layers with a tokenizer of its own, in Hugging Face layout."""
+    directory = tmp_path_factory.mktemp("bases") / "tiny-llama"
+    tokenizer = bytes_tokenizer()
+    torch.manual_seed(1)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    file = directory / "config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "rope_theta": settings["rope_parameters"]["rope_theta"]}))
+    return directory
+
+
+def bytes_tokenizer() -> object:
+    """One token a byte, and ChatML around the turns, as SmolLM2 writes them."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = Tokenizer(models.BPE(vocab={token: at for at, token in enumerate(special + alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", unk_token="<|endoftext|>"
+    )
+    wrapped.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    return wrapped
+
+
+@pytest.fixture
+def base(tiny_llama: Path) -> BaseModel:
+    return BaseModel(name="tiny-llama", directory=str(tiny_llama), digest="0" * 16, kind="expansion")
+
+
+def recipe(**changes: object) -> ExpansionRecipe:
+    small = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-2, "precision": "float32", "checkpoint_steps": 2}
+    return msgspec.structs.replace(load_settings(Path("absent.toml")).expansion, **{**small, **changes})
+
+
+def expansion(number: int) -> Expansion:
+    query = f"ice on lake {number}"
+    lines = (
+        ExpansionLine(kind="lex", text=f"lake {number} ice"),
+        ExpansionLine(kind="vec", text=f"when is there ice on lake {number}" + ", and where" * (number % 3)),
+        ExpansionLine(kind="hyde", text="The ice comes in November."),
+    )
+    origin = Origin(
+        document=DocumentId(collection="notes", path="lake.md"), sha256="", start=0, length=0, generator="heading"
+    )
+    return Expansion(query=query, lines=lines, language="en", origin=origin)
+
+
+EXPANSIONS = [expansion(number) for number in range(ROWS)]
+
+
+def train(  # noqa: PLR0913
+    trainer: ExpansionTrainer,
+    base: BaseModel,
+    work: Path,
+    *,
+    report: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    **changes: object,
+) -> TrainedModel:
+    return trainer.train(base, recipe(**changes), "firm", EXPANSIONS[:8], EXPANSIONS[8:], work, report, should_stop)
+
+
+def weights(model: TrainedModel | BaseModel) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(Path(model.directory) / "model.safetensors")
+
+
+def stop_after(polls: int) -> Callable[[], bool]:
+    """True from the poll numbered ``polls`` on."""
+    left = iter(range(polls))
+    return lambda: next(left, None) is None
+
+
+def test_training_lowers_the_loss_on_rows_it_never_saw(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    facts = train(trainer, base, tmp_path, epochs=15, learning_rate=3e-2).facts
+    assert float(facts["development_loss_tuned"]) < 0.8 * float(facts["development_loss_base"])
+
+
+def test_the_merged_model_is_a_whole_hugging_face_directory(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    merged = Path(train(trainer, base, tmp_path).directory)
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (merged / name).read_bytes() == (Path(base.directory) / name).read_bytes()
+    assert "rope_theta" in json.loads((merged / "config.json").read_text())
+
+
+def test_only_the_linear_projections_change_and_all_of_them_do(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    before, after = weights(base), weights(train(trainer, base, tmp_path))
+    assert before.keys() == after.keys()
+    assert {name: tensor.dtype for name, tensor in before.items()} == {name: t.dtype for name, t in after.items()}
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if "_proj." in name}
+
+
+def test_the_merged_model_computes_what_the_adapter_computed(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    trained = train(trainer, base, tmp_path)
+    assert float(trained.facts["merge_difference"]) < 1e-4
+
+
+def test_the_loss_it_reports_is_the_loss_that_transformers_computes_for_the_merged_model(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    from jobs.adapters.chat_tokenizer import HuggingFaceChat
+    from jobs.adapters.expansion_rows import rows_of
+
+    trained = train(trainer, base, tmp_path)
+    model = transformers.AutoModelForCausalLM.from_pretrained(trained.directory)
+    losses = []
+    for row in rows_of(EXPANSIONS[8:], HuggingFaceChat(Path(base.directory)), 512):
+        with torch.inference_mode():
+            logits = model(input_ids=torch.tensor([row.tokens])).logits[0, row.prompt - 1 : -1]
+        answer = torch.tensor(row.tokens[row.prompt :])
+        losses.append(torch.nn.functional.cross_entropy(logits, answer, reduction="none"))
+    assert float(trained.facts["development_loss_tuned"]) == pytest.approx(float(torch.cat(losses).mean()), abs=2e-4)
+
+
+@pytest.mark.parametrize("polls", [2, 4])
+def test_an_interrupted_training_ends_in_the_same_bits(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path, polls: int
+) -> None:
+    whole = weights(train(trainer, base, tmp_path / "whole"))
+    with pytest.raises(Stopped):
+        train(trainer, base, tmp_path / "cut", should_stop=stop_after(polls))
+    resumed = train(trainer, base, tmp_path / "cut")
+    assert resumed.steps == 4
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(resumed).items())
+
+
+def test_a_training_killed_between_checkpoints_ends_in_the_same_bits(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill_at_third_step(progress: Progress) -> None:
+        if progress.step == 4:
+            raise Killed
+
+    whole = weights(train(trainer, base, tmp_path / "whole"))
+    with pytest.raises(Killed):
+        train(trainer, base, tmp_path / "cut", report=kill_at_third_step)
+    assert checkpoints.newest(tmp_path / "cut" / "checkpoints").name.endswith("2")
+    resumed = weights(train(trainer, base, tmp_path / "cut"))
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in resumed.items())
+
+
+def test_stopping_leaves_a_checkpoint_and_no_merged_model(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        train(trainer, base, tmp_path, should_stop=stop_after(2))
+    found = checkpoints.newest(tmp_path / "checkpoints")
+    assert found is not None
+    assert {file.suffix for file in found.iterdir()} == {".safetensors", ".json"}
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_finished_training_run_again_gives_the_same_model_without_a_step(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    first = train(trainer, base, tmp_path)
+    before = weights(first)
+    again = train(trainer, base, tmp_path, report=lambda progress: pytest.fail(f"step {progress.step}"))
+    assert (again.steps, again.facts) == (first.steps, first.facts)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(again).items())
+
+
+def test_the_last_progress_tells_the_last_step(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    train(trainer, base, tmp_path, report=told.append)
+    assert (told[-1].step, told[-1].steps, told[-1].eta, told[-1].unit) == (4, 4, 0.0, "tokens")
+    assert told[-1].rate > 0
+
+
+def test_a_gentle_training_is_one_epoch(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
+    trained = trainer.train(
+        base, recipe(), "gentle", EXPANSIONS[:8], [], tmp_path, lambda _: None, lambda: False
+    )
+    assert trained.steps == 2
+    assert trained.facts["learning_rate"] == "0.006"
+
+
+def test_bfloat16_trains_too(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
+    trained = train(trainer, base, tmp_path, precision="bfloat16", epochs=4)
+    assert float(trained.facts["development_loss_tuned"]) < float(trained.facts["development_loss_base"])
+
+
+def test_a_quantised_base_is_refused(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="quantised"):
+        train(trainer, altered(base, tmp_path, {"quantization": {"bits": 4, "group_size": 64}}), tmp_path / "work")
+
+
+def test_a_base_that_mlx_would_misread_is_refused(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match="rope_theta"):
+        train(trainer, altered(base, tmp_path, {}, drop="rope_theta"), tmp_path / "work")
+
+
+def test_a_base_without_a_tokenizer_is_refused(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
+    bare = altered(base, tmp_path, {})
+    (Path(bare.directory) / "tokenizer.json").unlink()
+    with pytest.raises(BadInput, match="tokenizer"):
+        train(trainer, bare, tmp_path / "work")
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_with(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    train(trainer, base, tmp_path)
+    with pytest.raises(BadInput, match="another training"):
+        train(trainer, base, tmp_path, learning_rate=5e-3)
+
+
+def test_rows_that_leave_no_answer_are_too_few(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
+    with pytest.raises(NotEnough, match="max_tokens|tokens"):
+        train(trainer, base, tmp_path, max_tokens=16)
+
+
+def altered(base: BaseModel, folder: Path, additions: dict[str, object], *, drop: str = "") -> BaseModel:
+    """A copy of the base with another config.json."""
+    copy = folder / "base"
+    shutil.copytree(base.directory, copy)
+    config = {**json.loads((copy / "config.json").read_text()), **additions}
+    config.pop(drop, None)
+    (copy / "config.json").write_text(json.dumps(config))
+    return msgspec.structs.replace(base, directory=str(copy))
