@@ -25,7 +25,7 @@ from daemon.cli.status import job_line
 from jobs.domain.results import BaselineResult
 
 PROJECT = Path(__file__).resolve().parent.parent
-SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 600, 60_000, 140
+SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 25_000, 90
 START_SECONDS = 30.0
 CONFIGURATION = """\
 # A faster pulse than the defaults, so that the loop fits into a few minutes on a small machine.
@@ -34,7 +34,7 @@ quiet = 1.0
 
 [dataset]
 most_test_queries = 150
-most_expansion_queries = 40
+most_expansion_queries = 24
 """
 
 

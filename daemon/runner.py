@@ -22,6 +22,7 @@ OFFLINE = {
     "DO_NOT_TRACK": "1",
     "WANDB_MODE": "disabled",
     "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 DROPPED = ("CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -46,7 +47,7 @@ def run_worker(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=_environment(),
+            env=worker_environment(),
             process_group=0,
         )
         try:
@@ -55,7 +56,8 @@ def run_worker(
             _end(process)
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
+    """The surroundings of every process that loads a model: offline, and without progress bars."""
     return {key: value for key, value in os.environ.items() if key not in DROPPED} | OFFLINE
 
 

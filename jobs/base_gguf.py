@@ -13,7 +13,8 @@ from jobs.domain.artifacts import Quantisation
 from jobs.domain.errors import IaipError
 from jobs.domain.examples import Target
 from jobs.publish import publish_file
-from jobs.worker import llama_cpp_exporter
+from jobs.adapters.llama_cpp import LlamaCppExporter
+from jobs.adapters.node import find_converter, find_node, find_qmd
 
 
 def make(home: Home, target: Target, name: str, folder: Path) -> Path:
@@ -25,7 +26,13 @@ def make(home: Home, target: Target, name: str, folder: Path) -> Path:
     )
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{name}.draft.gguf"
-    llama_cpp_exporter(settings).export(Path(base.directory), quantisation, draft)
+    exporter = LlamaCppExporter(
+        converter=find_converter(),
+        node=find_node(settings.qmd.node),
+        qmd_package=find_qmd(settings.qmd.package),
+        gate=settings.gate,
+    )
+    exporter.export(Path(base.directory), quantisation, draft)
     with draft.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     final = folder / f"{name}-{sha256[:12]}.gguf"

@@ -119,12 +119,12 @@ def _embedding_trainer() -> EmbeddingTrainer:
 def _expansion_trainer() -> ExpansionTrainer:
     """MLX where its accelerator is, torch elsewhere."""
     if sys.platform == "darwin" and os.uname().machine == "arm64":
-        from jobs.adapters.mlx_lora import MlxLoraTrainer
+        from jobs.adapters.mlx_lora import mlx_trainer
 
-        return MlxLoraTrainer()
-    from jobs.adapters.peft_lora import PeftLoraTrainer
+        return mlx_trainer()
+    from jobs.adapters.peft_lora import peft_trainer
 
-    return PeftLoraTrainer()
+    return peft_trainer()
 
 
 def llama_cpp_exporter(settings: Settings) -> Exporter:

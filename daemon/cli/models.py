@@ -14,6 +14,7 @@ from pathlib import Path
 
 from daemon.cli.result import FAILED, NOT_FOUND, Result, table
 from daemon.cli.root import Context
+from daemon.runner import worker_environment
 
 FETCH_SECONDS = 4 * 3600
 GGUF_SECONDS = 3600
@@ -57,7 +58,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 def _gguf(name: str, kind: str, folder: str, context: Context) -> Result:
     command = [sys.executable, "-m", "jobs.base_gguf", str(context.home.root), kind, name, str(Path(folder).absolute())]
-    made = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=GGUF_SECONDS, check=False)
+    made = subprocess.run(
+        command, env=worker_environment(), stdout=subprocess.PIPE, text=True, timeout=GGUF_SECONDS, check=False
+    )
     path = made.stdout.strip().rpartition("\n")[2]
     return Result(
         schema="iaip.models/1",

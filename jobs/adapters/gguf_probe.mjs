@@ -67,16 +67,23 @@ async function continueSequences(model) {
     }
 }
 
-const llama = await getLlama({
-    build: "never",
-    gpu: process.platform === "darwin" ? "auto" : false,
-    logLevel: LlamaLogLevel.error,
-    // ggml's spin barriers collapse when anything else uses the processor.
-    maxThreads: 1,
-    progressLogs: false,
-    skipDownload: true,
+async function main() {
+    const llama = await getLlama({
+        build: "never",
+        gpu: process.platform === "darwin" ? "auto" : false,
+        logLevel: LlamaLogLevel.error,
+        // ggml's spin barriers collapse when anything else uses the processor.
+        maxThreads: 1,
+        progressLogs: false,
+        skipDownload: true,
+    });
+    const model = await llama.loadModel({ modelPath: request.gguf });
+    const tasks = { embed, serve, continue: continueSequences };
+    await tasks[request.task](model);
+    await llama.dispose();
+}
+
+await main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
 });
-const model = await llama.loadModel({ modelPath: request.gguf });
-const tasks = { embed, serve, continue: continueSequences };
-await tasks[request.task](model);
-await llama.dispose();

@@ -7,7 +7,6 @@ Nothing here touches that limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -65,7 +64,7 @@ class MlxEngine:
     def step(self, batch: Batch, learning_rate: float) -> float:
         self._model.train()
         self._optimizer.learning_rate = learning_rate
-        loss = self._learn(*_arrays(batch))
+        loss: mx.array = self._learn(*_arrays(batch))
         mx.eval(loss, self._model.trainable_parameters(), self._optimizer.state)
         return _number(loss)
 
@@ -76,13 +75,14 @@ class MlxEngine:
     def save(self, directory: Path) -> None:
         for name, tree in (("adapter", self._model.trainable_parameters()), ("optimizer", self._optimizer.state)):
             mx.save_safetensors(str(directory / f"{name}.safetensors"), dict(tree_flatten(tree)))
-        mx.save_safetensors(str(directory / "random.safetensors"), {"mlx": _random_state()[0]})
+        mx.save_safetensors(str(directory / "random.safetensors"), {"mlx": _random_key()})
 
     def load(self, directory: Path) -> None:
         self._model.load_weights(str(directory / "adapter.safetensors"), strict=False)
         self._optimizer.state = tree_unflatten(list(_read(directory / "optimizer.safetensors").items()))
-        _random_state()[0] = _read(directory / "random.safetensors")["mlx"]
-        mx.eval(self._model.parameters(), self._optimizer.state, mx.random.state)
+        high, low = cast(list[int], _read(directory / "random.safetensors")["mlx"].tolist())
+        mx.random.seed(high << 32 | low)  # the state is a key, and a key is its seed's two halves
+        mx.eval(self._model.parameters(), self._optimizer.state)
 
     def merge(self, base: Path, merged: Path, probe: Row) -> float:
         self._optimizer.state = {}
@@ -104,18 +104,19 @@ class MlxEngine:
         return mx.bfloat16 if self.precision == "bfloat16" else mx.float32
 
     @cached_property
-    def _learn(self) -> Callable[..., mx.array]:
+    def _learn(self) -> Any:
         """Compiled at the first step, when a checkpoint's state is in place."""
-        state = [self._model.state, self._optimizer.state, mx.random.state]
+        state = [self._model.state, self._optimizer.state]
         gradient = nn.value_and_grad(self._model, _batch_loss)
 
         @partial(mx.compile, inputs=state, outputs=state)
         def learn(tokens: mx.array, prompts: mx.array, lengths: mx.array) -> mx.array:
+            loss: mx.array
             loss, gradients = gradient(self._model, tokens, prompts, lengths)
             self._optimizer.update(self._model, gradients)
             return loss
 
-        return cast(Callable[..., mx.array], learn)
+        return learn
 
     def _logits(self, row: Row) -> mx.array:
         self._model.eval()
@@ -156,8 +157,8 @@ def _number(array: mx.array) -> float:
     return float(cast(float, array.item()))
 
 
-def _random_state() -> list[mx.array]:
-    return cast(list[mx.array], mx.random.state)
+def _random_key() -> mx.array:
+    return cast(list[mx.array], mx.random.state)[0]
 
 
 def _read(file: Path) -> dict[str, mx.array]:

@@ -19,7 +19,7 @@ from jobs.domain.consent import FrontMatter
 
 
 class Heading(Struct, frozen=True, kw_only=True):
-    """A heading's plain text and depth (1 to 6). Its section is ``text[start:end]``; its own words start at ``body``."""
+    """A heading's plain text and depth (1 to 6). Its section is ``text[start:end]``, its own words from ``body`` on."""
 
     text: str
     depth: int
@@ -65,7 +65,7 @@ _LINK = re.compile(r"\[([^\[\]\n]{0,300})\](?:\([^()\n]{0,500}\)|\[[^\]\n]{0,200
 _WIKI_TEXT = re.compile(r"!?\[\[([^\]\[|\n]{0,200})(?:\|([^\]\n]{0,200}))?\]\]")
 _AUTOLINK = re.compile(r"<?https?://[^\s>]+>?")
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,300}>")
-_ATTRIBUTES = re.compile(r"[ \t]*\{[.#:][^{}\n]{0,200}\}")
+_ATTRIBUTES = re.compile(r"[ \t]*\{[ \t]?[.#:][^{}\n]{0,200}\}")
 _FOOTNOTE = re.compile(r"\[\^[^\]\n]{1,50}\]")
 _EMPHASIS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3}|~~|==)(?=\S)|(?<=\S)(?:\*{1,3}|_{1,3}|~~|==)(?!\w)")
 _EMOJI_NAME = re.compile(r":[a-z0-9_+-]{2,40}:")
@@ -99,16 +99,16 @@ def paragraphs(text: str) -> Iterator[str]:
     fence = ""
     for line in text.splitlines():
         marker = _FENCE.match(line.lstrip("> ")) or _FENCE.match(line)
-        if fence or marker:
+        is_code = bool(fence or marker)
+        if is_code:
             fence = _fence_after(fence, marker[1] if marker else "", line)
-            line = ""
-        item = _LIST_MARKER.match(line)
-        if item or not line.strip() or _NO_PROSE.match(line) or _ATX.match(line):
+        item = None if is_code else _LIST_MARKER.match(line)
+        if item or is_code or not line.strip() or _NO_PROSE.match(line) or _ATX.match(line):
             if lines:
                 yield plain(" ".join(lines))
             lines = [line[item.end() :]] if item else []
-            continue
-        lines.append(line.lstrip("> "))
+        else:
+            lines.append(line.lstrip("> "))
     if lines:
         yield plain(" ".join(lines))
 
@@ -120,7 +120,7 @@ def _front_matter(text: str) -> tuple[FrontMatter, int]:
     match = _FRONT_MATTER.match(text[:_LONGEST_FRONT_MATTER])
     if match is None:
         # A rule opens the note, or front matter that never ends: only the latter speaks of keys at once.
-        first_lines = text[opening.end() : opening.end() + 500].split("\n\n")[0]
+        first_lines = text[opening.end() : opening.end() + 500].split("\n\n", maxsplit=1)[0]
         return FrontMatter(state="broken" if _KEY.search(first_lines) else "none"), 0
     if not match[1].strip():
         return FrontMatter(), match.end()
@@ -167,7 +167,7 @@ def _marks(value: Any) -> Iterator[str]:
 
 def _words(value: Any, separators: str) -> Iterator[str]:
     entries = re.split(f"[{separators}]", value) if isinstance(value, str) else value
-    for entry in entries if isinstance(entry, list) else [entries]:
+    for entry in entries if isinstance(entries, list) else [entries]:
         if word := _word(entry):
             yield word
 
@@ -191,21 +191,21 @@ def _scan(text: str, body: int) -> tuple[list[tuple[int, int]], tuple[Heading, .
     for line in _LINE.findall(text, body):
         end = position + len(line)
         marker = _FENCE.match(line) if "```" in line or "~~~" in line else None
+        paragraph = ""
         if fence or marker:
             was_open, fence = fence, _fence_after(fence, marker[1] if marker else "", line)
             if not was_open:
                 fence_start = position
             elif not fence:
                 fences.append((fence_start, end))
-            line = ""
         elif "#" in line and (atx := _ATX.match(line)):
             found.append(_Opened(text=plain(atx[2] or ""), depth=len(atx[1]), start=position, body=end))
-            line = ""
         elif (rule := _UNDERLINE.match(line)) and not _NOT_A_PARAGRAPH.match(previous):
             depth = 1 if rule[1][0] == "=" else 2
             found.append(_Opened(text=plain(previous), depth=depth, start=previous_start, body=end))
-            line = ""
-        previous, previous_start, position = line, position, end
+        else:
+            paragraph = line
+        previous, previous_start, position = paragraph, position, end
     if fence:
         fences.append((fence_start, len(text)))
     ends = [heading.start for heading in found[1:]] + [len(text)]
@@ -220,7 +220,9 @@ def _fence_after(fence: str, marker: str, line: str) -> str:
     if not fence:
         info = line.strip().lstrip("> ")[len(marker) :]
         return "" if marker[0] == "`" and "`" in info else marker
-    closes = marker and marker[0] == fence[0] and len(marker) >= len(fence) and not line.strip(" >\t\r\n").strip(marker[0])
+    closes = (
+        marker and marker[0] == fence[0] and len(marker) >= len(fence) and not line.strip(" >\t\r\n").strip(marker[0])
+    )
     return "" if closes else fence
 
 

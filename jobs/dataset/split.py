@@ -14,8 +14,10 @@ from jobs.dataset.sketch import Clusters
 from jobs.domain.examples import Split
 
 
-def joined_clusters(near: Mapping[str, tuple[str, ...]], together: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """``near`` grown until the documents of every sequence in ``together`` share a cluster. Unknown names are ignored."""
+def joined_clusters(
+    near: Mapping[str, tuple[str, ...]], together: Sequence[Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """``near`` grown until the known documents of every sequence in ``together`` share a cluster."""
     clusters = Clusters(near)
     for members in near.values():
         for member in members[1:]:

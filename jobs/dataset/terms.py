@@ -5,28 +5,35 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from jobs.dataset.markdown import paragraphs
-from jobs.dataset.words import ANY_STOP_WORD, content_words, is_content_word, words_of
+from jobs.dataset.words import content_words, is_content_word, words_of
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。])[\"'”’)»]*\s+(?=[\"'“‘(«]?[A-ZÀ-ÖØ-Þ0-9])")
-_NO_END = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|Dr|Mr|Mrs|Ms|M|Mme|Prof|St|No|Fig|al|approx|ex|p\. ex)\.$", re.IGNORECASE)
+_NO_END = re.compile(
+    r"\b(?:e\.g|i\.e|etc|vs|cf|Dr|Mr|Mrs|Ms|M|Mme|Prof|St|No|Fig|al|approx|ex|p\. ex)\.$", re.IGNORECASE
+)
 _ODD = re.compile(r"[{}|<>\\=$^]|\(\)|https?:|::|/\w+/|\.\.\.?$|…$|:$")
+_ADVERB = re.compile(r".{3}ly$|(?:al|el|iv|qu|us|eus|mm|tt|pl|mpl|at|èr|rn)ement$|(?:a|e)mment$|^maintenant$|^ensuite$")
+_FILE_NAME = re.compile(r"\.(?:js|ts|py|md|json|ya?ml|html)$")
 _FEWEST_WORDS = 5
 _LETTERS = 0.72
 _LONGEST_TERM = 30
+_FAIR_TERM = 10
 _LONGEST_SECTION = 20_000
 _PHRASE_WEIGHT = 1.6
-_WEAK = frozenset(
+_WEAK_WORDS = (
     "example examples following case way ways thing things lot need needs want use used using uses user users make "
     "makes see also new first last like get set one two now value values note called same different between example "
     "default case time way will because here there where when while without within might must let know work works "
     "working want however instead already still even many much well each every both always never something anything "
     "exemple exemples cas utiliser utilise utilisant faire fait peut peuvent dire chose choses ici aussi toujours "
-    "permet permettre doit deux alors quand ceci suivant suivante mêmes valeur code line lines".split()
+    "permet permettre doit deux alors quand ceci suivant suivante mêmes valeur code line lines"
 )
+"""Words that fit any note, so that sharing one says little."""
+_WEAK = frozenset(_WEAK_WORDS.split())
 
 
 def sentences(text: str) -> list[str]:
@@ -55,15 +62,18 @@ def terms_of(text: str) -> Counter[str]:
     return counts
 
 
-def key_terms(own: Counter[str], others: Iterable[Counter[str]], most: int) -> list[str]:
-    """The terms that set ``own`` apart from the other sections, best first: frequency × log inverse section frequency."""
-    sections = list(others)
-    spread: Counter[str] = Counter(term for section in sections for term in section)
+def spread_of(sections: Sequence[Counter[str]]) -> Counter[str]:
+    """In how many sections each term stands."""
+    return Counter(term for section in sections for term in section)
+
+
+def key_terms(own: Counter[str], spread: Counter[str], sections: int, most: int) -> list[str]:
+    """The terms that set ``own``, one of ``sections``, apart: by frequency and log inverse section frequency."""
 
     def weight(term: str) -> float:
-        rarity = math.log(1 + (1 + len(sections)) / (1 + spread[term]))
+        rarity = math.log(1 + sections / spread[term])
         phrase = _PHRASE_WEIGHT if " " in term else 1.0
-        return (1 + math.log(own[term])) * rarity * phrase * min(len(term), 10) ** 0.5
+        return (1 + math.log(own[term])) * rarity * phrase * math.sqrt(min(len(term), _FAIR_TERM))
 
     chosen: list[str] = []
     for term in sorted(own, key=lambda term: (-weight(term), term)):
@@ -80,9 +90,11 @@ def shared_words(query: Sequence[str], text: str) -> int:
     return sum(word in lower for word in query)
 
 
-def query_words(query: str) -> list[str]:
-    """The query's content words in lower case, each once."""
-    return list(dict.fromkeys(word.lower() for word in content_words(query)))
+def telling_words(query: str) -> list[str]:
+    """The query's content words, each once, without those that say little (``example``, ``use``) if others are left."""
+    words = {word.lower(): word for word in reversed(content_words(query))}
+    telling = [word for lower, word in reversed(words.items()) if lower not in _WEAK]
+    return telling or list(reversed(words.values()))
 
 
 def _split(paragraph: str) -> Iterator[str]:
@@ -109,8 +121,8 @@ def _is_term(word: str) -> bool:
         is_content_word(word)
         and lower not in _WEAK
         and len(word) <= _LONGEST_TERM
-        and lower not in ANY_STOP_WORD
-        and not any(part in ("js", "py", "md") for part in lower.split(".")[1:])
+        and not _ADVERB.search(lower)
+        and not _FILE_NAME.search(lower)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 
 STOP_WORDS = {
     "en": "the of and to in is that it for was with as be on by this are or from at which not have an has but you "
@@ -27,7 +28,8 @@ STOP_WORDS = {
 _SETS = {language: frozenset(words.split()) for language, words in STOP_WORDS.items()}
 ANY_STOP_WORD = frozenset().union(*_SETS.values())
 
-_WORD = re.compile(r"[^\W_]+(?:[-.'’_][^\W_]+)*")
+# In French an elided word (l', d', qu') is one of its own.
+_WORD = re.compile(r"(?:[cdjlmnst]|(?:jus|lors|puis)?qu)(?=['’])|[^\W_]+(?:[-.'’_][^\W_]+)*", re.IGNORECASE)
 _PLAIN_WORD = re.compile(r"[^\W\d_]+")
 _SCRIPTS = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
@@ -36,7 +38,8 @@ _SCRIPTS = (
 )
 _READ = 6000
 _FEWEST_HITS = 4
-_SMALLEST_SHARE = 0.12
+_MOST_PER_WORD = 3
+_SMALLEST_SHARE = 0.1
 _CLEARER_THAN_SECOND = 1.4
 _SCRIPT_SHARE = 0.2
 _SHORTEST_CONTENT_WORD = 3
@@ -49,11 +52,17 @@ def language_of(text: str) -> str:
     for language, script in _SCRIPTS:
         if len(script.findall(sample)) / letters > _SCRIPT_SHARE:
             return language
-    words = _PLAIN_WORD.findall(sample.lower())
-    hits = sorted(((sum(word in known for word in words), name) for name, known in _SETS.items()), reverse=True)
-    (most, language), (second, _) = hits[0], hits[1]
-    clear = most >= _FEWEST_HITS and most >= _SMALLEST_SHARE * len(words) and most >= _CLEARER_THAN_SECOND * second
+    words = Counter(word for word in _PLAIN_WORD.findall(sample.lower()) if len(word) > 1)
+    ranked = sorted(((_evidence(words, known), name) for name, known in _SETS.items()), reverse=True)
+    (most, language), (second, _) = ranked[0], ranked[1]
+    share = sum(words[word] for word in _SETS[language]) / (words.total() or 1)
+    clear = most >= _FEWEST_HITS and share >= _SMALLEST_SHARE and most >= _CLEARER_THAN_SECOND * second
     return language if clear else "und"
+
+
+def _evidence(words: Counter[str], known: frozenset[str]) -> int:
+    """Stop words found, none of them counted often: one may be a name or an abbreviation in another language."""
+    return sum(min(words[word], _MOST_PER_WORD) for word in known if word in words)
 
 
 def words_of(text: str) -> list[str]:
@@ -68,7 +77,7 @@ def content_words(text: str) -> list[str]:
 
 def is_content_word(word: str) -> bool:
     lower = word.lower()
-    if lower in ANY_STOP_WORD or not any(map(str.isalpha, word)):
+    if lower in ANY_STOP_WORD or lower.endswith(("n't", "n’t")) or not any(map(str.isalpha, word)):
         return False
     if len(word) >= _SHORTEST_CONTENT_WORD or not word.isascii():
         return True

@@ -30,7 +30,7 @@ class FrontMatter(Struct, frozen=True, kw_only=True):
 
 
 class ExcludedFolder(Struct, frozen=True, kw_only=True):
-    """``parts`` are folder names as ``_folded``. With a ``collection``, they count from its root; else from anywhere."""
+    """Folder names, folded. With a ``collection``, they count from its root; else from anywhere."""
 
     parts: tuple[str, ...]
     collection: str | None = None

@@ -22,6 +22,8 @@ class Origin(Struct, frozen=True, kw_only=True):
     start: int
     length: int
     generator: Generator
+    through: DocumentId | None = None
+    """The document whose link to this one lent the query."""
 
 
 class Pair(Struct, frozen=True, kw_only=True):

@@ -72,7 +72,7 @@ def embedding_parity(
 def generation_parity(trained: Sequence[Generated], exported: Sequence[Generated], *, least_agreement: float) -> Parity:
     """Token ids must be equal (but for LEAST_TOKEN_MATCH), and so must be the given share of greedy next tokens."""
     match = _share_equal([one.tokens for one in trained], [one.tokens for one in exported])
-    problems = _shortfall("share of prompts with equal token ids", match, LEAST_TOKEN_MATCH)
+    problems = _shortfall("share of texts with equal token ids", match, LEAST_TOKEN_MATCH)
     steps = [
         mine == other
         for one, two in zip(trained, exported, strict=True)

@@ -18,6 +18,7 @@ from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput, NotEnough, Stopped
 from jobs.domain.examples import Expansion, ExpansionLine, Origin
+from jobs.domain.prompts import EXPANSION_SYSTEM_MESSAGE, expansion_message
 from jobs.ports import ExpansionTrainer
 
 pytestmark = pytest.mark.ml
@@ -53,7 +54,7 @@ def trainer(request: pytest.FixtureRequest) -> ExpansionTrainer:
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of two layers with a tokenizer of its own, in Hugging Face layout."""
     directory = tmp_path_factory.mktemp("bases") / "tiny-llama"
-    tokenizer = bytes_tokenizer()
+    tokenizer = small_tokenizer()
     torch.manual_seed(1)
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
@@ -64,6 +65,7 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_key_value_heads=2,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
+        initializer_range=0.2,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
@@ -75,15 +77,19 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def bytes_tokenizer() -> object:
-    """One token a byte, and ChatML around the turns, as SmolLM2 writes them."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+def small_tokenizer() -> object:
+    """Byte pairs learned from the prompt itself, and ChatML around the turns, as SmolLM2 writes them."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer = Tokenizer(models.BPE(vocab={token: at for at, token in enumerate(special + alphabet)}, merges=[]))
+    tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    learner = trainers.BpeTrainer(
+        vocab_size=500, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([EXPANSION_SYSTEM_MESSAGE, expansion_message("ice on lake")] * 2, learner)
     wrapped = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", unk_token="<|endoftext|>"
     )
@@ -147,7 +153,7 @@ def stop_after(polls: int) -> Callable[[], bool]:
 def test_training_lowers_the_loss_on_rows_it_never_saw(
     trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
 ) -> None:
-    facts = train(trainer, base, tmp_path, epochs=15, learning_rate=3e-2).facts
+    facts = train(trainer, base, tmp_path, epochs=10).facts
     assert float(facts["development_loss_tuned"]) < 0.8 * float(facts["development_loss_base"])
 
 
@@ -253,9 +259,7 @@ def test_the_last_progress_tells_the_last_step(trainer: ExpansionTrainer, base: 
 
 
 def test_a_gentle_training_is_one_epoch(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
-    trained = trainer.train(
-        base, recipe(), "gentle", EXPANSIONS[:8], [], tmp_path, lambda _: None, lambda: False
-    )
+    trained = trainer.train(base, recipe(), "gentle", EXPANSIONS[:8], [], tmp_path, lambda _: None, lambda: False)
     assert trained.steps == 2
     assert trained.facts["learning_rate"] == "0.006"
 
@@ -270,9 +274,7 @@ def test_a_quantised_base_is_refused(trainer: ExpansionTrainer, base: BaseModel,
         train(trainer, altered(base, tmp_path, {"quantization": {"bits": 4, "group_size": 64}}), tmp_path / "work")
 
 
-def test_a_base_that_mlx_would_misread_is_refused(
-    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
-) -> None:
+def test_a_base_that_mlx_would_misread_is_refused(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="rope_theta"):
         train(trainer, altered(base, tmp_path, {}, drop="rope_theta"), tmp_path / "work")
 

@@ -67,9 +67,7 @@ def test_an_answer_is_one_that_the_grammar_admits(lines: list[tuple[str, str]]) 
 
 
 ROWS = st.lists(
-    st.tuples(st.integers(1, 30), st.integers(1, 30)).map(
-        lambda sizes: Row(tokens=(9,) * sum(sizes), prompt=sizes[0])
-    ),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)).map(lambda sizes: Row(tokens=(9,) * sum(sizes), prompt=sizes[0])),
     min_size=1,
     max_size=8,
 )

@@ -1,0 +1,211 @@
+"""Notes in, an immutable dataset directory out: ``<name>/{train,development,test}.jsonl`` and what is known of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from config.paths import Home
+from config.settings import DatasetSettings, Settings
+from jobs.dataset import assemble
+from jobs.dataset.assemble import Library, Placed
+from jobs.dataset.cache import opened
+from jobs.dataset.curated import read_curated
+from jobs.dataset.held_out import held_out_sets
+from jobs.dataset.links import DocumentNames
+from jobs.dataset.material import GENERATOR_VERSION
+from jobs.dataset.refresh import Refreshed, Report, refresh
+from jobs.domain.corpus import DocumentId, digest
+from jobs.domain.errors import BadInput, NotEnough
+from jobs.domain.examples import (
+    DatasetCounts,
+    DatasetManifest,
+    Expansion,
+    Pair,
+    QuerySet,
+    SourceDocument,
+    Split,
+    Target,
+)
+from jobs.ports import Corpus
+from jobs.publish import published_directory, write_file
+
+__all__ = ["Dataset", "KnownDocument", "build", "load", "refresh"]
+
+SPLITS: tuple[Split, ...] = ("train", "development", "test")
+Row = Pair | Expansion
+Value = TypeVar("Value", bound=Struct)
+
+
+class KnownDocument(Struct, frozen=True, kw_only=True):
+    """A document that was there when a dataset was built, whether or not it gave rows."""
+
+    id: DocumentId
+    sha256: str
+
+
+class Dataset(Struct, frozen=True, kw_only=True):
+    """A dataset as loaded. ``documents`` are all that could be used when it was built."""
+
+    manifest: DatasetManifest
+    train: tuple[Row, ...]
+    development: tuple[Row, ...]
+    test: tuple[Row, ...]
+    query_sets: tuple[QuerySet, ...]
+    documents: tuple[KnownDocument, ...]
+
+    def pairs(self, split: Split) -> tuple[Pair, ...]:
+        """The split's rows of a dataset for embedding; none of one for expansion."""
+        return tuple(row for row in self._rows(split) if isinstance(row, Pair))
+
+    def expansions(self, split: Split) -> tuple[Expansion, ...]:
+        return tuple(row for row in self._rows(split) if isinstance(row, Expansion))
+
+    def trial_queries(self, most: int) -> tuple[str, ...]:
+        """Queries that a healthy search answers: held-out ones, else those of the rows."""
+        asked = [query.text for query_set in self.query_sets for query in query_set.queries]
+        return tuple([*asked, *(row.query for row in self.train)][:most])
+
+    def trained_on(self) -> frozenset[str]:
+        """``str(DocumentId)`` of every document that a training row was made from or found through."""
+        origins = [row.origin for row in self.train]
+        return frozenset(str(document) for one in origins for document in (one.document, one.through) if document)
+
+    def _rows(self, split: Split) -> tuple[Row, ...]:
+        return {"train": self.train, "development": self.development, "test": self.test}[split]
+
+
+def build(
+    target: Target,
+    corpus: Corpus,
+    documents: Sequence[tuple[DocumentId, str]],
+    home: Home,
+    settings: Settings,
+    report: Report,
+) -> DatasetManifest:
+    """Refreshes the cache, puts the rows together and publishes them under the digest of their content.
+
+    Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
+    """
+    refreshed = refresh(corpus, documents, home, settings, report)
+    with opened(home.examples_cache) as cache:
+        cached = tuple(cache.everything())
+    names = DocumentNames(entry.id for entry in cached)
+    curated = read_curated(home.curated, target, names)
+    judged = curated if target == "embedding" else read_curated(home.curated, "embedding", names)
+    library = assemble.library(cached, names, judged.pairs, settings.dataset)
+    pairs = assemble.pairs(library, judged)
+    if target == "embedding":
+        placed: Sequence[Placed[Pair] | Placed[Expansion]] = pairs
+        most = settings.dataset.most_test_queries
+    else:
+        library.dropped.clear()
+        placed = assemble.expansions(library, curated, settings.dataset)
+        most = settings.dataset.most_expansion_queries
+    _refuse_too_few(target, len(placed), refreshed, settings.dataset)
+    kept_back = frozenset(str(document) for document in library.documents if library.splits[str(document)] == "test")
+    sets = held_out_sets([one.row for one in pairs if one.split == "test"], kept_back, most, settings.dataset.seed)
+    files = _files(placed, sets, library)
+    manifest = DatasetManifest(
+        name=digest(target, str(settings.dataset.seed), *map(_sha256, files.values())),
+        target=target,
+        generator_version=GENERATOR_VERSION,
+        seed=settings.dataset.seed,
+        counts=_counts(placed, library.dropped),
+        sources=_sources([one.row for one in placed], library),
+        excluded=refreshed.excluded,
+        curated_problems=curated.problems,
+    )
+    return _publish(home.datasets, manifest, files)
+
+
+def load(directory: Path) -> Dataset:
+    """Reads a published dataset. Raises BadInput if it is missing or damaged."""
+    try:
+        manifest = msgspec.json.decode((directory / "manifest.json").read_bytes(), type=DatasetManifest)
+        splits = {split: _read_rows(directory / f"{split}.jsonl", manifest.target) for split in SPLITS}
+        return Dataset(
+            manifest=manifest,
+            train=splits["train"],
+            development=splits["development"],
+            test=splits["test"],
+            query_sets=msgspec.json.decode((directory / "queries.json").read_bytes(), type=tuple[QuerySet, ...]),
+            documents=_read_lines(directory / "documents.jsonl", KnownDocument),
+        )
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadInput(
+            f"the dataset {directory.name} cannot be read",
+            remedy="`iaipctl run` builds a new one; nothing that is live depends on it",
+        ) from error
+
+
+def _refuse_too_few(target: Target, rows: int, refreshed: Refreshed, settings: DatasetSettings) -> None:
+    least = settings.minimum_pairs if target == "embedding" else settings.minimum_expansions
+    what = "pairs" if target == "embedding" else "expansions"
+    if rows < least:
+        raise NotEnough(
+            f"{rows} {what} from {refreshed.documents} notes ({refreshed.excluded} excluded, "
+            f"{refreshed.unreadable} unreadable), {least} are needed",
+            remedy=f"write more notes, add lines to curated/{target}/*.jsonl, or lower dataset.minimum_{what}",
+        )
+
+
+def _files(
+    placed: Sequence[Placed[Pair] | Placed[Expansion]], sets: tuple[QuerySet, ...], library: Library
+) -> dict[str, bytes]:
+    known = (KnownDocument(id=entry.id, sha256=entry.sha256) for entry in library.documents.values())
+    files = {f"{split}.jsonl": _lines(one.row for one in placed if one.split == split) for split in SPLITS}
+    return files | {"queries.json": msgspec.json.encode(sets), "documents.jsonl": _lines(known)}
+
+
+def _publish(folder: Path, manifest: DatasetManifest, files: dict[str, bytes]) -> DatasetManifest:
+    with published_directory(folder / manifest.name) as stage:
+        for name, content in files.items():
+            write_file(stage / name, content)
+        write_file(stage / "manifest.json", msgspec.json.encode(manifest))
+    return manifest
+
+
+def _counts(placed: Sequence[Placed[Pair] | Placed[Expansion]], dropped: Counter[str]) -> DatasetCounts:
+    return DatasetCounts(
+        rows={split: sum(one.split == split for one in placed) for split in SPLITS},
+        generators=dict(sorted(Counter(one.row.origin.generator for one in placed).items())),
+        languages=dict(sorted(Counter(one.row.language for one in placed).items())),
+        dropped=dict(sorted(dropped.items())),
+    )
+
+
+def _sources(rows: Sequence[Row], library: Library) -> tuple[SourceDocument, ...]:
+    """Every document a row was made from or found through, with its rows."""
+    counted: Counter[tuple[DocumentId, str]] = Counter()
+    for row in rows:
+        counted[row.origin.document, row.origin.sha256] += 1
+        if row.origin.through:
+            counted[row.origin.through, library.documents[row.origin.through].sha256] += 1
+    return tuple(
+        SourceDocument(id=document, sha256=sha256, rows=number)
+        for (document, sha256), number in sorted(counted.items())
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lines(values: Iterable[Struct]) -> bytes:
+    return b"".join(msgspec.json.encode(value) + b"\n" for value in values)
+
+
+def _read_rows(path: Path, target: Target) -> tuple[Row, ...]:
+    return _read_lines(path, Pair) if target == "embedding" else _read_lines(path, Expansion)
+
+
+def _read_lines(path: Path, kind: type[Value]) -> tuple[Value, ...]:
+    decoder = msgspec.json.Decoder(kind)
+    return tuple(decoder.decode_lines(path.read_bytes()))

