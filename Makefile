@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 PIP = -m pip --disable-pip-version-check --quiet install -c constraints.txt
 BIN := .venv/bin
 LIGHT := .venv-light/bin
+PINNED := $(addprefix config/tools/,install.py package.json package-lock.json converter.txt)
 
 .NOTPARALLEL:
 .PHONY: help install demo test check light-test bench clean
@@ -31,7 +32,7 @@ check: .venv/dev
 	$(BIN)/lint-imports
 
 light-test: .venv-light/test
-	$(LIGHT)/python -m pytest -m "not ml and not qmd"
+	$(LIGHT)/python -m pytest -m "not ml"
 
 bench: .venv/dev .tools/ready
 	$(BIN)/python -m tests.bench
@@ -61,10 +62,11 @@ clean:
 	$(BIN)/python $(PIP) --editable '.[ml,mlx-cpu,dev]'
 	@touch $@
 
-.venv-light/test: .venv-light/made constraints.txt pyproject.toml
+.venv-light/test: .venv-light/made constraints.txt pyproject.toml $(PINNED)
 	$(LIGHT)/python $(PIP) --editable '.[test]'
+	$(LIGHT)/python -m config.tools.install
 	@touch $@
 
-.tools/ready: .venv/ml config/tools/install.py config/tools/package-lock.json config/tools/converter.txt
+.tools/ready: .venv/ml $(PINNED)
 	$(BIN)/python -m config.tools.install
 	@touch $@

@@ -44,8 +44,9 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     boot = boot_id()
     waiting = recover(books, home, Releases(home.releases, with_collections_of), boot)
     executor = Executor(books, home, this_process(boot), run_worker, stopping)
-    bell = Bell(home.bell, executor.execute, lambda: scheduler.tick())
-    scheduler = Scheduler(books, home, settings, bell.ring)
+    bell = Bell(home.bell, executor.execute)
+    scheduler = Scheduler(books, settings, bell.ring)
+    bell.every_minute(scheduler.tick)
     watcher = Watcher(
         books,
         settings.watch,

@@ -27,10 +27,15 @@ from jobs.domain.results import BaselineResult
 PROJECT = Path(__file__).resolve().parent.parent
 SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 25_000, 90
 START_SECONDS = 30.0
+QUIET_SECONDS = 10.0
 CONFIGURATION = """\
 # A faster pulse than the defaults, so that the loop fits into a few minutes on a small machine.
 [watch]
 quiet = 1.0
+
+[schedule]
+new_pairs = 1000000  # the demo starts its runs by hand, one after the other
+new_expansions = 1000000
 
 [dataset]
 most_test_queries = 150
@@ -125,40 +130,32 @@ class Demo:
         say(f"   its examples were made anew {time.monotonic() - began:.1f} s after it was saved")
 
     def train(self, target: str) -> None:
-        say(
-            f"{'4' if target == 'embedding' else '5'}. {target}: dataset → baseline → train → export → validate → deploy"
-        )
-        self.show("run", target, "--force", wait=False)
-        self.follow()
-        latest = self.context.books.jobs.latest_run()
-        assert latest is not None
-        if any(job.stage == "validate" and job.state == "done" for job in self.context.books.jobs.of_run(latest.id)):
-            self.show("verdict", str(latest.id))
-            print(self.before_and_after(latest.id), flush=True)
+        number = {"embedding": "4", "expansion": "5"}[target]
+        say(f"{number}. {target}: dataset → baseline → train → export → validate → deploy")
+        run = int(self.show("run", target, "--force").split()[-1])
+        self.follow(run)
+        jobs = self.context.books.jobs
+        if any(job.stage == "validate" and job.state == "done" for job in jobs.of_run(run)):
+            self.show("verdict", str(run))
+            print(self.before_and_after(run), flush=True)
+        say(f"   run {run}: {jobs.run(run).outcome or jobs.run(run).state}: {jobs.run(run).reason}")
 
-    def follow(self) -> None:
+    def follow(self, run: int) -> None:
         """Live progress: one line, rewritten on a terminal; a line per stage and every ten seconds elsewhere."""
         shown, stage, printed = "", "", 0.0
-        while True:
-            latest = self.context.books.jobs.latest_run()
-            assert latest is not None
-            if latest.state != "active":
-                break
-            running = next((j for j in self.context.books.jobs.of_run(latest.id) if j.state == "running"), None)
+        jobs = self.context.books.jobs
+        while jobs.run(run).state == "active":
+            running = next((job for job in jobs.of_run(run) if job.state == "running"), None)
             line = job_line(running) if running else "waiting"
+            due = running is not None and (running.stage != stage or time.monotonic() - printed > QUIET_SECONDS)
             if sys.stdout.isatty() and line != shown:
                 print(f"\r\x1b[K   {line}", end="", flush=True)
-            elif (
-                running
-                and not sys.stdout.isatty()
-                and (running.stage != stage or (time.monotonic() - printed > 10.0 and line != shown))
-            ):
+            elif running and due and line != shown:
                 print(f"   {line}", flush=True)
                 stage, printed = running.stage, time.monotonic()
             shown = line
             time.sleep(0.3)
         print(end="\r\x1b[K" if sys.stdout.isatty() else "", flush=True)
-        say(f"   run {latest.id}: {latest.outcome or latest.state}")
 
     def before_and_after(self, run: int) -> str:
         """The queries that moved most, either way, with the rank of the note that answers them."""
@@ -211,11 +208,12 @@ class Demo:
         )
         return done.stdout.strip()
 
-    def show(self, *words: str, wait: bool = True) -> None:
+    def show(self, *words: str) -> str:
         """Types a command, as a person would, and shows what it answers."""
         print(f"$ iaipctl {' '.join(words)}", flush=True)
         answer = self.iaipctl(*words)
         print("\n".join(f"   {line}" for line in answer.splitlines()), flush=True)
+        return answer
 
 
 def rank(documents: tuple[str, ...], relevant: dict[str, int]) -> str:

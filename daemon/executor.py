@@ -74,7 +74,9 @@ class Executor:
     def _specify(self, job: Job) -> JobSpec:
         books = self._books
         run = None if job.run is None else books.jobs.run(job.run)
-        earlier: dict[str, Any] = {} if job.run is None else {j.stage: j.result for j in books.jobs.of_run(job.run) if j.result}
+        earlier: dict[str, Any] = (
+            {} if job.run is None else {j.stage: j.result for j in books.jobs.of_run(job.run) if j.result}
+        )
         documents: tuple[tuple[str, str, str], ...] = ()
         if job.stage == "dataset":
             documents = tuple((d.collection, d.path, known.sha256) for d, known in books.knowledge.documents().items())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.wire import CONTROL_STOP, Done, Event, Failed, JobSpec, decode_event, encode
@@ -105,14 +107,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Leaves nothing behind: the worker and every tool it started are in one process group."""
     if process.stdin is not None:
         process.stdin.close()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=5.0)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, 9)
-    except ProcessLookupError:
-        pass
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdout is not None:
         process.stdout.close()

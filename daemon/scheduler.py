@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from config.paths import Home
 from config.settings import Settings
 from daemon.ledger.books import Books
 from daemon.ledger.records import Request
@@ -23,9 +22,8 @@ POLL_SECONDS = 0.3
 
 
 class Scheduler:
-    def __init__(self, books: Books, home: Home, settings: Settings, ring: Callable[[int], None]) -> None:
+    def __init__(self, books: Books, settings: Settings, ring: Callable[[int], None]) -> None:
         self._books = books
-        self._home = home
         self._settings = settings
         self._ring = ring
         self._stop = threading.Event()

@@ -37,12 +37,14 @@ class JsonSerializer(Serializer):
 
 
 class Bell:
-    """Rings for jobs. ``execute`` does one job and returns the ids to ring for next; ``tick`` runs each minute."""
+    """Rings for jobs. ``execute`` does one job and returns the ids to ring for next."""
 
-    def __init__(self, path: Path, execute: Callable[[int], list[int]], tick: Callable[[], None]) -> None:
+    def __init__(self, path: Path, execute: Callable[[int], list[int]]) -> None:
         self._huey = SqliteHuey("iaip", filename=str(path), serializer=JsonSerializer(), results=False)
         self._execute = execute
         self._task = self._huey.task(name="job", retries=0)(self._do)
+
+    def every_minute(self, tick: Callable[[], None]) -> None:
         self._huey.periodic_task(crontab(), name="minute")(tick)
 
     def ring(self, job: int) -> None:

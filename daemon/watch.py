@@ -19,7 +19,7 @@ from config.settings import WatchSettings
 from daemon.debounce import Dirty, scan_due
 from daemon.ledger.books import Books
 from jobs.domain.corpus import Collection, DocumentId
-from jobs.domain.scan import Known, Scan, Seen, gone
+from jobs.domain.scan import Known, Reason, Scan, Seen, gone
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class LastScan(Struct, frozen=True, kw_only=True):
     changed: int
     removed: int
     seconds: float
-    left_out: dict[str, int]
+    left_out: dict[Reason, int]
     unreadable_folders: int
 
 
@@ -108,7 +108,7 @@ class Watcher:
             changed=edited,
             removed=len(removed),
             seconds=time.monotonic() - began,
-            left_out={reason: count for reason, count in scan.counts().items()},
+            left_out=scan.counts(),
             unreadable_folders=len(scan.unreadable_folders),
         )
         self._books.knowledge.set_fact("last-scan", msgspec.json.encode(last).decode())

@@ -9,12 +9,12 @@ from pathlib import Path
 from config.load import load_settings
 from config.paths import Home
 from jobs.adapters.base_models import BaseModels
+from jobs.adapters.llama_cpp import LlamaCppExporter
+from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.artifacts import Quantisation
 from jobs.domain.errors import IaipError
 from jobs.domain.examples import Target
 from jobs.publish import publish_file
-from jobs.adapters.llama_cpp import LlamaCppExporter
-from jobs.adapters.node import find_converter, find_node, find_qmd
 
 
 def make(home: Home, target: Target, name: str, folder: Path) -> Path:

@@ -17,7 +17,7 @@ _NAME = re.compile(r"step-(\d{10})")
 
 
 def newest(directory: Path) -> Path | None:
-    """The checkpoint with the most steps in ``directory``, or none. What an interrupted publication left is no checkpoint."""
+    """The checkpoint with the most steps in ``directory``, or none. What an interrupted publication left is none."""
     found = _oldest_first(directory)
     return found[-1] if found else None
 

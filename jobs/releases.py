@@ -12,7 +12,6 @@ here: no ledger and no daemon take part.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +82,7 @@ class Releases:
 
     def live(self) -> str | None:
         """The live release's name, or none before the adoption."""
-        return os.readlink(self.current) if self.current.is_symlink() else None
+        return str(self.current.readlink()) if self.current.is_symlink() else None
 
     def directory(self, name: str) -> Path:
         return self.root / name
@@ -212,7 +211,7 @@ class Releases:
         self._link(files.index, self.current / "index" / "index.sqlite", copy_index)
 
     def _link(self, place: Path, inside: Path, take: Callable[[Path, Path], None]) -> None:
-        if place.is_symlink() and Path(os.readlink(place)) == inside:
+        if place.is_symlink() and place.readlink() == inside:
             return
         if place.exists():
             take(place, inside)

@@ -174,4 +174,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # the lifeline's thread waits in a read that an orderly shutdown would wait for

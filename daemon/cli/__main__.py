@@ -39,21 +39,27 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         module = importlib.import_module(f"daemon.cli.{named}")
         return show(module.run(options, Context(Home(root=home))), as_json=options.json)
-    except IaipError as error:
-        print(f"iaipctl: {error.message}\n  next: {error.remedy}", file=sys.stderr)
-        return REFUSED if isinstance(error, Refused) else FAILED
-    except ConfigurationError as error:
-        print(f"iaipctl: {error}", file=sys.stderr)
-        return FAILED
-    except KeyError as error:
-        print(f"iaipctl: there is no {error.args[0]}; `iaipctl queue` lists what there is", file=sys.stderr)
-        return NOT_FOUND
+    except (IaipError, ConfigurationError, KeyError) as error:
+        told, code = _explained(error)
+        print(f"iaipctl: {told}", file=sys.stderr)
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("iaipctl: stopped watching; the daemon goes on", file=sys.stderr)
         return 130
+
+
+def _explained(error: IaipError | ConfigurationError | KeyError) -> tuple[str, int]:
+    """What to tell a person, with the next step, and the exit code."""
+    match error:
+        case IaipError():
+            return f"{error.message}\n  next: {error.remedy}", REFUSED if isinstance(error, Refused) else FAILED
+        case ConfigurationError():
+            return str(error), FAILED
+        case _:
+            return f"there is no {error.args[0]}\n  next: `iaipctl queue` lists what there is", NOT_FOUND
 
 
 def _parser(given: list[str]) -> tuple[argparse.ArgumentParser, str | None]:

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     counts = books.jobs.counts()
     data = {
         "daemon": {"running": pid is not None, "pid": pid},
-        "live": {"release": live_name, "state": live.metadata and live.state if live else None, "gain": _gain(live)},
+        "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
         "queue": {
             state: counts.get(state, 0) for state in ("queued", "running", "paused", "done", "failed", "cancelled")

@@ -95,11 +95,11 @@ class Jobs:
 
     def move_waiting(self, job: int, allowed: Sequence[str], state: str, now: datetime) -> bool:
         """A job that nobody runs changes state, if it is in one of the ``allowed`` states."""
-        marks = ", ".join("?" * len(allowed))
         with self._database.transaction() as connection:
             changed = connection.execute(
-                f"UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ? AND state IN ({marks})",
-                (state, job, *allowed),
+                "UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ?"
+                " AND state IN (SELECT value FROM json_each(?))",
+                (state, job, msgspec.json.encode(allowed).decode()),
             ).rowcount
             if changed:
                 self._event(connection, job, state, {}, now)
@@ -159,10 +159,12 @@ class Jobs:
         return run_of(row)
 
     def in_state(self, *states: str) -> list[Job]:
-        marks = ", ".join("?" * len(states))
         return [
             job_of(row)
-            for row in self._database.rows(f"SELECT * FROM job WHERE state IN ({marks}) ORDER BY id", *states)
+            for row in self._database.rows(
+                "SELECT * FROM job WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id",
+                msgspec.json.encode(states).decode(),
+            )
         ]
 
     def of_run(self, run: int) -> list[Job]:

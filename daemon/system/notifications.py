@@ -39,7 +39,7 @@ def _by_pync(title: str, body: str) -> bool:
 
     try:
         pync.notify(body, title=title)
-    except Exception:  # pync raises bare Exception for every failure; the next sink is tried
+    except Exception:  # noqa: BLE001 - pync raises bare Exception for every failure; the next sink is tried
         return False
     return True
 

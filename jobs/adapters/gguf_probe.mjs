@@ -85,5 +85,5 @@ async function main() {
 
 await main().catch((error) => {
     console.error(error.message);
-    process.exitCode = 1;
+    process.exit(1);
 });

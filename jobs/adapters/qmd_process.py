@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.adapters.node import find_dependency, node_environment
-from jobs.adapters.qmd_index import PATIENCE
+from jobs.index_file import PATIENCE
 from jobs.adapters.qmd_models import model_cache
 from jobs.domain.errors import ToolFailed
 

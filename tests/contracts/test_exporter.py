@@ -20,8 +20,8 @@ from config.load import load_settings
 from jobs.adapters.chat_tokenizer import HuggingFaceChat
 from jobs.adapters.expansion_rows import prompt_tokens
 from jobs.adapters.gguf_files import check_gguf
-from jobs.adapters.llama_cpp import LlamaCppExporter, find_converter
-from jobs.adapters.node import find_node, find_qmd
+from jobs.adapters.llama_cpp import LlamaCppExporter
+from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.errors import BadInput, ToolFailed
 from jobs.domain.prompts import embedding_document
 
@@ -55,7 +55,7 @@ def package_directory(name: str) -> Path:
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> LlamaCppExporter:
     return LlamaCppExporter(
-        converter=tool(find_converter, "IAIP_TEST_CONVERTER"),
+        converter=tool(lambda chosen: Path(chosen) if chosen else find_converter(), "IAIP_TEST_CONVERTER"),
         node=tool(find_node, "IAIP_TEST_NODE"),
         qmd_package=tool(find_qmd, "IAIP_TEST_QMD"),
         gate=load_settings(tmp_path_factory.mktemp("home") / "config.toml").gate,
@@ -248,6 +248,16 @@ def test_a_cut_file_is_bad_input_and_stays_where_it_is(
     with pytest.raises(BadInput, match="not a whole GGUF"):
         exporter.embedding_parity(minilm, cut, "f16", PASSAGES[:2])
     assert cut.exists()
+
+
+def test_a_file_that_llama_cpp_cannot_load_is_a_failed_tool_and_stays(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.gguf"
+    odd.write_bytes(minilm_f16.read_bytes().replace(b"bert", b"trub"))
+    with pytest.raises(ToolFailed, match="Failed to load model"):
+        exporter.embedding_parity(minilm, odd, "f16", PASSAGES[:2])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["odd.gguf"]
 
 
 def test_the_tool_version_names_converter_runtime_and_quantiser(exporter: LlamaCppExporter) -> None:

@@ -11,11 +11,11 @@ from daemon.tasks import Bell
 
 
 def test_a_ring_is_json_with_a_job_id(tmp_path: Path) -> None:
-    bell = Bell(tmp_path / "bell.sqlite", lambda job: [], lambda: None)
+    bell = Bell(tmp_path / "bell.sqlite", lambda job: [])
     bell.ring(7)
     with closing(sqlite3.connect(tmp_path / "bell.sqlite")) as connection:
         [(data,)] = connection.execute("SELECT data FROM task").fetchall()
-    assert [7] == json.loads(data)["args"]
+    assert json.loads(data)["args"] == [7]
 
 
 def test_a_rung_job_is_executed_and_its_followers_ring(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_rung_job_is_executed_and_its_followers_ring(tmp_path: Path) -> None:
         done.append(job)
         return [job + 1] if job < 3 else []
 
-    bell = Bell(tmp_path / "bell.sqlite", execute, lambda: None)
+    bell = Bell(tmp_path / "bell.sqlite", execute)
     bell.ring(1)
     huey = bell._huey
     while (task := huey.dequeue()) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
 def merged(live: str, other: str) -> str:
     """Stands for the YAML merge: collections of the first, models of the second."""
-    return live.split("|")[0] + "|" + other.split("|")[1]
+    return live.partition("|")[0] + "|" + other.partition("|")[2]
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def publish(releases: Releases, models: str) -> str:
         targets={"embedding": LiveModel(base="b", gguf=str(gguf), sha256="0" * 64)},
         gain=Gain(metric="nDCG@10", delta=0.1, low=0.05, high=0.15),
     )
-    releases.publish(metadata, f"old notes|{models}", lambda path: path.write_bytes(b""))
+    releases.publish(metadata, f"old notes|{models}", Path.touch)
     return name
 
 
@@ -126,7 +125,7 @@ def test_a_confirmed_release_survives_a_restart(releases: Releases) -> None:
 def test_a_release_holds_its_models_without_a_second_copy(releases: Releases) -> None:
     name = publish(releases, "tuned")
     inside = releases.directory(name) / "models" / "tuned.gguf"
-    assert os.stat(inside).st_ino == os.stat(releases.models / "tuned.gguf").st_ino
+    assert inside.samefile(releases.models / "tuned.gguf")
 
 
 def test_numbers_sort_as_numbers(releases: Releases) -> None:

@@ -1,0 +1,81 @@
+"""How much faster one changed note is than a full build of the examples."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+from msgspec import Struct
+
+from config.load import load_settings
+from config.paths import Home
+from jobs.adapters.markdown_folders import Known, MarkdownFolders, scan
+from jobs.dataset.refresh import Refreshed, refresh
+from jobs.domain.corpus import Collection, DocumentId
+
+_SECTIONS = 4
+_SENTENCES = 5
+_SYLLABLES = "ka ro mi ten sol var det lum pir gan nor eth ula bri cos fen dal wex yor zin".split()
+
+
+class Incremental(Struct, frozen=True, kw_only=True):
+    """Seconds of a scan with its refresh: from nothing, and after one note of them changed."""
+
+    notes: int
+    full: float
+    one: float
+    pairs: int
+    expansions: int
+
+    @property
+    def ratio(self) -> float:
+        return self.full / self.one
+
+
+def measure_incremental(folder: Path, notes: int) -> Incremental:
+    """Writes ``notes`` notes of some 2 KB under ``folder`` (which must not have any yet) and measures."""
+    place = folder / "notes"
+    for number in range(notes):
+        path = place / f"{number % 100:02d}" / f"{number}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_note(number), "utf-8")
+    collections = [Collection(name="bench", path=str(place))]
+    corpus = MarkdownFolders(collections, largest=5_000_000)
+    home = Home(root=folder / "home")
+    known, full, found = _timed(corpus, collections, home, {})
+    (place / "00" / "0.md").write_text(_note(notes + 1), "utf-8")
+    _, one, after = _timed(corpus, collections, home, known)
+    assert (found.regenerated, after.regenerated) == (notes, 1)
+    return Incremental(notes=notes, full=full, one=one, pairs=after.pairs, expansions=after.expansions)
+
+
+def _timed(
+    corpus: MarkdownFolders, collections: list[Collection], home: Home, known: dict[DocumentId, Known]
+) -> tuple[dict[DocumentId, Known], float, Refreshed]:
+    settings = load_settings(home.config_file)
+    started = time.perf_counter()
+    # An hour ahead, so that no note counts as written just now.
+    seen = scan(collections, known, largest=settings.watch.largest_document, now_ns=time.time_ns() + 3600 * 10**9)
+    listing = [(document.id, document.known.sha256) for document in seen.documents]
+    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None)
+    return {document.id: document.known for document in seen.documents}, time.perf_counter() - started, refreshed
+
+
+def _note(number: int) -> str:
+    chance = random.Random(number)
+    word = lambda: "".join(chance.choice(_SYLLABLES) for _ in range(3))  # noqa: E731
+    subject = f"{word().title()} {word()}"
+    parts = [f"---\ntags: [{word()}]\n---\n# {subject}\n\n{_prose(chance, subject, word())}\n"]
+    for _ in range(_SECTIONS):
+        heading = f"{word().title()} of the {word()}"
+        parts.append(f"## {heading}\n\n{_prose(chance, heading, word())}\n")
+    return "\n".join(parts)
+
+
+def _prose(chance: random.Random, about: str, other: str) -> str:
+    words = [["the", "of", "and", other, about][chance.randrange(5)] for _ in range(4)]
+    return " ".join(
+        f"The {about} is known for its {''.join(chance.choice(_SYLLABLES) for _ in range(3))} and for {' '.join(words)}."
+        for _ in range(_SENTENCES)
+    )
