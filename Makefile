@@ -15,7 +15,7 @@ help:
 	@echo "make test         format, lint, types, import contracts and every test"
 	@echo "make check        the same without the tests"
 	@echo "make light-test   the tests that need no ML package, in an environment that has none"
-	@echo "make bench        the measurements; a table, and .bench/results.json"
+	@echo "make bench        the measurements; a table, and .bench/results.json; DATA=folder for those on public data"
 	@echo "make install      only install (.venv and .tools)"
 	@echo "make clean        remove all that was installed or made here"
 
@@ -35,7 +35,7 @@ light-test: .venv-light/test
 	$(LIGHT)/python -m pytest -m "not ml"
 
 bench: .venv/dev .tools/ready
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
 install: .venv/dev .tools/ready
 

@@ -40,6 +40,9 @@ new_expansions = 1000000
 [dataset]
 most_test_queries = 150
 most_expansion_queries = 24
+
+[embedding]
+max_tokens = 128
 """
 
 

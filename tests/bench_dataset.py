@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from config.load import load_settings
 from config.paths import Home
-from jobs.adapters.markdown_folders import Known, MarkdownFolders, scan
+from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
+from jobs.domain.scan import Known
 
 _SECTIONS = 4
 _SENTENCES = 5
@@ -64,18 +65,22 @@ def _timed(
 
 def _note(number: int) -> str:
     chance = random.Random(number)
-    word = lambda: "".join(chance.choice(_SYLLABLES) for _ in range(3))  # noqa: E731
-    subject = f"{word().title()} {word()}"
-    parts = [f"---\ntags: [{word()}]\n---\n# {subject}\n\n{_prose(chance, subject, word())}\n"]
+    subject = f"{_word(chance).title()} {_word(chance)}"
+    parts = [f"---\ntags: [{_word(chance)}]\n---\n# {subject}\n\n{_prose(chance, subject)}\n"]
     for _ in range(_SECTIONS):
-        heading = f"{word().title()} of the {word()}"
-        parts.append(f"## {heading}\n\n{_prose(chance, heading, word())}\n")
+        heading = f"{_word(chance).title()} of the {_word(chance)}"
+        parts.append(f"## {heading}\n\n{_prose(chance, heading)}\n")
     return "\n".join(parts)
 
 
-def _prose(chance: random.Random, about: str, other: str) -> str:
-    words = [["the", "of", "and", other, about][chance.randrange(5)] for _ in range(4)]
-    return " ".join(
-        f"The {about} is known for its {''.join(chance.choice(_SYLLABLES) for _ in range(3))} and for {' '.join(words)}."
-        for _ in range(_SENTENCES)
-    )
+def _prose(chance: random.Random, about: str) -> str:
+    other = _word(chance)
+    sentences = []
+    for _ in range(_SENTENCES):
+        words = " ".join(chance.choice(["the", "of", "and", other, about]) for _ in range(4))
+        sentences.append(f"The {about} is known for its {_word(chance)} and for {words}.")
+    return " ".join(sentences)
+
+
+def _word(chance: random.Random) -> str:
+    return "".join(chance.choice(_SYLLABLES) for _ in range(3))

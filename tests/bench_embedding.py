@@ -68,10 +68,8 @@ class SpeedResult(Struct, frozen=True, kw_only=True):
 
 
 def scifact_pairs(folder: Path) -> SciFact:
-    """Claims as curated pairs and titles as the pairs a knowledge base gives; a tenth of the articles kept for development."""
-    articles = {
-        row["_id"]: Article(title=row["title"], text=row["text"]) for row in _rows(folder / "corpus.jsonl.gz")
-    }
+    """Claims as curated pairs, titles as a knowledge base's own; a tenth of the articles is kept for development."""
+    articles = {row["_id"]: Article(title=row["title"], text=row["text"]) for row in _rows(folder / "corpus.jsonl.gz")}
     claims = {row["_id"]: row["text"] for row in _rows(folder / "queries.train.jsonl.gz")}
     relevant = _qrels(folder / "qrels.train.tsv")
     pairs = [_pair("title", articles[name].title, name, frozenset({name}), articles) for name in articles]
@@ -163,7 +161,7 @@ def _plain_rate(pairs: Sequence[Pair], base: BaseModel, recipe: EmbeddingRecipe)
         )
         for pair in pairs
     ]
-    batches: DataLoader[Any] = DataLoader(examples, shuffle=True, batch_size=recipe.batch_size)  # type: ignore[arg-type]
+    batches: DataLoader[Any] = DataLoader(examples, shuffle=True, batch_size=recipe.batch_size)
     began = time.monotonic()
     model.fit(
         train_objectives=[(batches, MultipleNegativesRankingLoss(model))],

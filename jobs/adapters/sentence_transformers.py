@@ -7,6 +7,7 @@ zero-shot models"); which share of the tuned weights serves best is measured on 
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,9 +35,10 @@ from jobs.domain.averaging import best_share
 from jobs.domain.batches import plan_batches
 from jobs.domain.errors import Stopped
 from jobs.domain.examples import Pair
+from jobs.domain.learning import learning_rate_at, pace_for
 from jobs.domain.negatives import choose_negatives
-from jobs.domain.recipe import Intensity, learning_rate_factor, most_telling
-from jobs.domain.retrieval import ServedPair, Shelf, Vectors, keys_of, mean_ndcg_at_10, serve
+from jobs.domain.recipe import Intensity
+from jobs.domain.retrieval import ServedPair, Shelf, Vectors, development_score, keys_of, most_telling, serve
 from jobs.ports import Report, ShouldStop
 from jobs.publish import published_directory, write_file
 
@@ -45,10 +47,11 @@ _LARGEST_PLAIN_BATCH = 64
 _CACHED_PART = 32
 _QMD_CONTEXT = 2048
 """QMD embeds so many tokens of a text at most, or as many as the model has positions (its src/llm.ts)."""
-_GENTLE = 0.6
 _ENCODED_AT_ONCE = 512
 _SCORED_AT_ONCE = 256
 _REPORT_STEPS = 5
+_MOST_DISTRACTORS = 500
+_NOTHING_DONE = TrainingState(step=0, seed=_SEED, loss=0.0, seconds=0.0)
 
 
 class SentenceTransformersTrainer:
@@ -67,7 +70,8 @@ class SentenceTransformersTrainer:
     ) -> TrainedModel:
         """Trains, averages and saves into ``work/model``. See the port for the rest."""
         started = time.monotonic()
-        recipe = _at_intensity(recipe, intensity)
+        pace = pace_for(intensity, epochs=recipe.epochs, learning_rate=recipe.learning_rate)
+        recipe = msgspec.structs.replace(recipe, epochs=pace.epochs, learning_rate=pace.peak)
         bench = _Bench(base, recipe, should_stop)
         pairs = serve(most_telling(train, recipe.most_pairs, _SEED), base.name)
         columns = _columns(pairs, bench, work)
@@ -138,16 +142,10 @@ class _Bench:
             raise Stopped("the training was asked to stop", remedy="it goes on from its checkpoint at the next run")
 
     def save(self, directory: Path) -> None:
-        """Writes the model as it will serve: with the whole context QMD gives it, without a card of training examples."""
+        """Writes the model as it will serve: with the whole context QMD gives it. No card: it would quote examples."""
         self.model.max_seq_length = self.context
         with published_directory(directory) as stage:
             self.model.save_pretrained(str(stage), create_model_card=False, safe_serialization=True)
-
-
-def _at_intensity(recipe: EmbeddingRecipe, intensity: Intensity) -> EmbeddingRecipe:
-    if intensity == "firm":
-        return recipe
-    return msgspec.structs.replace(recipe, epochs=1, learning_rate=recipe.learning_rate * _GENTLE)
 
 
 def _device() -> str:
@@ -157,12 +155,12 @@ def _device() -> str:
 
 
 def _bfloat16(recipe: EmbeddingRecipe, device: str) -> bool:
-    """Processors with bfloat16 instructions train about twice as fast with it, others slower; on Metal it is unmeasured."""
+    """Processors with bfloat16 instructions train twice as fast with it, others slower; Metal is unmeasured."""
     if recipe.precision != "auto":
         return recipe.precision == "bfloat16"
     if device == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return device == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _positions(model: SentenceTransformer) -> int:
@@ -250,7 +248,7 @@ class _Course:
     batches: list[list[int]]
     directory: Path
     report: Report
-    state: TrainingState = TrainingState(step=0, seed=_SEED, loss=0.0, seconds=0.0)
+    state: TrainingState = _NOTHING_DONE
 
     def resume(self) -> TrainingState:
         checkpoint = checkpoints.newest(self.directory)
@@ -266,7 +264,8 @@ class _Course:
         total = len(self.batches)
         warmup = self.bench.recipe.warmup_share
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(start + step, total, warmup)
+            optimizer,
+            lambda step: learning_rate_at(min(start + step, total - 1), steps=total, warmup_share=warmup, peak=1.0),
         )
         trainer = _Trainer(
             batches=self.batches[start:],
@@ -387,14 +386,18 @@ def _loss(bench: _Bench) -> torch.nn.Module:
 
 
 def _score_shares(development: Sequence[ServedPair], train: Sequence[ServedPair], bench: _Bench) -> dict[float, float]:
-    """nDCG@10 on the development queries of the base (share 0) and of each share of the tuned weights."""
-    shelf = Shelf([*development, *train])
+    """The development score of the base (share 0) and of each share of the tuned weights.
+
+    Candidates are the development passages and, to be confused with, some of training.
+    """
+    distractors = random.Random(_SEED).sample(list(train), min(_MOST_DISTRACTORS, len(train)))
+    shelf = Shelf([*development, *distractors])
     queries = list({pair.query: pair for pair in development}.values())
     scores: dict[float, float] = {}
     for share in sorted({0.0, *bench.recipe.average_weights}):
         bench.load_share(share)
-        vectors = bench.encode(shelf.passages) if queries else np.zeros((0, 0), dtype=np.float32)
-        scores[share] = mean_ndcg_at_10(queries, shelf, bench.encode([query.query for query in queries]), vectors)
+        vectors = bench.encode(shelf.passages if queries else [])
+        scores[share] = development_score(queries, shelf, bench.encode([query.query for query in queries]), vectors)
     return scores
 
 

@@ -60,6 +60,7 @@ _WIKI = re.compile(r"(!?)\[\[([^\]\[|#\n]{0,200})(?:#([^\]|\n]{0,200}))?(?:\|([^
 _INLINE = re.compile(r"(!?)\[((?:[^\[\]\n]|\[[^\[\]\n]{0,200}\]){1,200})\]\(\s*<?([^()\s<>]{1,300})>?[^()\n]{0,200}\)")
 _FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#")
 
+_MARKED = re.compile(r"[\[<>`*_~=&:\\{!]")
 _IMAGE = re.compile(r"!\[[^\]\n]{0,300}\](?:\([^()\n]{0,500}\)|\[[^\]\n]{0,200}\])")
 _LINK = re.compile(r"\[([^\[\]\n]{0,300})\](?:\([^()\n]{0,500}\)|\[[^\]\n]{0,200}\])")
 _WIKI_TEXT = re.compile(r"!?\[\[([^\]\[|\n]{0,200})(?:\|([^\]\n]{0,200}))?\]\]")
@@ -84,6 +85,8 @@ def read_note(text: str) -> Note:
 
 def plain(text: str) -> str:
     """Inline Markdown as its reader sees it: no markers, targets, images or HTML tags; spaces collapsed."""
+    if not _MARKED.search(text):
+        return " ".join(text.split())
     text = _LINK.sub(r"\1", _IMAGE.sub(" ", text))
     text = _LINK.sub(r"\1", _IMAGE.sub(" ", text))  # a link around an image
     text = _WIKI_TEXT.sub(lambda match: match[2] or match[1].replace("#", " "), text)
@@ -131,7 +134,7 @@ def _parsed(source: str) -> FrontMatter:
     try:
         tree = YAML(typ="safe", pure=True).load(source)
         if isinstance(tree, dict):
-            return _understood([(str(key).strip().casefold(), value) for key, value in tree.items()])
+            return _understood([(key.strip().casefold(), tree[key]) for key in tree if isinstance(key, str)])
     except (YAMLError, ValueError, TypeError, RecursionError, OverflowError):
         return FrontMatter(state="broken")
     return FrontMatter(state="none" if _is_prose(source) else "broken")
@@ -154,15 +157,18 @@ def _understood(entries: list[tuple[str, Any]]) -> FrontMatter:
 
 
 def _marks(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, meaning in value.items():
-            if not (meaning is False or str(meaning).casefold() in ("no", "false", "off")):
-                yield str(key).strip().casefold()
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _marks(entry)
-    elif value is not None and value is not False:
-        yield str(value).strip().casefold()
+    """Two levels deep at most: a few lines of YAML can spell a tree that nobody could walk."""
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, dict):
+            yield from (str(key).strip().casefold() for key, meaning in entry.items() if not _is_no(meaning))
+        elif isinstance(entry, list):
+            yield "list"
+        elif entry is not None and entry is not False:
+            yield str(entry).strip().casefold()
+
+
+def _is_no(value: Any) -> bool:
+    return value is False or (isinstance(value, str) and value.casefold() in ("no", "false", "off"))
 
 
 def _words(value: Any, separators: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from jobs.dataset.markdown import paragraphs
@@ -17,6 +18,7 @@ _NO_END = re.compile(
 )
 _ODD = re.compile(r"[{}|<>\\=$^]|\(\)|https?:|::|/\w+/|\.\.\.?$|…$|:$")
 _ADVERB = re.compile(r".{3}ly$|(?:al|el|iv|qu|us|eus|mm|tt|pl|mpl|at|èr|rn)ement$|(?:a|e)mment$|^maintenant$|^ensuite$")
+_NOT_A_LETTER = re.compile(r"[^\w ]|[\d_]")
 _FILE_NAME = re.compile(r"\.(?:js|ts|py|md|json|ya?ml|html)$")
 _FEWEST_WORDS = 5
 _LETTERS = 0.72
@@ -109,12 +111,14 @@ def _split(paragraph: str) -> Iterator[str]:
 
 
 def _reads_well(sentence: str) -> bool:
-    letters = sum(character.isalpha() or character == " " for character in sentence)
-    if len(sentence.split()) < _FEWEST_WORDS or letters < _LETTERS * len(sentence) or _ODD.search(sentence):
+    if len(sentence.split()) < _FEWEST_WORDS or _ODD.search(sentence):
+        return False
+    if len(_NOT_A_LETTER.findall(sentence)) > (1 - _LETTERS) * len(sentence):
         return False
     return sentence[0].isalnum() or sentence[0] in "\"'“‘(«ÀÉÈ"
 
 
+@lru_cache(maxsize=100_000)
 def _is_term(word: str) -> bool:
     lower = word.lower()
     return (

@@ -71,9 +71,7 @@ def _last(indices: Sequence[int], keys: Sequence[frozenset[Hashable]], batch_siz
     return [batch for batch in batches if len(batch) > 1]
 
 
-def _take(
-    waiting: Sequence[int], keys: Sequence[frozenset[Hashable]], batch_size: int
-) -> tuple[list[int], list[int]]:
+def _take(waiting: Sequence[int], keys: Sequence[frozenset[Hashable]], batch_size: int) -> tuple[list[int], list[int]]:
     """The first ``batch_size`` indices that share no key, and the rest in order."""
     batch: list[int] = []
     passed_over: list[int] = []

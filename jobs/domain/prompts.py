@@ -15,7 +15,8 @@ _QWEN_EMBEDDING = re.compile(r"qwen.*embed|embed.*qwen", re.IGNORECASE)
 def is_qwen_embedding(model: str) -> bool:
     """Whether QMD serves ``model`` in Qwen3-Embedding's format.
 
-    ``model`` is the whole path or URI in QMD's configuration: QMD looks for both words anywhere in it, folders included.
+    ``model`` is the whole path or URI in QMD's configuration: QMD looks for both words anywhere in it,
+    folders included.
     """
     return _QWEN_EMBEDDING.search(model) is not None
 

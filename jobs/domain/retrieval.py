@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from jobs.domain.averaging import ndcg_at_10
 from jobs.domain.corpus import DocumentId
-from jobs.domain.examples import Pair
+from jobs.domain.examples import Generator, Pair
 from jobs.domain.prompts import embedding_document, embedding_query
 
 Vectors = npt.NDArray[np.float32]
@@ -23,6 +24,15 @@ class ServedPair(Struct, frozen=True, kw_only=True):
     query: str
     passage: str
     relevant: frozenset[DocumentId]
+    generator: Generator
+
+
+def most_telling(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
+    """At most ``most`` pairs, in their order: curated ones first, the others drawn by chance."""
+    order = list(range(len(pairs)))
+    random.Random(seed).shuffle(order)
+    order.sort(key=lambda index: pairs[index].origin.generator != "curated")
+    return [pairs[index] for index in sorted(order[:most])]
 
 
 def serve(pairs: Sequence[Pair], model: str) -> list[ServedPair]:
@@ -31,6 +41,7 @@ def serve(pairs: Sequence[Pair], model: str) -> list[ServedPair]:
             query=embedding_query(pair.query, model),
             passage=embedding_document(pair.title, pair.passage, model),
             relevant=frozenset(pair.relevant),
+            generator=pair.origin.generator,
         )
         for pair in pairs
     ]
@@ -67,18 +78,22 @@ class Shelf:
         return related
 
 
-def mean_ndcg_at_10(queries: Sequence[ServedPair], shelf: Shelf, query_vectors: Vectors, vectors: Vectors) -> float:
-    """Mean nDCG@10 of the queries over the shelf's passages, by cosine; other passages of relevant documents are left out.
+def development_score(queries: Sequence[ServedPair], shelf: Shelf, query_vectors: Vectors, vectors: Vectors) -> float:
+    """Mean nDCG@10 over the shelf's passages, by cosine: of each generator's queries first, then of the generators.
 
+    So a few curated queries, which say what the owner asks, count as much as many titles, which any
+    model finds. Other passages of relevant documents are left out of a query's ranking.
     ``query_vectors`` (queries × dimensions) and ``vectors`` (passages × dimensions) have length 1. No queries: 0.
     """
-    if not queries:
-        return 0.0
-    total = 0.0
+    of_generator: dict[Generator, list[float]] = defaultdict(list)
     for query, vector in zip(queries, query_vectors, strict=True):
-        scores = vectors @ vector
-        right = sorted(shelf.right(query.query))
-        scores[sorted(shelf.related(query) - set(right))] = -np.inf
-        order = np.argsort(-scores, kind="stable")[:10].tolist()
-        total += ndcg_at_10([order.index(index) + 1 for index in right if index in order], len(right))
-    return total / len(queries)
+        of_generator[query.generator].append(_query_score(query, shelf, vectors @ vector))
+    means = [sum(scores) / len(scores) for scores in of_generator.values()]
+    return sum(means) / len(means) if means else 0.0
+
+
+def _query_score(query: ServedPair, shelf: Shelf, similarities: Vectors) -> float:
+    right = shelf.right(query.query)
+    similarities[sorted(shelf.related(query) - right)] = -np.inf
+    order = np.argsort(-similarities, kind="stable")[:10].tolist()
+    return ndcg_at_10([order.index(index) + 1 for index in right if index in order], len(right))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -94,7 +95,7 @@ class _Checks:
         return self._left < 0
 
 
-def _weights(model: TrainedModel) -> dict[str, "torch.Tensor"]:
+def _weights(model: TrainedModel) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     return load_file(Path(model.directory) / "model.safetensors")
@@ -158,9 +159,7 @@ def test_a_training_killed_between_checkpoints_repeats_the_steps_since(
         raise Killed
 
     with pytest.raises(Killed):
-        SentenceTransformersTrainer().train(
-            base, recipe, "firm", PAIRS, DEVELOPMENT, tmp_path, report, lambda: False
-        )
+        SentenceTransformersTrainer().train(base, recipe, "firm", PAIRS, DEVELOPMENT, tmp_path, report, lambda: False)
     kept = checkpoints.newest(tmp_path / "checkpoints")
     assert kept is not None
     assert checkpoints.step_of(kept) == 3

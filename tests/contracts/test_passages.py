@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.qmd
 
 Ask = Callable[[dict[str, object]], list[list[object]]]
 
-# Answers one JSON line for each: {texts, sizes?} → [start, text][] in UTF-16 units, or {titles} → titles.
-# With `most`, it cuts as `chunkDocumentByTokens` does, a token being a word or three other units.
+# One JSON line for each: {text} → [start, text][] in UTF-16 units; {text, title: name} → [[title]].
+# With `tokens` both passes are made, a token being a word or up to three other characters.
 SCRIPT = """
 import { createInterface } from "node:readline";
 const store = await import(process.argv[2]);
@@ -45,7 +45,7 @@ def count_tokens(text: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def qmd(tmp_path_factory: pytest.TempPathFactory):
+def qmd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     try:
         node = find_node(os.environ.get("IAIP_TEST_NODE", ""))
         package = find_qmd(os.environ.get("IAIP_TEST_QMD", ""))
@@ -60,9 +60,11 @@ def qmd(tmp_path_factory: pytest.TempPathFactory):
     assert process.stdin is not None and process.stdout is not None
 
     def ask(question: dict[str, object]) -> list[list[object]]:
+        assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
-        return json.loads(process.stdout.readline())
+        answer: list[list[object]] = json.loads(process.stdout.readline())
+        return answer
 
     yield ask
     process.stdin.close()
@@ -89,6 +91,7 @@ def manuals() -> list[Path]:
 
 
 def test_the_manuals_of_the_installed_packages_are_cut_and_named_as_qmd_does(qmd: Ask) -> None:
+    assert len(manuals()) > 100
     for path in manuals():
         text = path.read_text("utf-8", errors="ignore")
         assert ours(text, False) == qmd({"text": text}), path
@@ -99,8 +102,8 @@ def test_the_manuals_of_the_installed_packages_are_cut_and_named_as_qmd_does(qmd
 LINES = st.sampled_from(
     [
         "# One", "## Two", "### Three", "#### Four", "##### Five", "###### Six", "####### Seven", "#", "##\u00a0Odd",
-        "```", "```python", "~~~", "---", "***", "___ ", "---\u2003", "", "", "", "- item", "* item", "-\ufeff", "1. one",
-        "22. two", "٣. three", "a line of prose that goes on for a while and then some more words to fill it up",
+        "```", "```python", "~~~", "---", "***", "___ ", "---\u2003", "", "", "", "- item", "* item", "-\ufeff",
+        "1. one", "22. two", "٣. three", "a line of prose that goes on for a while and then some more to fill it",
         "word " * 60, "x" * 700, "😀" * 300, "é" * 400, "a😀" * 350, "\r", "tab\tbed", "\x1c- odd", "\x85", "\u2028- x",
     ]
 )  # fmt: skip
@@ -123,18 +126,16 @@ def test_a_passage_of_too_many_tokens_is_cut_again_as_qmd_does(qmd: Ask, text: s
 
 
 TITLE_LINES = st.sampled_from(
-    ["# One", "## Two", "#  \t spaced ", "#", "## ", "#\u00a0Hard space", "# 📝 Notes", "## Notes", "# Notes", "text", "",
-     "### Three", "\ufeff# Marked", "# a\u2028# b", "# trailing\ufeff", "#\x85odd", "x # no"]
+    [
+        "# One", "## Two", "#  \t spaced ", "#", "## ", "#\u00a0Hard space", "# 📝 Notes", "## Notes", "# Notes", "x",
+        "", "### Three", "\ufeff# Marked", "# a\u2028# b", "# trailing\ufeff", "#\x85odd", "x # no",
+    ]
 )  # fmt: skip
 NAMES = st.sampled_from(["a.md", "b/c.MD", "x.y.md", "no-extension", ".md", "d/.hidden.md", "a.b/c"])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    text=st.lists(TITLE_LINES, max_size=8).flatmap(
-        lambda lines: st.sampled_from(["\n", "\r\n", "\r"]).map(lambda end: end.join(lines))
-    ),
-    name=NAMES,
-)
-def test_a_title_is_found_as_qmd_finds_it(qmd: Ask, text: str, name: str) -> None:
+@given(lines=st.lists(TITLE_LINES, max_size=8), end=st.sampled_from(["\n", "\r\n", "\r"]), name=NAMES)
+def test_a_title_is_found_as_qmd_finds_it(qmd: Ask, lines: list[str], end: str, name: str) -> None:
+    text = end.join(lines)
     assert [[title(text, name)]] == qmd({"text": text, "title": name})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-_WORDS = "task search result query title none text river ice wolf map seed road lake bark line pump key sage north".split()
+_WORDS = (
+    "task search result query title none text river ice wolf map seed road lake bark line pump key sage north".split()
+)
 
 
 def write_tiny_bert(directory: Path) -> Path:

@@ -69,7 +69,7 @@ def sentence(chance: random.Random, about: str) -> str:
 
 
 def notes(count: int, **others: str | BadInput) -> Notes:
-    return Notes({f"note-{number}.md": note(number) for number in range(count)} | others)
+    return Notes({**{f"note-{number}.md": note(number) for number in range(count)}, **others})
 
 
 def small_settings(**dataset: int | float) -> Settings:

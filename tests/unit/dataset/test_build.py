@@ -60,7 +60,8 @@ def test_no_document_is_in_two_splits(tmp_path: Path, target: Target) -> None:
     dataset = built(tmp_path, corpus, target)
     places: dict[DocumentId, set[str]] = {}
     for split in ("train", "development", "test"):
-        for row in (*dataset.pairs(split), *dataset.expansions(split)):
+        found: list[Pair | Expansion] = [*dataset.pairs(split), *dataset.expansions(split)]
+        for row in found:
             for document in (row.origin.document, row.origin.through, *row.relevant):
                 if document:
                     places.setdefault(document, set()).add(split)
@@ -96,7 +97,7 @@ def test_an_excluded_document_never_yields_a_row(tmp_path: Path) -> None:
         dataset = load(home(tmp_path).datasets / manifest.name)
         assert manifest.excluded == 3
         named = {document.path for row in rows(dataset) for document in (row.origin.document, *row.relevant)}
-        named |= {known.id.path for known in (*dataset.documents, *manifest.sources)}
+        named |= {known.id.path for known in dataset.documents} | {source.id.path for source in manifest.sources}
         assert named.isdisjoint({"secret.md", "broken.md", "private/x.md"})
         for row in rows(dataset):
             assert "telling anchor" not in row.query
@@ -318,9 +319,11 @@ def test_a_cache_that_is_no_database_is_made_anew(tmp_path: Path) -> None:
 
 NOTE_TEXTS = st.lists(
     st.sampled_from(
-        ["# Title of it", "## Usage", "## Another telling heading", "```", "---", "iaip: exclude", "- item one", "",
-         "Some prose that is long enough to be read as a sentence about quarry tunnels.", "| a | b |", "[[n1|a telling anchor]]",
-         "[a second telling anchor](n2.md#usage)", "\ufeff", "😀 " * 30, "x" * 3000]
+        [
+            "# Title of it", "## Usage", "## Another telling heading", "```", "---", "iaip: exclude", "- item one", "",
+            "Some prose that is long enough to be read as a sentence about quarry tunnels.", "| a | b |",
+            "[[n1|a telling anchor]]", "[a second telling anchor](n2.md#usage)", "\ufeff", "😀 " * 30, "x" * 3000,
+        ]
     ),
     max_size=30,
 ).map("\n".join)  # fmt: skip

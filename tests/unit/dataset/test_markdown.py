@@ -71,13 +71,20 @@ def test_front_matter_gives_aliases_tags_and_marks() -> None:
         "---\na: 1\na: 2\n---\n",
         "---\niaip: exclude\n# never ends\n",
         "---\na: &x [*x\n---\n",
-        "---\na: " + "[" * 3000 + "\n---\n",
+        "---\na: " + "[" * 1500 + "\n---\n",
         "---\na: " + "x" * 70_000 + "\n---\n",
         "---\njust: a: colon\n---\n",
     ],
 )
 def test_front_matter_that_cannot_be_read_is_broken(text: str) -> None:
     assert read_note(text).front_matter.state == "broken"
+
+
+def test_a_few_lines_that_spell_an_endless_tree_are_read_at_once() -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)), "iaip: *a59"]
+    started = time.process_time()
+    assert read_note("---\n" + "\n".join(lines) + "\n---\n").front_matter.marks == ("list", "list")
+    assert time.process_time() - started < 5.0
 
 
 @pytest.mark.parametrize("text", ["", "# Plain", "---\n\nA rule opens this note.\n\n---\n", "---\n---\n# Empty"])
