@@ -19,9 +19,9 @@ import msgspec
 from msgspec import Struct
 
 from jobs.adapters.node import find_dependency, node_environment
-from jobs.index_file import PATIENCE
 from jobs.adapters.qmd_models import model_cache
 from jobs.domain.errors import ToolFailed
+from jobs.index_file import PATIENCE
 
 _HERE = Path(__file__).parent
 _LEAVING = 5.0

@@ -88,7 +88,9 @@ def measure_quality(folder: Path, data: Path) -> list[Row]:
     settings = load_settings(folder / "config.toml")
     scifact = bench_embedding.scifact_pairs(data / "retrieval" / "scifact")
     base = BaseModels(folder / "bases").resolve(settings.embedding.base, "embedding")
-    found = bench_embedding.measure_quality(scifact, base, settings.embedding, folder / "quality", lambda progress: None)
+    found = bench_embedding.measure_quality(
+        scifact, base, settings.embedding, folder / "quality", lambda progress: None
+    )
     goals = {"all 300 claims": (0.714, found.tuned.every, found.base.every)}
     goals["the 104 of unseen documents"] = (0.690, found.tuned.unseen, found.base.unseen)
     rows = []

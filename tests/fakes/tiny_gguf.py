@@ -66,7 +66,9 @@ def _shapes(dimensions: int, context: int, vocabulary: int) -> dict[str, tuple[i
         "token_embd_norm.bias": vector,
     }
     for layer in range(_LAYERS):
-        block = {f"attn_{part}.weight": (dimensions, dimensions) for part in ("q", "k", "v", "output")}
+        block: dict[str, tuple[int, ...]] = {
+            f"attn_{part}.weight": (dimensions, dimensions) for part in ("q", "k", "v", "output")
+        }
         block |= {f"attn_{part}.bias": vector for part in ("q", "k", "v", "output")}
         block |= {
             f"{part}_norm.{kind}": vector for part in ("attn_output", "layer_output") for kind in ("weight", "bias")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 pytest.importorskip("ir_measures")
 pytestmark = pytest.mark.ml
 
-from jobs.adapters.ir_metrics import IrMeasures  # noqa: E402
-from jobs.domain.examples import JudgedQuery, QuerySet  # noqa: E402
-from jobs.domain.gates import METRICS, Answer  # noqa: E402
+from jobs.adapters.ir_metrics import IrMeasures
+from jobs.domain.examples import JudgedQuery, QuerySet
+from jobs.domain.gates import METRICS, Answer
 
 names = st.text(max_size=8).filter(bool)
 

@@ -8,19 +8,20 @@ from hypothesis import strategies as st
 np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.ml
 
-from config.settings import GateSettings  # noqa: E402
-from jobs.domain.artifacts import Parity  # noqa: E402
-from jobs.domain.examples import JudgedQuery, QuerySet  # noqa: E402
-from jobs.domain.gates import (  # noqa: E402
+from config.settings import GateSettings
+from jobs.domain.artifacts import Parity
+from jobs.domain.examples import JudgedQuery, QuerySet
+from jobs.domain.gates import (
     METRICS,
     Answer,
+    ArmName,
     MetricComparison,
     QueryScore,
     ScoredSet,
     SetComparison,
     Verdict,
 )
-from jobs.domain.judgement import RULES, judge, primary_score  # noqa: E402
+from jobs.domain.judgement import RULES, judge, primary_score
 
 GATE = GateSettings(
     alpha=0.05,
@@ -70,7 +71,7 @@ def scored(
     fell_back: tuple[int, int] = (0, 0),
 ) -> ScoredSet:
     """Every metric of a query has the one value given. Pairs are (candidate, current)."""
-    values = {"candidate": candidate, "current": current, "none": none}
+    values: dict[ArmName, Sequence[float] | None] = {"candidate": candidate, "current": current, "none": none}
     paces = dict(zip(("candidate", "current", "none"), (*milliseconds, 1.0), strict=True))
     fallbacks = dict(zip(("candidate", "current", "none"), (*fell_back, 0), strict=True))
     there = {arm: scores for arm, scores in values.items() if scores is not None}

@@ -57,7 +57,8 @@ def test_a_job_is_done_only_from_running_and_then_for_ever(choices):
 
 @given(job_states)
 def test_every_job_that_is_not_done_can_still_be_run(state):
-    reachable, todo = set(), [state]
+    reachable: set[JobState] = set()
+    todo = [state]
     while todo:
         for move in JOB_MOVES[todo.pop()] - reachable:
             reachable.add(move)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.ml
 
-from jobs.domain.statistics import (  # noqa: E402
+from jobs.domain.statistics import (
     FEWEST_FLIPS,
     MOST_FLIPS,
     bootstrap_quantiles,
