@@ -22,6 +22,9 @@ from config.paths import Home
 from daemon.cli.result import table
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
+from jobs.adapters.node import find_node, find_qmd
+from jobs.adapters.qmd_command import QmdCommand
+from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.results import BaselineResult
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -104,7 +107,22 @@ class Demo:
         configuration += "".join(f"  {role}: {path}\n" for role, path in models.items())
         (self.folder / "qmd").mkdir()
         (self.folder / "qmd" / "index.yml").write_text(configuration, "utf-8")
+        self.index()
         self.show("init")
+
+    def index(self) -> None:
+        """As its owner would: `qmd update`, then `qmd embed`."""
+        say("$ qmd update && qmd embed")
+        settings = self.context.settings.qmd
+        tools = QmdTools(
+            node=find_node(settings.node),
+            package=find_qmd(settings.package),
+            single_thread=settings.single_thread,
+            timeout=settings.timeout,
+        )
+        command = QmdCommand(tools, self.folder / "qmd" / "index.yml", self.folder / "qmd" / "index.sqlite")
+        command.update()
+        command.embed()
 
     @contextmanager
     def daemon(self) -> Iterator[None]:

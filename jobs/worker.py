@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -174,6 +175,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = 70
+    try:
+        code = main()
+    except Exception:  # noqa: BLE001 - the boundary of the process: the log gets the traceback, the daemon the exit code
+        traceback.print_exc()
     sys.stderr.flush()
     os._exit(code)  # the lifeline's thread waits in a read that an orderly shutdown would wait for

@@ -105,6 +105,7 @@ class _Bench:
         )
         # With a "message" modality the text would go through a chat template, which QMD never does.
         self.model[0].modality_config.pop("message", None)
+        _switch_off_dropout(self.model)
         self.context = min(_QMD_CONTEXT, _positions(self.model))
         self.model.max_seq_length = min(recipe.max_tokens, self.context)
         self.base_weights = _copy(self.model.state_dict())
@@ -161,6 +162,17 @@ def _bfloat16(recipe: EmbeddingRecipe, device: str) -> bool:
     if device == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return device == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def _switch_off_dropout(model: SentenceTransformer) -> None:
+    """A few gentle epochs don't overfit for want of it, and attention with dropout is written out in full.
+
+    Measured on MiniLM, batch 32, 254 tokens, bfloat16, one core: a step takes 3.2 s and 2.2 GB without
+    dropout, 7.7 s and 4.6 GB with it.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
 
 
 def _positions(model: SentenceTransformer) -> int:
@@ -411,7 +423,7 @@ def _facts(
         "loss": "cached" if bench.recipe.batch_size > _LARGEST_PLAIN_BATCH else "plain",
         "negatives": str(len(columns) - 2),
         "share": f"{share:g}",
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
     facts |= {f"development nDCG@10 at share {tried:g}": f"{score:.4f}" for tried, score in scores.items()}
     if base >= scores[share] > 0:
