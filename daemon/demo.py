@@ -28,7 +28,7 @@ from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.results import BaselineResult
 
 PROJECT = Path(__file__).resolve().parent.parent
-SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 25_000, 90
+SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 20_000, 70
 START_SECONDS = 30.0
 QUIET_SECONDS = 10.0
 CONFIGURATION = """\
@@ -225,8 +225,11 @@ class Demo:
     def iaipctl(self, *words: str) -> str:
         command = [sys.executable, "-m", "daemon.cli", *words]
         done = subprocess.run(
-            command, env=self.environment, stdout=subprocess.PIPE, text=True, cwd=PROJECT, timeout=3600, check=True
+            command, env=self.environment, capture_output=True, text=True, cwd=PROJECT, timeout=3600, check=False
         )
+        if done.returncode:
+            say(done.stderr)
+            done.check_returncode()
         return done.stdout.strip()
 
     def show(self, *words: str) -> str:

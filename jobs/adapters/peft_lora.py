@@ -42,8 +42,8 @@ def fastest_precision(device: torch.device) -> Precision:
 class PeftEngine:
     """A LoraEngine. Base and adapter compute in ``precision``; the optimizer moves a float32 copy of the adapter.
 
-    peft's own way, a float32 adapter on a bfloat16 base, keeps a float32 copy of every projection's input for the
-    backward pass: three times the memory, and slower.
+    peft's own way, a float32 adapter on a bfloat16 base, keeps every projection's input in float32 for the backward
+    pass: measured on SmolLM2, 4.8 GB instead of 3.4, and a third slower.
     """
 
     width_multiple = 1
