@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,8 +97,3 @@ def qmd_files(environment: Mapping[str, str]) -> QmdFiles:
         config=(Path(config_dir) if config_dir else config_home / "qmd") / "index.yml",
         index=Path(index) if index else cache_home / "qmd" / "index.sqlite",
     )
-
-
-def process_environment() -> Mapping[str, str]:
-    """The process's environment. Read by composition roots only, never at import."""
-    return os.environ

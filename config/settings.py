@@ -91,7 +91,6 @@ class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ReleaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    keep: Positive
     trial_queries: Positive
 
 

@@ -18,11 +18,12 @@ from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
+from jobs.domain.states import RunOutcome
 from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step, following
 
 log = structlog.get_logger()
 
-OUTCOMES = {"promote": "promoted", "reject": "rejected"}
+OUTCOMES = {"promote": RunOutcome.PROMOTED, "reject": RunOutcome.REJECTED}
 
 
 class RunWorker(Protocol):

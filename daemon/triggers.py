@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from config.settings import ScheduleSettings
 from jobs.domain.examples import Target
-from jobs.domain.schedule import window_due
+from jobs.domain.schedule import enough_new, window_due
 
 
 class Trigger(Struct, frozen=True, kw_only=True):
@@ -26,11 +26,10 @@ def due_triggers(
     now: datetime,
 ) -> list[Trigger]:
     """The runs that should start now: enough new examples, or an open (or missed) training window."""
-    thresholds: dict[Target, int] = {"embedding": settings.new_pairs, "expansion": settings.new_expansions}
     triggers = []
     for target in settings.targets:
         new = new_rows.get(target, 0)
-        if new >= thresholds[target]:
+        if enough_new(target, new, settings):
             triggers.append(Trigger(target=target, cause=f"{new} new examples"))
         elif new and window_due(
             settings.window, last_started=last_started.get(target), installed_at=installed_at, now=now

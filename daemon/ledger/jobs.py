@@ -13,6 +13,7 @@ from daemon.ledger.database import Database
 from daemon.ledger.records import Job, Owner, Run, job_of, run_of
 from jobs.domain.artifacts import Progress
 from jobs.domain.examples import Target
+from jobs.domain.states import JobState, may_move
 from jobs.wire import Stage
 
 MOST_ATTEMPTS = 3
@@ -95,6 +96,7 @@ class Jobs:
 
     def move_waiting(self, job: int, allowed: Sequence[str], state: str, now: datetime) -> bool:
         """A job that nobody runs changes state, if it is in one of the ``allowed`` states."""
+        assert all(may_move(JobState(before), JobState(state)) for before in allowed), (allowed, state)
         with self._database.transaction() as connection:
             changed = connection.execute(
                 "UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ?"
@@ -195,6 +197,7 @@ class Jobs:
         event: dict[str, Any] | None = None,
     ) -> bool:
         """running → ``state``, only under the lease that ``job`` was claimed with: a zombie changes nothing."""
+        assert may_move(JobState.RUNNING, JobState(state)), state
         changed = connection.execute(
             "UPDATE job SET state = ?, owner_boot = NULL, owner_pid = NULL, owner_started = NULL, stop_wanted = NULL,"
             " ended_at = ?, result = ?, error = ?, remedy = ? WHERE id = ? AND lease = ? AND state = 'running'",
