@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,8 +18,8 @@ moments = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.
 windows = st.sampled_from([FRIDAYS, "30 2 * * *", "0 3 1 * *", "15 */6 * * 1-5"])
 
 
-def berlin(year: int, month: int, day: int, *clock: int, fold: int = 0) -> datetime:
-    return datetime.combine(date(year, month, day), time(*clock), BERLIN).replace(fold=fold)
+def berlin(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, *, fold: int = 0):
+    return datetime(year, month, day, hour, minute, second, tzinfo=BERLIN, fold=fold)
 
 
 def due(now: datetime, last: datetime | None = None, *, window: str = FRIDAYS, installed: datetime = LONG_AGO) -> bool:
