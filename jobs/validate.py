@@ -47,6 +47,8 @@ def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
         *map(_digest_of_set, sets),
         msgspec.json.encode(models).decode(),
         str(workshop.releases.live()),
+        str(spec.forced),
+        msgspec.json.encode(workshop.settings.gate).decode(),
         workshop.search.version(),
     )
     result = once(
