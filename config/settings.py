@@ -59,6 +59,7 @@ class EmbeddingRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     average_weights: list[Share]
     checkpoint_steps: Positive
     most_pairs: Positive
+    curated_repeats: Positive
     quantisation: Literal["f16", "q8_0"]
 
 

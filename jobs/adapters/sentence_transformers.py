@@ -38,7 +38,16 @@ from jobs.domain.examples import Pair
 from jobs.domain.learning import learning_rate_at, pace_for
 from jobs.domain.negatives import choose_negatives
 from jobs.domain.recipe import Intensity
-from jobs.domain.retrieval import ServedPair, Shelf, Vectors, development_score, keys_of, most_telling, serve
+from jobs.domain.retrieval import (
+    ServedPair,
+    Shelf,
+    Vectors,
+    development_score,
+    keys_of,
+    most_telling,
+    serve,
+    serve_for_training,
+)
 from jobs.ports import Report, ShouldStop
 from jobs.publish import published_directory, write_file
 
@@ -73,10 +82,11 @@ class SentenceTransformersTrainer:
         pace = pace_for(intensity, epochs=recipe.epochs, learning_rate=recipe.learning_rate)
         recipe = msgspec.structs.replace(recipe, epochs=pace.epochs, learning_rate=pace.peak)
         bench = _Bench(base, recipe, should_stop)
-        pairs = serve(most_telling(train, recipe.most_pairs, _SEED), base.name)
+        shown = most_telling(train, recipe.most_pairs, curated_repeats=recipe.curated_repeats, seed=_SEED)
+        pairs = serve_for_training(shown, base.name)
         columns = _columns(pairs, bench, work)
         tuned = _fit(pairs, columns, bench, work / "checkpoints", report)
-        scores = _score_shares(serve(development, base.name), pairs, bench)
+        scores = _score_shares(serve(development, base.name), serve(shown, base.name), bench)
         share = best_share(scores)
         bench.load_share(share)
         bench.save(work / "model")
@@ -85,7 +95,7 @@ class SentenceTransformersTrainer:
             steps=tuned.step,
             seconds=tuned.seconds or time.monotonic() - started,
             final_loss=tuned.loss,
-            facts=_facts(bench, columns, scores, share) | {"intensity": intensity, "pairs": str(len(pairs))},
+            facts=_facts(bench, columns, scores, share) | {"intensity": intensity, "pairs an epoch": str(len(pairs))},
         )
 
 

@@ -27,24 +27,41 @@ class ServedPair(Struct, frozen=True, kw_only=True):
     generator: Generator
 
 
-def most_telling(pairs: Sequence[Pair], most: int, seed: int) -> list[Pair]:
-    """At most ``most`` pairs, in their order: curated ones first, the others drawn by chance."""
-    order = list(range(len(pairs)))
-    random.Random(seed).shuffle(order)
-    order.sort(key=lambda index: pairs[index].origin.generator != "curated")
-    return [pairs[index] for index in sorted(order[:most])]
+def most_telling(pairs: Sequence[Pair], most: int, *, curated_repeats: int, seed: int) -> list[Pair]:
+    """What one epoch sees: curated pairs ``curated_repeats`` times, others once, at most ``most`` in all.
+
+    Where there are more, curated ones stay and the others are drawn by chance. The order is that of ``pairs``.
+    """
+    shown = [
+        index
+        for index, pair in enumerate(pairs)
+        for _ in range(curated_repeats if pair.origin.generator == "curated" else 1)
+    ]
+    random.Random(seed).shuffle(shown)
+    shown.sort(key=lambda index: pairs[index].origin.generator != "curated")
+    return [pairs[index] for index in sorted(shown[:most])]
 
 
 def serve(pairs: Sequence[Pair], model: str) -> list[ServedPair]:
-    return [
-        ServedPair(
-            query=embedding_query(pair.query, model),
-            passage=embedding_document(pair.title, pair.passage, model),
-            relevant=frozenset(pair.relevant),
-            generator=pair.origin.generator,
-        )
-        for pair in pairs
-    ]
+    """The pairs exactly as QMD serves ``model``: what a development score is measured on."""
+    return [_served(pair, pair.title, model) for pair in pairs]
+
+
+def serve_for_training(pairs: Sequence[Pair], model: str) -> list[ServedPair]:
+    """As ``serve``, but a passage whose title is the query comes as one without a title.
+
+    With its answer written before it, such a pair would teach nothing but to compare words.
+    """
+    return [_served(pair, "" if pair.query == pair.title else pair.title, model) for pair in pairs]
+
+
+def _served(pair: Pair, title: str, model: str) -> ServedPair:
+    return ServedPair(
+        query=embedding_query(pair.query, model),
+        passage=embedding_document(title, pair.passage, model),
+        relevant=frozenset(pair.relevant),
+        generator=pair.origin.generator,
+    )
 
 
 def keys_of(pair: ServedPair) -> frozenset[Hashable]:

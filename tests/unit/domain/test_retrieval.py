@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from jobs.domain.corpus import DocumentId
 from jobs.domain.examples import Generator, Origin, Pair
-from jobs.domain.retrieval import Shelf, Vectors, development_score, keys_of, most_telling, serve
+from jobs.domain.retrieval import Shelf, Vectors, development_score, keys_of, most_telling, serve, serve_for_training
 
 
 def _pair(query: str, passage: str, *documents: str, generator: Generator = "title") -> Pair:
@@ -81,7 +82,15 @@ def test_without_queries_the_score_is_nothing() -> None:
 def test_too_many_pairs_leave_the_curated_ones_in() -> None:
     pairs = [_pair(str(index), str(index), f"{index}.md") for index in range(50)]
     pairs.append(_pair("asked", "D", "d.md", generator="curated"))
-    kept = most_telling(pairs, 10, seed=7)
+    kept = most_telling(pairs, 10, curated_repeats=3, seed=7)
     assert len(kept) == 10
-    assert kept[-1] is pairs[-1]
-    assert most_telling(pairs, 100, seed=7) == pairs
+    assert kept[-3:] == [pairs[-1]] * 3
+    assert most_telling(pairs, 100, curated_repeats=1, seed=7) == pairs
+
+
+def test_a_title_is_not_written_before_its_own_passage_in_training_but_is_when_served() -> None:
+    pair = msgspec.structs.replace(_pair("Lakes", "Ice leaves.", "lake.md"), title="Lakes")
+    assert serve_for_training([pair], "base")[0].passage == "title: none | text: Ice leaves."
+    assert serve([pair], "base")[0].passage == "title: Lakes | text: Ice leaves."
+    asked = msgspec.structs.replace(pair, query="when does the ice go")
+    assert serve_for_training([asked], "base")[0].passage == "title: Lakes | text: Ice leaves."
