@@ -62,7 +62,7 @@ def render(run: Run, verdict: Verdict) -> str:
         "p",
         "detectable",
     ]
-    parity = ", ".join(f"{name} {value:.4f}" for name, value in verdict.parity.measures.items())
+    parity = ", ".join(f"{name} {value:.6g}" for name, value in verdict.parity.measures.items())
     lines = [f"run {run.id}, {verdict.target}: {verdict.outcome}", verdict.reason, "", table(header, rows), ""]
     lines.append(f"exported file against trained model: {parity}")
     if verdict.most_informative:
