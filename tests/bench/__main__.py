@@ -29,7 +29,7 @@ def measure_light(folder: Path, data: Path) -> list[Row]:
 
 
 def measure_dataset(folder: Path, data: Path) -> list[Row]:
-    from tests.bench_dataset import measure_incremental
+    from tests.bench.dataset import measure_incremental
 
     found = measure_incremental(folder, NOTES)
     return [
@@ -46,7 +46,8 @@ def measure_dataset(folder: Path, data: Path) -> list[Row]:
 
 def measure_speed(folder: Path, data: Path) -> list[Row]:
     from jobs.adapters.base_models import BaseModels
-    from tests import bench_embedding, bench_expansion
+    from tests.bench import embedding as bench_embedding
+    from tests.bench import expansion as bench_expansion
 
     settings = load_settings(folder / "config.toml")
     bases = BaseModels(folder / "bases")
@@ -83,7 +84,7 @@ def measure_speed(folder: Path, data: Path) -> list[Row]:
 
 def measure_quality(folder: Path, data: Path) -> list[Row]:
     from jobs.adapters.base_models import BaseModels
-    from tests import bench_embedding
+    from tests.bench import embedding as bench_embedding
 
     settings = load_settings(folder / "config.toml")
     scifact = bench_embedding.scifact_pairs(data / "retrieval" / "scifact")
