@@ -29,7 +29,7 @@ from jobs.domain.recipe import Intensity
 from jobs.ports import Report, ShouldStop
 from jobs.publish import published_directory, remove_directory
 
-MERGE_TOLERANCE = 0.1
+MERGE_TOLERANCE = 0.01
 _LOSS_WINDOW = 20
 _REPORT_SECONDS = 1.0
 
@@ -44,7 +44,7 @@ class LoraShape(Struct, frozen=True, kw_only=True):
 
 
 class LoraEngine(Protocol):
-    """A base with a fresh adapter, and its optimizer. Loses are means over the answer tokens of a batch."""
+    """A base with a fresh adapter, and its optimizer. Losses are means over the answer tokens of a batch."""
 
     @property
     def precision(self) -> Precision: ...
@@ -69,10 +69,12 @@ class LoraEngine(Protocol):
         ...
 
     def merge(self, base: Path, merged: Path, probe: Row) -> float:
-        """Writes the merged weights under the base's file and tensor names, in its precision, and reads them back.
+        """Writes the merged weights under the base's file and tensor names and reads them back.
 
-        Returns how far the merged model's logits on ``probe`` are from the adapter's: the root mean square of the
-        difference over that of the logits around their mean. The engine is spent afterwards.
+        The merged projections are in float32, all else is as in the base: rounding them to a base's bfloat16 would
+        lose a tenth of what was learned (measured on SmolLM2: logits 5 % off, where training moved them by 61 %).
+        Returns how far the merged model's logits on ``probe`` are from the adapter's, both computed in float32: the
+        root mean square of the difference over that of the logits around their mean. The engine is spent afterwards.
         """
         ...
 

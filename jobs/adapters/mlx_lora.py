@@ -86,13 +86,13 @@ class MlxEngine:
 
     def merge(self, base: Path, merged: Path, probe: Row) -> float:
         self._optimizer.state = {}
+        self._model.set_dtype(mx.float32)
         trained = self._logits(probe)
         changes = self._weight_changes()
         for file in weight_files(base):
             weights = _read(file)
             for name in changes.keys() & weights.keys():
-                summed = weights[name].astype(mx.float32) + changes.pop(name)
-                weights[name] = summed.astype(weights[name].dtype)
+                weights[name] = weights[name].astype(mx.float32) + changes.pop(name)
             mx.save_safetensors(str(merged / file.name), weights, metadata={"format": "pt"})
         require_all_merged(set(changes), base)
         difference = self._distance_of(merged, probe, trained)
@@ -135,7 +135,7 @@ class MlxEngine:
     def _distance_of(self, merged: Path, probe: Row, trained: mx.array) -> float:
         remove_lora_layers(self._model)
         for file in weight_files(merged):
-            weights = {name: value.astype(self._dtype) for name, value in _read(file).items()}
+            weights = {name: value.astype(mx.float32) for name, value in _read(file).items()}
             self._model.load_weights(list(self._model.sanitize(weights).items()), strict=False)
         spread = mx.sqrt(mx.square(trained - trained.mean(axis=-1, keepdims=True)).mean())
         return _number(mx.sqrt(mx.square(self._logits(probe) - trained).mean()) / spread)

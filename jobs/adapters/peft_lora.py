@@ -110,13 +110,14 @@ class PeftEngine:
 
     def merge(self, base: Path, merged: Path, probe: Row) -> float:
         self._optimizer.state.clear()
+        self._model.float()
+        self._round_adapter()  # nothing is rounded in float32
         trained = self._logits(probe)
         changes = self._weight_changes()
         for file in weight_files(base):
             weights = load_file(file)
             for name in changes.keys() & weights.keys():
-                summed = weights[name].float() + changes.pop(name)
-                weights[name] = summed.to(weights[name].dtype)
+                weights[name] = weights[name].float() + changes.pop(name)
             save_file(weights, merged / file.name, metadata={"format": "pt"})
         require_all_merged(set(changes), base)
         self._model = self._model.unload()

@@ -268,9 +268,20 @@ def test_a_gentle_training_is_one_epoch(trainer: ExpansionTrainer, base: BaseMod
     assert trained.facts["learning_rate"] == "0.006"
 
 
-def test_bfloat16_trains_too(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
-    trained = train(trainer, base, tmp_path, precision="bfloat16", epochs=4)
+def test_bfloat16_trains_too_and_its_merge_is_not_rounded(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+) -> None:
+    half = altered(base, tmp_path, {})
+    rounded = transformers.AutoModelForCausalLM.from_pretrained(base.directory, dtype=torch.bfloat16)
+    rounded.save_pretrained(tmp_path / "rounded")
+    shutil.copyfile(tmp_path / "rounded" / "model.safetensors", Path(half.directory) / "model.safetensors")
+    trained = train(trainer, half, tmp_path / "work", precision="bfloat16", epochs=4)
     assert float(trained.facts["development_loss_tuned"]) < float(trained.facts["development_loss_base"])
+    assert float(trained.facts["merge_difference"]) < 1e-4
+    merged = weights(trained)
+    assert {name for name in merged if merged[name].dtype == torch.float32} == {
+        name for name in merged if "_proj." in name
+    }
 
 
 def test_a_quantised_base_is_refused(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
