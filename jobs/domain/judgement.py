@@ -35,6 +35,8 @@ from jobs.domain.informative import most_informative
 from jobs.domain.statistics import RESAMPLES, sign_test_p, spent_alpha
 from jobs.domain.wording import counted, decisive, figures, named, others, significance, what_would_show
 
+_UNNOTICED_MILLISECONDS = 100.0
+"""An answer within this seems instant (Nielsen 1993, Usability Engineering, chapter 5)."""
 _CERTAIN = 0.05  # level at which more fallbacks are no accident
 
 
@@ -167,8 +169,10 @@ def _too_few(case: Case) -> Decision | None:
 
 
 def _slower(case: Case) -> Decision | None:
+    """Below a tenth of a second nobody notices, and a busy machine doubles such times by itself."""
     ratio, most = case.speed.latency_ratio, case.terms.settings.slowest_ratio
-    if ratio is None or ratio <= most:
+    now = case.speed.candidate_milliseconds
+    if ratio is None or ratio <= most or now is None or now <= _UNNOTICED_MILLISECONDS:
         return None
     return _reject(
         "latency",

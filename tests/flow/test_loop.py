@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import itertools
+import json
 import random
-import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import psutil
 import pytest
 
 pytest.importorskip("torch")
 
-from daemon.ledger.books import Books, open_books
-from daemon.ledger.records import Job, Run
+from daemon.ledger.records import Run
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.errors import ToolFailed
 from jobs.domain.gates import Verdict
-from jobs.domain.results import ValidationResult
 from jobs.wire import STAGE_ORDER
+from tests.house import House
 
 pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -38,14 +34,24 @@ test_share = 0.4
 new_pairs = 1000000
 new_expansions = 1000000
 [embedding]
-epochs = 1
-batch_size = 8
+epochs = 3
+batch_size = 16
+learning_rate = 3e-4
 max_tokens = 64
-checkpoint_steps = 2
+checkpoint_steps = 10
+curated_repeats = 4
 average_weights = [0.5, 1.0]
 """
-THINGS = ("canoe", "snowshoe", "smokehouse", "sawmill", "library", "orchard", "bakery", "ferry", "school", "garden")
-PLACES = ("north shore", "river mouth", "old village", "winter camp", "east ridge", "long portage")
+JUDGED_OF_FIVE = 2
+# A language nobody taught the base model: the owner's questions are in it, the notes are not.
+THINGS = {
+    "canoe": "bolurak", "snowshoe": "tefimo", "smokehouse": "garuni", "sawmill": "pedolak", "library": "wixuri",
+    "orchard": "nomsate", "bakery": "kiruvo", "ferry": "zatelu", "school": "hobrine", "garden": "lumikas",
+}  # fmt: skip
+PLACES = {
+    "north shore": "dravo", "river mouth": "quilem", "old village": "suntar",
+    "winter camp": "fegri", "east ridge": "yoplan", "long portage": "cembu",
+}  # fmt: skip
 MATTERS = ("opening hours", "repairs", "history", "who to ask", "tools needed", "weather limits", "costs", "safety")
 
 
@@ -57,98 +63,43 @@ def _tools() -> None:
         pytest.skip(f"{missing.message}: {missing.remedy}")
 
 
-class House:
-    """A home with notes, a QMD that has a model, and a daemon that can be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.root = folder / "home"
-        self.environment = {
-            **os.environ,
-            "IAIP_HOME": str(self.root),
-            "QMD_CONFIG_DIR": str(folder / "qmd"),
-            "INDEX_PATH": str(folder / "qmd" / "index.sqlite"),
-            "XDG_CACHE_HOME": str(folder / "cache"),
-        }
-        self.root.mkdir(parents=True)
-        (self.root / "config.toml").write_text(SETTINGS)
-        write_notes(folder / "notes")
-        gguf = self.types("models", "gguf", "all-minilm-l6-v2", str(folder / "models"))
-        (folder / "qmd").mkdir()
-        (folder / "qmd" / "index.yml").write_text(
-            f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
-        )
-        self.types("init")
-        self.books: Books = open_books(self.root / "ledger.sqlite")
-        self.daemon = self.start()
-
-    def types(self, *words: str) -> str:
-        command = [sys.executable, "-m", "daemon.cli", *words]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=300, check=True)
-        return done.stdout.strip()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with (self.folder / "iaipd.log").open("ab") as log:
-            return subprocess.Popen([sys.executable, "-m", "daemon"], env=self.environment, stdout=log, stderr=log)
-
-    def kill_daemon(self) -> None:
-        self.daemon.send_signal(signal.SIGKILL)
-        self.daemon.wait()
-        self.daemon = self.start()
-
-    def kill_worker(self) -> None:
-        for child in psutil.Process(self.daemon.pid).children():
-            child.kill()
-
-    def begin(self) -> int:
-        self.until(lambda: self.books.jobs.counts().get("done", 0) >= 1)
-        return int(self.types("run", "embedding", "--force").split()[-1])
-
-    def running(self, run: int) -> Job | None:
-        return next((job for job in self.books.jobs.of_run(run) if job.state == "running"), None)
-
-    def end(self, run: int) -> Run:
-        self.until(lambda: self.books.jobs.run(run).state != "active")
-        return self.books.jobs.run(run)
-
-    def verdict(self, run: int) -> Verdict:
-        [job] = [job for job in self.books.jobs.of_run(run) if job.stage == "validate"]
-        return msgspec.convert(job.result, ValidationResult).verdict
-
-    def until(self, condition: Any, seconds: float = 600.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, (self.folder / "iaipd.log").read_text()[-3000:]
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        self.daemon.terminate()
-        assert self.daemon.wait(timeout=90) == 0
-
-
-def write_notes(folder: Path) -> None:
-    """Sixty notes about things in places, each with sections that only they have."""
-    folder.mkdir()
+def furnish(home: Path, notes: Path) -> None:
+    """Sixty notes about things in places; questions in another language for some to learn from, for others to judge."""
+    notes.mkdir()
     chance = random.Random(7)
+    curated, questions, qrels = [], [], ["query-id\tcorpus-id\tscore"]
     words = [f"{a}{b}" for a in ("bir", "ced", "mar", "tol", "wen", "sha") for b in ("ka", "lin", "dor", "mu", "ten")]
-    for thing in THINGS:
-        for place in PLACES:
-            sections = "".join(
-                f"\n## {matter.capitalize()} of the {thing} at the {place}\n\n"
-                f"The {thing} near {place} concerns {' '.join(chance.choices(words, k=25))} and {matter}.\n"
-                for matter in chance.sample(MATTERS, 3)
-            )
-            name = f"{thing}-{place.replace(' ', '-')}.md"
-            (folder / name).write_text(f"# The {thing} at the {place}\n\nAbout {thing} and {place}.\n{sections}")
+    for number, (thing, place) in enumerate(itertools.product(THINGS, PLACES)):
+        sections = "".join(
+            f"\n## {matter.capitalize()}\n\n"
+            f"The {thing} at {place} concerns {' '.join(chance.choices(words, k=12))} and {matter}.\n"
+            for matter in chance.sample(MATTERS, 3)
+        )
+        name = f"{thing}-{place.replace(' ', '-')}.md"
+        (notes / name).write_text(f"# The {thing} at the {place}\n\nAbout {thing} and {place}.\n{sections}")
+        for turn, asked in enumerate((f"{THINGS[thing]} {PLACES[place]}", f"{PLACES[place]} {THINGS[thing]}")):
+            if number % 5 < JUDGED_OF_FIVE:
+                questions.append({"_id": f"{number}-{turn}", "text": asked})
+                qrels.append(f"{number}-{turn}\t{name}\t1")
+            else:
+                curated.append({"query": asked, "document": name})
+    write_lines(home / "curated" / "embedding" / "questions.jsonl", map(json.dumps, curated))
+    write_lines(home / "evaluation" / "questions" / "queries.jsonl", map(json.dumps, questions))
+    write_lines(home / "evaluation" / "questions" / "qrels.tsv", qrels)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Verdict, House]:
-    house = House(tmp_path_factory.mktemp("undisturbed"))
+    house = House(tmp_path_factory.mktemp("undisturbed"), SETTINGS, furnish)
     number = house.begin()
     ended = house.end(number)
     house.stop()
-    assert ended.state == "done", ended.reason
+    assert (ended.state, ended.outcome) == ("done", "promoted"), ended.reason
     return ended, house.verdict(number), house
 
 
@@ -161,26 +112,37 @@ def test_a_run_ends_in_a_verdict_with_every_answer_stored(undisturbed: tuple[Run
     assert verdict.parity.problems == ()
 
 
-def test_a_kill_in_every_stage_ends_in_the_same_verdict(
+def test_the_promoted_model_answers_and_one_command_takes_it_back(undisturbed: tuple[Run, Verdict, House]) -> None:
+    _, verdict, house = undisturbed
+    [asked] = [each for each in verdict.sets if each.name == "questions"]
+    assert asked.comparisons[0].delta > 0.5, "the owner's language was learnt"
+    assert house.live() == "v1"
+    house.types("rollback")
+    assert house.live() == "v0"
+    house.types("rollback", "--to", "v1")
+    assert house.live() == "v1"
+
+
+def test_a_kill_of_daemon_and_worker_in_every_stage_ends_in_the_same_verdict(
     undisturbed: tuple[Run, Verdict, House], tmp_path: Path
 ) -> None:
     _, expected, _ = undisturbed
-    house = House(tmp_path)
+    house = House(tmp_path, SETTINGS, furnish)
     number = house.begin()
-    killed: list[str] = []
+    to_kill = [(stage, victim) for stage in STAGE_ORDER for victim in (house.kill_daemon, house.kill_worker)]
     while house.books.jobs.run(number).state == "active":
         job = house.running(number)
-        if job is not None and job.stage not in killed and job.phase is not None:
-            killed.append(job.stage)
-            house.kill_worker() if job.stage == "export" else house.kill_daemon()
-        time.sleep(0.02)
+        if job is not None and to_kill and job.stage == to_kill[0][0] and (job.phase or job.stage == "dataset"):
+            _, kill = to_kill.pop(0)
+            kill()
+        time.sleep(0.01)
     ended = house.end(number)
     house.stop()
-    assert ended.state == "done", ended.reason
-    assert set(killed) >= set(STAGE_ORDER[1:5]), "a stage went by unharmed"
-    assert [job.stage for job in house.books.jobs.of_run(number)][:5] == list(STAGE_ORDER[:5])
+    assert (ended.state, ended.outcome) == ("done", "promoted"), ended.reason
+    assert to_kill == [], "a stage went by unharmed"
+    assert [job.stage for job in house.books.jobs.of_run(number)] == list(STAGE_ORDER)
     assert sets_of(house.verdict(number)) == sets_of(expected)
-    assert house.verdict(number).outcome == expected.outcome
+    assert house.live() == "v1", "and there is one release, not one an attempt"
 
 
 def sets_of(verdict: Verdict) -> object:

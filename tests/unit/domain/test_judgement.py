@@ -169,9 +169,14 @@ def test_too_few_queries_cannot_tell_and_say_how_many_more_would():
 
 
 def test_a_candidate_that_is_too_slow_is_rejected():
-    verdict = decide(scored(query_set(size=40), *rise(40, 0.1), milliseconds=(50.0, 20.0)))
+    verdict = decide(scored(query_set(size=40), *rise(40, 0.1), milliseconds=(500.0, 200.0)))
     assert (verdict.outcome, verdict.rule) == ("reject", "latency")
-    assert "50 ms instead of 20 ms (2.5 times" in verdict.reason
+    assert "500 ms instead of 200 ms (2.5 times" in verdict.reason
+
+
+def test_a_slowness_that_nobody_notices_does_not_count():
+    verdict = decide(scored(query_set(size=40), *rise(40, 0.1), milliseconds=(50.0, 20.0)))
+    assert verdict.outcome == "promote"
 
 
 def test_a_candidate_whose_expansions_are_unusable_more_often_is_rejected():

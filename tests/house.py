@@ -1,0 +1,93 @@
+"""A home with notes, a QMD whose index has a model, and the real daemon, in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from daemon.ledger.books import Books, open_books
+from daemon.ledger.records import Job, Run
+from jobs.domain.gates import Verdict
+from jobs.domain.results import ValidationResult
+
+
+class House:
+    """``furnish(home, notes)`` writes the notes and whatever the home should hold before anything starts."""
+
+    def __init__(self, folder: Path, settings: str, furnish: Callable[[Path, Path], None]) -> None:
+        self.folder = folder
+        self.root = folder / "home"
+        self.environment = {
+            **os.environ,
+            "IAIP_HOME": str(self.root),
+            "QMD_CONFIG_DIR": str(folder / "qmd"),
+            "INDEX_PATH": str(folder / "qmd" / "index.sqlite"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
+        self.root.mkdir(parents=True)
+        (self.root / "config.toml").write_text(settings)
+        furnish(self.root, folder / "notes")
+        gguf = self.types("models", "gguf", "all-minilm-l6-v2", str(folder / "models"))
+        (folder / "qmd").mkdir()
+        (folder / "qmd" / "index.yml").write_text(
+            f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
+        )
+        self.types("init")
+        self.books: Books = open_books(self.root / "ledger.sqlite")
+        self.daemon = self.start()
+
+    def types(self, *words: str) -> str:
+        command = [sys.executable, "-m", "daemon.cli", *words]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=300, check=True)
+        return done.stdout.strip()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with (self.folder / "iaipd.log").open("ab") as log:
+            return subprocess.Popen([sys.executable, "-m", "daemon"], env=self.environment, stdout=log, stderr=log)
+
+    def kill_daemon(self) -> None:
+        self.daemon.send_signal(signal.SIGKILL)
+        self.daemon.wait()
+        self.daemon = self.start()
+
+    def kill_worker(self) -> None:
+        for child in psutil.Process(self.daemon.pid).children():
+            child.kill()
+
+    def begin(self) -> int:
+        """Starts a run once the first examples are made; returns its number."""
+        self.until(lambda: self.books.jobs.counts().get("done", 0) >= 1)
+        return int(self.types("run", "embedding", "--force").split()[-1])
+
+    def running(self, run: int) -> Job | None:
+        return next((job for job in self.books.jobs.of_run(run) if job.state == "running"), None)
+
+    def end(self, run: int, seconds: float = 600.0) -> Run:
+        self.until(lambda: self.books.jobs.run(run).state != "active", seconds)
+        return self.books.jobs.run(run)
+
+    def verdict(self, run: int) -> Verdict:
+        [job] = [job for job in self.books.jobs.of_run(run) if job.stage == "validate"]
+        return msgspec.convert(job.result, ValidationResult).verdict
+
+    def live(self) -> str:
+        """The name of the live release."""
+        return str((self.root / "releases" / "current").readlink())
+
+    def until(self, condition: Callable[[], bool], seconds: float = 600.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, (self.folder / "iaipd.log").read_text()[-3000:]
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self.daemon.terminate()
+        assert self.daemon.wait(timeout=90) == 0
