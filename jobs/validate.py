@@ -15,6 +15,7 @@ from jobs.dataset.build import load
 from jobs.dataset.evaluation import read_evaluation_sets
 from jobs.domain.artifacts import ExportedModel, SearchModels
 from jobs.domain.corpus import digest
+from jobs.domain.errors import BadInput
 from jobs.domain.examples import QuerySet, Target
 from jobs.domain.gates import ArmName, QueryScore, ScoredSet
 from jobs.domain.judgement import judge, primary_score
@@ -99,6 +100,11 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     target = spec.target
     baseline = msgspec.convert(spec.earlier["baseline"], BaselineResult)
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
+    if not Path(baseline.index).exists():
+        raise BadInput(
+            f"what run {spec.run} measured as its baseline has been cleared away since",
+            remedy=f"`iaipctl run {target}` starts anew; the live search is untouched",
+        )
     inputs = digest(baseline.answers, exported.sha256, msgspec.json.encode(workshop.settings.gate).decode())
     result = once(
         workshop.home.stages / f"validate-{inputs}",

