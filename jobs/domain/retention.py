@@ -78,14 +78,16 @@ def needed_runs(runs: Iterable[RunFacts], *, last: int) -> NeededRuns:
 def keep_releases(
     names: Iterable[str], *, protected: Collection[str], withdrawn: Collection[str] = (), last: int
 ) -> frozenset[str]:
-    """The protected releases, the owner's own files, and the ``last`` newest others by number.
+    """The protected releases, the owner's own files, the very newest, and the ``last`` newest others by number.
 
-    Protected are the live one, the one to go back to, pinned ones, and those that unfinished runs need. A
-    withdrawn release can never be live again, so it is not kept for being new.
+    Protected are the live one, the one to go back to, pinned ones, and those that unfinished runs need. The very
+    newest stays because the next number is counted from it: none is ever given twice. A withdrawn release can
+    never be live again, so otherwise it is not kept for being new.
     """
     given = frozenset(names)
-    special = given & {ADOPTED, *protected}
     foreign = {name for name in given if not _RELEASE.fullmatch(name)}
+    newest = sorted(given - foreign, key=_number)[-1:]
+    special = given & {ADOPTED, *protected, *newest}
     others = sorted(given - special - foreign - set(withdrawn), key=_number, reverse=True)
     return special | foreign | frozenset(others[:last])
 
