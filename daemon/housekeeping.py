@@ -88,7 +88,8 @@ class Housekeeper:
         if ended == self._seen and now - self._swept_at < SECONDS_A_DAY:
             return
         if running_job_of_a_run(self._books.database) is None:
-            self.clear()
+            cleared = self.clear()
+            log.info("cleared away", items=len(cleared.items), bytes=cleared.size)
             self._seen, self._swept_at = ended, now
 
     def plan(self) -> Clearing:
@@ -114,8 +115,6 @@ class Housekeeper:
                 _delete(Path(item.path))
                 gone.append(item)
             self._sweep_trash()
-        if gone:
-            log.info("cleared away", items=len(gone), bytes=sum(item.size for item in gone))
         return Clearing(items=tuple(gone))
 
     def _needed(self) -> NeededRuns:

@@ -6,41 +6,19 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
-from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
 from daemon.housekeeping import Housekeeper, written_by
 from daemon.ledger.books import Books
 from daemon.ledger.records import Job
+from daemon.ledger.room import WaitsForRoom, forget_wait, in_gb, note_wait, waits_for_room
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.examples import Target
 from jobs.domain.room import STAGES, ModelShape, Room, run_parts, still_needed
 
 log = structlog.get_logger()
-
-FACT = "waits-for-room"
-
-
-class WaitsForRoom(Struct, frozen=True, kw_only=True):
-    """A queued job that does not fit on the volume. ``freeable``: bytes that could still be cleared away."""
-
-    job: int
-    stage: str
-    since: datetime
-    room: Room
-    freeable: int
-
-    @property
-    def words(self) -> str:
-        room = self.room
-        return (
-            f"job {self.job} ({self.stage}) waits for room: its run still writes {in_gb(room.needed)} and"
-            f" {in_gb(room.reserve)} stay free, but {in_gb(room.free)} are free;"
-            f" `iaipctl gc` would free {in_gb(self.freeable)}"
-        )
 
 
 class Space:
@@ -68,7 +46,7 @@ class Space:
         room = self._room(needed)
         if room.missing and self._housekeeper.plan().items:
             try:
-                self._housekeeper.clear()
+                log.info("cleared away to make room", bytes=self._housekeeper.clear().size)
             except Refused:
                 log.info("cleared nothing away: a job is at work")
             room = self._room(needed)
@@ -76,7 +54,7 @@ class Space:
             self._wait(job, room)
             return False
         if (noted := waits_for_room(self._books)) is not None and noted.job == job.id:
-            self._books.knowledge.set_fact(FACT, "")
+            forget_wait(self._books)
         return True
 
     def _room(self, needed: int) -> Room:
@@ -107,19 +85,8 @@ class Space:
             room=room,
             freeable=self._housekeeper.plan().size,
         )
-        self._books.knowledge.set_fact(FACT, msgspec.json.encode(waits).decode())
+        note_wait(self._books, waits)
         if noted is None:
             body = f"{waits.words}. It starts by itself once {in_gb(room.missing)} more are free. Search is untouched."
             self._books.alerts.post("disk-low", "The disk is too full to train", body, now)
             log.warning("no room", job=job.id, needed=room.needed, free=room.free, reserve=room.reserve)
-
-
-def waits_for_room(books: Books) -> WaitsForRoom | None:
-    """The job that waits for room now, if it still does."""
-    fact = books.knowledge.fact(FACT)
-    found = msgspec.json.decode(fact, type=WaitsForRoom) if fact else None
-    return found if found is not None and books.jobs.job(found.job).state == "queued" else None
-
-
-def in_gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

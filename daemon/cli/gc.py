@@ -11,7 +11,7 @@ import msgspec
 from daemon.cli.result import DONE, TRY_LATER, Result, table
 from daemon.cli.root import Context
 from daemon.housekeeping import Clearing, Housekeeper
-from daemon.space import in_gb
+from daemon.ledger.room import in_gb
 from daemon.system.lock import single_daemon
 from jobs.domain.errors import Refused
 

@@ -11,7 +11,7 @@ import msgspec
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.records import Job
-from daemon.space import in_gb, waits_for_room
+from daemon.ledger.room import in_gb, waits_for_room
 from jobs.releases import Release
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
-from daemon.space import waits_for_room
+from daemon.ledger.room import waits_for_room
 from jobs.domain.results import BaselineResult, ValidationResult
 
 

@@ -148,6 +148,6 @@ def test_a_real_run_writes_what_was_estimated(
 
     gguf = tmp_path / "export" / "model.gguf"
     exporter.export(Path(trained.directory), recipe.quantisation, gguf)
-    final = [part.size for part in parts if part.what == f"{recipe.quantisation} GGUF"][0]
+    final = next(part.size for part in parts if part.what == f"{recipe.quantisation} GGUF")
     assert gguf.stat().st_size <= final <= gguf.stat().st_size * NEVER_MORE_THAN
     print(f"{name}: training peak {peak.bytes:,} of {whole:,} estimated, GGUF {gguf.stat().st_size:,} of {final:,}")

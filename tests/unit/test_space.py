@@ -12,7 +12,8 @@ from config.paths import Home
 from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner
-from daemon.space import Space, waits_for_room
+from daemon.ledger.room import waits_for_room
+from daemon.space import Space
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 from jobs.domain.room import ModelShape
