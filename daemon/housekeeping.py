@@ -87,10 +87,14 @@ class Housekeeper:
         ended, now = last_end(self._books.database), time.monotonic()
         if ended == self._seen and now - self._swept_at < SECONDS_A_DAY:
             return
-        if running_job_of_a_run(self._books.database) is None:
+        if running_job_of_a_run(self._books.database) is not None:
+            return
+        self._seen, self._swept_at = ended, now
+        try:
             cleared = self.clear()
             log.info("cleared away", items=len(cleared.items), bytes=cleared.size)
-            self._seen, self._swept_at = ended, now
+        except Refused as error:
+            log.warning("not cleared away", reason=error.message)
 
     def plan(self) -> Clearing:
         """What ``clear`` would delete. Changes nothing."""
@@ -99,23 +103,29 @@ class Housekeeper:
         return Clearing(items=(*self._releases_to_go(kept), *self._others(needed, kept)))
 
     def clear(self) -> Clearing:
-        """Raises Refused while a job of a run is at work."""
-        with self._hold():
-            if (job := running_job_of_a_run(self._books.database)) is not None:
-                raise Refused(
-                    f"job {job} is at work, so nothing was deleted",
-                    remedy="try again when it has ended; after a crash, start `iaipd` once",
-                )
-            needed = self._needed()
-            gone = [
-                item for item in self._releases_to_go(self._kept_releases(needed)) if remove(self._releases, item.name)
-            ]
-            # Decided on what is there now: a release that was switched to meanwhile has kept its models.
-            for item in self._others(needed, frozenset(self._releases.names())):
-                _delete(Path(item.path))
-                gone.append(item)
-            self._sweep_trash()
-        return Clearing(items=tuple(gone))
+        """Raises Refused while a job of a run is at work, or when the system forbids a deletion."""
+        try:
+            with self._hold():
+                if (job := running_job_of_a_run(self._books.database)) is not None:
+                    remedy = "try again when it has ended; after a crash, start `iaipd` once"
+                    raise Refused(f"job {job} is at work, so nothing was deleted", remedy=remedy)
+                return Clearing(items=tuple(self._deleted()))
+        except OSError as error:
+            raise Refused(
+                f"the system refused to delete something ({error.strerror}); what is left is whole",
+                remedy="look at the permissions of the home, then `iaipctl gc`",
+            ) from error
+
+    def _deleted(self) -> Iterator[Item]:
+        needed = self._needed()
+        for item in self._releases_to_go(self._kept_releases(needed)):
+            if remove(self._releases, item.name):
+                yield item
+        # Decided on what is there now: a release that was switched to meanwhile has kept its models.
+        for item in self._others(needed, frozenset(self._releases.names())):
+            _delete(Path(item.path))
+            yield item
+        self._sweep_trash()
 
     def _needed(self) -> NeededRuns:
         return needed_runs(run_facts(self._books.database), last=self._settings.keep_runs)

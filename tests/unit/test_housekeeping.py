@@ -243,6 +243,29 @@ def test_what_a_cut_off_deletion_left_is_swept(keeper: Housekeeper, home: Home, 
     assert not trash.exists() and not inner.exists() and (inner.parent / RESULT).exists()
 
 
+def test_a_deletion_that_breaks_off_leaves_nothing_half_and_is_made_good(
+    keeper: Housekeeper, home: Home, releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        go_live(releases)
+    left = [stage(home, f"baseline-{number:016x}") for number in range(3)]
+
+    def broken(path: Path, *_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("jobs.publish.shutil.rmtree", broken)
+    with pytest.raises(Refused, match="what is left is whole"):
+        keeper.clear()
+    keeper.tick()
+    monkeypatch.undo()
+    assert "v1" not in releases.names()
+    assert all((releases.directory(name) / "training-metadata.json").exists() for name in releases.names())
+    keeper.clear()
+    releases.recover()
+    assert releases.names() == ["v0", "v3", "v4", "v5"]
+    assert not any(path.exists() for path in left) and not list(releases.root.glob(".stage-*"))
+
+
 def test_it_clears_at_start_after_a_run_and_once_a_day(
     keeper: Housekeeper, books: Books, home: Home, releases: Releases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
