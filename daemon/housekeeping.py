@@ -33,6 +33,7 @@ from jobs.domain.retention import (
     needed_runs,
     scratch_of,
 )
+from jobs.domain.states import FINISHED_JOB, JobState
 from jobs.publish import remove_directory, sweep_stages
 from jobs.release_keeping import pinned, remove
 from jobs.releases import Release, Releases
@@ -196,7 +197,7 @@ class Housekeeper:
     def _logs(self) -> Iterator[Item]:
         folder = self._home.logs / "jobs"
         logs = {int(path.stem): path for path in _entries(folder) if path.suffix == ".log" and path.stem.isdigit()}
-        unfinished = {job.id for job in self._books.jobs.in_state("queued", "running", "paused")}
+        unfinished = {job.id for job in self._books.jobs.in_state(*(set(JobState) - FINISHED_JOB))}
         kept = keep_logs(logs, unfinished=unfinished, last=KEPT_LOGS)
         yield from (_item("log", path) for job, path in sorted(logs.items()) if job not in kept)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from config.load import load_settings
-from config.paths import Home, QmdFiles
+from config.paths import Home
 from config.settings import DiskSettings
 from daemon.housekeeping import Housekeeper, written_by
 from daemon.ledger.books import Books, open_books
@@ -37,10 +38,12 @@ def books(home: Home) -> Books:
 
 
 @pytest.fixture
-def releases(home: Home, tmp_path: Path) -> Releases:
+def releases(home: Home) -> Releases:
     found = Releases(home.releases, lambda live, other: other)
-    (tmp_path / "index.yml").write_text("collections: {}\n")
-    found.adopt(QmdFiles(config=tmp_path / "index.yml", index=tmp_path / "index.sqlite"), NOW, {})
+    found.models.mkdir(parents=True)
+    found.publish(ReleaseMetadata(name="v0", created_at=NOW, targets={}), "collections: {}\n", Path.touch)
+    found.switch("v0")
+    found.confirm("v0")
     return found
 
 
@@ -54,7 +57,7 @@ def go_live(releases: Releases, *, run: int | None = None, dataset: str | None =
     name = releases.next_name()
     gguf = releases.models / f"base-{int(name[1:]):012x}.gguf"
     gguf.write_bytes(name.encode() * 100)
-    model = LiveModel(base="base", gguf=str(gguf), sha256="0" * 64)
+    model = LiveModel(base="base", gguf=str(gguf), sha256=sha256(name.encode() * 100).hexdigest())
     metadata = ReleaseMetadata(name=name, created_at=NOW, targets={"embedding": model}, run=run, dataset=dataset)
     releases.publish(metadata, "collections: {}\n", Path.touch)
     releases.switch(name)
