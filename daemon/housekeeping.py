@@ -167,7 +167,7 @@ class Housekeeper:
             else:
                 yield from (_item("scratch", path / name) for name in scratch_of(stage) if (path / name).exists())
         models = self._releases.models
-        used = self._models_of(releases) | _models_of_exports(self._home.stages, kept)
+        used = self._models_of(releases) | self._models_of_exports(kept)
         yield from _going("model", models, keep_models(_names(models), used=used))
         datasets = self._home.datasets
         named = self._datasets_of(releases) | {
@@ -186,6 +186,18 @@ class Housekeeper:
             text = configuration.read_text("utf-8") if configuration.exists() else ""
             used.update(model for model in _names(self._releases.models) if model in text)
         return frozenset(used)
+
+    def _models_of_exports(self, kept: frozenset[str]) -> frozenset[str]:
+        """An export's result stands in for its work as long as its model is there, so the model stays with it.
+
+        All there are, if a result is damaged.
+        """
+        results = (self._home.stages / name / RESULT for name in kept if name.startswith("export-"))
+        try:
+            found = [msgspec.json.decode(path.read_bytes(), type=ExportedModel) for path in results if path.exists()]
+        except msgspec.DecodeError:
+            return frozenset(_names(self._releases.models))
+        return frozenset(Path(exported.gguf).name for exported in found)
 
     def _datasets_of(self, releases: frozenset[str]) -> frozenset[str]:
         """All there are, if a kept release cannot tell which is its own."""
@@ -235,13 +247,6 @@ def written_by(run: int, stages: Path) -> dict[str, int]:
         if path.is_dir() and run in (stage := _stage(path)).runs:
             held[stage.stage] = held.get(stage.stage, 0) + allocated(path)
     return held
-
-
-def _models_of_exports(stages: Path, kept: frozenset[str]) -> frozenset[str]:
-    """An export's result stands in for its work as long as its model is there, so the model stays with it."""
-    results = (stages / name / RESULT for name in kept if name.startswith("export-"))
-    found = (msgspec.json.decode(path.read_bytes(), type=ExportedModel) for path in results if path.exists())
-    return frozenset(Path(exported.gguf).name for exported in found)
 
 
 def _going(kind: Literal["model", "dataset"], folder: Path, kept: frozenset[str]) -> list[Item]:

@@ -1,6 +1,14 @@
 """What is kept; everything else may be deleted. Each rule returns a part of the names it was given.
 
-A name that is not of our making is always kept: it is not ours to delete.
+    releases/vN        the live one, the way back, pinned ones, v0, what unfinished runs need, the newest
+    releases/models    what a kept release names or a kept export made
+    datasets           of kept releases (they tell what is in a model) and of needed runs
+    stages             all of runs that go on or may be retried; of the newest done runs the exports
+    logs/jobs          of unfinished jobs, and the newest
+
+Checkpoints go as soon as their training is whole. Never deleted: curated and evaluation (the owner's), base-models
+(fetched by hand), cache/examples.sqlite (kept in step with the notes, no larger than they). A name that is not
+of our making is always kept: it is not ours to delete.
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ from jobs.wire import Stage
 from tests.bench.growth import home_over_notes
 from tests.bench.measure import Row
 
-PAIRS = 1600
+PAIRS = 480
 ROUNDS = 2
-_WORDS = 60
+_WORDS = 40
 _SYLLABLES = "ka ro mi ten sol var det lum pir gan nor eth ula bri cos fen dal wex yor zin".split()
 
 
@@ -145,7 +145,7 @@ def _end(books: Books, job: Job, home: Home) -> None:
 
 
 def write_dataset(home: Home, name: str, count: int) -> str:
-    """A dataset of made-up pairs, some forty tokens a passage; returns its name."""
+    """A dataset of made-up pairs, forty words a passage; returns its name."""
     directory = home.datasets / name
     directory.mkdir(parents=True)
     pairs = [_pair(number) for number in range(count + count // 10)]

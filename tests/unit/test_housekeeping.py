@@ -212,6 +212,15 @@ def test_a_damaged_release_costs_nobody_anything(keeper: Housekeeper, home: Home
     assert "v1" in releases.names() and (home.datasets / ("a" * 16)).is_dir()
 
 
+def test_a_damaged_export_costs_no_model(keeper: Housekeeper, books: Books, home: Home, releases: Releases) -> None:
+    model = releases.models / "base-0123456789ab.gguf"
+    model.write_bytes(b"GGUF")
+    left = stage(home, "export-0000000000000001", ended_run(books, "done"), result={})
+    (left / RESULT).write_bytes(b"{")
+    keeper.clear()
+    assert model.exists()
+
+
 def test_a_model_that_a_kept_configuration_mentions_stays(keeper: Housekeeper, home: Home, releases: Releases) -> None:
     model = releases.models / "base-0123456789ab.gguf"
     model.write_bytes(b"GGUF")
