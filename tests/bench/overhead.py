@@ -62,7 +62,7 @@ def measure(folder: Path) -> list[Row]:
     for number in range(ROUNDS):
         direct.append(_timed(partial(called_directly, home, dataset, folder / f"direct-{number}")))
         queued.append(_timed(partial(through_daemon, home, books, dataset)))
-    print(f"direct {direct}\nqueued {queued}", file=sys.stderr)
+        print(f"round {number}: direct {direct[-1]}, queued {queued[-1]}", file=sys.stderr, flush=True)
     row = Row(
         name=f"training of {PAIRS} pairs through the daemon",
         value=min(cost.wall for cost in queued),
