@@ -91,6 +91,12 @@ class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parity_generation: Share
 
 
+class DiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reserve: Annotated[int, Meta(ge=0)]
+    keep_releases: Annotated[int, Meta(ge=0)]
+    keep_runs: Positive
+
+
 class ReleaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trial_queries: Positive
 
@@ -105,4 +111,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     embedding: EmbeddingRecipe
     expansion: ExpansionRecipe
     gate: GateSettings
+    disk: DiskSettings
     release: ReleaseSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -13,16 +14,21 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from daemon.executor import Executor
+from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books, open_books
 from daemon.recover import recover
 from daemon.runner import run_worker
 from daemon.scheduler import Scheduler
+from daemon.space import Space
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.tasks import Bell
 from daemon.watch import Watcher
+from jobs.adapters.base_places import base_shape
 from jobs.adapters.markdown_folders import scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.domain.examples import Target
+from jobs.domain.room import ModelShape
 from jobs.releases import Releases
 
 log = structlog.get_logger()
@@ -42,11 +48,15 @@ def serve(home: Home) -> None:
 def _serve(home: Home, settings: Settings, books: Books) -> None:
     stopping = threading.Event()
     boot = boot_id()
-    waiting = recover(books, home, Releases(home.releases, with_collections_of), boot)
-    executor = Executor(books, home, this_process(boot), run_worker, stopping)
+    releases = Releases(home.releases, with_collections_of)
+    waiting = recover(books, home, releases, boot)
+    housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
+    space = Space(books, home, settings, housekeeper, _measure_bases(home, settings))
+    executor = Executor(books, home, this_process(boot), run_worker, stopping, space.allows)
     bell = Bell(home.bell, executor.execute)
-    scheduler = Scheduler(books, settings, bell.ring)
-    bell.every_minute(scheduler.tick)
+    scheduler = Scheduler(books, settings, bell.ring, housekeeper.clear)
+    bell.every_minute("schedule", scheduler.tick)
+    bell.every_minute("housekeeping", housekeeper.tick)
     watcher = Watcher(
         books,
         settings.watch,
@@ -71,3 +81,8 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     watcher.stop()
     scheduler.stop()
     consumer.stop(graceful=True)
+
+
+def _measure_bases(home: Home, settings: Settings) -> Callable[[Target], ModelShape]:
+    bases = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
+    return lambda target: base_shape(home.base_models, bases[target])

@@ -44,6 +44,9 @@ new_expansions = 1000000
 most_test_queries = 150
 most_expansion_queries = 24
 
+[disk]
+reserve = 500000000  # so that it runs on a small disk too
+
 [embedding]
 max_tokens = 128
 """

@@ -33,16 +33,23 @@ class RunWorker(Protocol):
 
 
 class Executor:
-    """Runs jobs in the calling thread; one heavy job at a time over all threads."""
+    """Runs jobs in the calling thread; one heavy job at a time over all threads, and only if ``may_start`` it."""
 
     def __init__(
-        self, books: Books, home: Home, owner: Owner, run_worker: RunWorker, stopping: threading.Event
+        self,
+        books: Books,
+        home: Home,
+        owner: Owner,
+        run_worker: RunWorker,
+        stopping: threading.Event,
+        may_start: Callable[[Job], bool],
     ) -> None:
         self._books = books
         self._home = home
         self._owner = owner
         self._run_worker = run_worker
         self._stopping = stopping
+        self._may_start = may_start
         self._heavy = threading.Lock()
 
     def execute(self, job_id: int) -> list[int]:
@@ -52,6 +59,8 @@ class Executor:
         if self._stopping.is_set() or not (light or self._heavy.acquire(blocking=False)):
             return []
         try:
+            if not light and not self._may_start(waiting):
+                return []
             job = self._books.jobs.claim(job_id, self._owner, _now())
             if job is None:
                 return []

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import structlog
 
 from config.settings import Settings
+from daemon.housekeeping import Clearing
 from daemon.ledger.books import Books
 from daemon.ledger.records import Request
 from daemon.system.notifications import notify
 from daemon.triggers import due_triggers
+from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
 
 log = structlog.get_logger()
@@ -22,10 +25,13 @@ POLL_SECONDS = 0.3
 
 
 class Scheduler:
-    def __init__(self, books: Books, settings: Settings, ring: Callable[[int], None]) -> None:
+    def __init__(
+        self, books: Books, settings: Settings, ring: Callable[[int], None], clear_away: Callable[[], Clearing]
+    ) -> None:
         self._books = books
         self._settings = settings
         self._ring = ring
+        self._clear_away = clear_away
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -100,11 +106,18 @@ class Scheduler:
                 return self._stop_job(job, "cancel", ("queued", "paused"), "cancelled")
             case "pause":
                 return self._stop_job(job, "pause", ("queued",), "paused")
-            case "resume":
-                return self._requeue(job, ("paused",))
-            case "retry":
-                return self._requeue(job, ("failed", "cancelled"))
+            case "resume" | "retry":
+                return self._requeue(job, ("paused",) if request.action == "resume" else ("failed", "cancelled"))
+            case "gc":
+                return self._clear()
         return {"refused": f"this daemon does not know how to {request.action}; restart it after an upgrade"}
+
+    def _clear(self) -> dict[str, Any]:
+        try:
+            cleared: dict[str, Any] = msgspec.to_builtins(self._clear_away())
+        except Refused as error:
+            return {"refused": error.message, "remedy": error.remedy}
+        return cleared
 
     def _stop_job(self, job: int, how: str, waiting: tuple[str, ...], state: str) -> dict[str, Any]:
         jobs = self._books.jobs

@@ -44,8 +44,8 @@ class Bell:
         self._execute = execute
         self._task = self._huey.task(name="job", retries=0)(self._do)
 
-    def every_minute(self, tick: Callable[[], None]) -> None:
-        self._huey.periodic_task(crontab(), name="minute")(tick)
+    def every_minute(self, name: str, tick: Callable[[], None]) -> None:
+        self._huey.periodic_task(crontab(), name=name)(tick)
 
     def ring(self, job: int) -> None:
         self._task(job)

@@ -33,6 +33,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
         workshop.home.stages / f"export-{inputs}",
         ExportedModel,
         lambda directory: _export(base, trained, quantisation, dataset, directory, workshop),
+        run=spec.run,
     )
     return Done(result=msgspec.to_builtins(exported))
 

@@ -12,7 +12,9 @@ here: no ledger and no daemon take part.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -148,18 +150,21 @@ class Releases:
     def switch(self, name: str) -> None:
         """Makes ``name`` live in one rename, with the owner's present collections and its own models.
 
-        Raises Refused for a withdrawn release; the live one stays.
+        Raises Refused for a withdrawn release and BadInput for one that is gone; the live one stays.
         """
         directory = self.directory(name)
-        if (directory / WITHDRAWN).exists():
-            raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
-        live = self.live()
-        if live is not None and live != name:
-            self._carry_collections(live, name)
-            if int(name[1:]) > int(live[1:]):
-                write_file(directory / CAME_AFTER, live.encode())
-        switch_symlink(self.current, name)
-        (directory / ROLLED_BACK).unlink(missing_ok=True)
+        with self.one_at_a_time():
+            if not directory.is_dir():
+                raise BadInput(f"there is no release {name} any more", remedy="`iaipctl releases` lists what there is")
+            if (directory / WITHDRAWN).exists():
+                raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
+            live = self.live()
+            if live is not None and live != name:
+                self._carry_collections(live, name)
+                if int(name[1:]) > int(live[1:]):
+                    write_file(directory / CAME_AFTER, live.encode())
+            switch_symlink(self.current, name)
+            (directory / ROLLED_BACK).unlink(missing_ok=True)
 
     def confirm(self, name: str) -> None:
         (self.directory(name) / TRIAL).unlink(missing_ok=True)
@@ -222,6 +227,13 @@ class Releases:
     @staticmethod
     def _take_configuration(place: Path, inside: Path) -> None:
         write_file(inside, place.read_bytes())
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[None]:
+        """Nobody switches to a release while somebody else removes it, in whatever process."""
+        with (self.root / "activation.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _carry_collections(self, live: str, name: str) -> None:
         path = self.directory(name) / "qmd" / "index.yml"

@@ -29,6 +29,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
         workshop.home.stages / f"train-{inputs}",
         TrainedModel,
         lambda directory: _train(dataset, base, plan.intensity, directory, workshop),
+        run=spec.run,
     )
     return Done(result=msgspec.to_builtins(trained))
 

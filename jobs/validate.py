@@ -15,6 +15,7 @@ from jobs.dataset.build import load
 from jobs.dataset.evaluation import read_evaluation_sets
 from jobs.domain.artifacts import ExportedModel, SearchModels
 from jobs.domain.corpus import digest
+from jobs.domain.errors import BadInput
 from jobs.domain.examples import QuerySet, Target
 from jobs.domain.gates import ArmName, QueryScore, ScoredSet
 from jobs.domain.judgement import judge, primary_score
@@ -55,6 +56,7 @@ def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
         workshop.home.stages / f"baseline-{inputs}",
         BaselineResult,
         lambda directory: _baseline(spec, target, sets, curated.problems, models, directory, workshop),
+        run=spec.run,
     )
     ends = f"already-strong: {result.plan.reason}" if result.plan.intensity == "none" else None
     return Done(result=msgspec.to_builtins(result), ends_run=ends)
@@ -98,11 +100,17 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     target = spec.target
     baseline = msgspec.convert(spec.earlier["baseline"], BaselineResult)
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
+    if not Path(baseline.index).exists():
+        raise BadInput(
+            f"what run {spec.run} measured as its baseline has been cleared away since",
+            remedy=f"`iaipctl run {target}` starts anew; the live search is untouched",
+        )
     inputs = digest(baseline.answers, exported.sha256, msgspec.json.encode(workshop.settings.gate).decode())
     result = once(
         workshop.home.stages / f"validate-{inputs}",
         ValidationResult,
         lambda directory: _validate(spec, target, baseline, exported, directory, workshop),
+        run=spec.run,
     )
     verdict = result.verdict
     ends = None if verdict.outcome == "promote" else f"{verdict.outcome}: {verdict.reason}"

@@ -21,6 +21,10 @@ from jobs.wire import Event, Phase
 
 Result = TypeVar("Result", bound=Struct)
 
+RESULT = "result.json"
+RUN_MARK = "needed-by-run-"
+"""A stage's directory holds one such empty file for every run that used it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
@@ -46,15 +50,18 @@ class Workshop:
         return self.settings.embedding if target == "embedding" else self.settings.expansion
 
 
-def once(directory: Path, kind: type[Result], work: Callable[[Path], Result]) -> Result:
+def once(directory: Path, kind: type[Result], work: Callable[[Path], Result], *, run: int | None = None) -> Result:
     """The result of ``work(directory)``, computed at most once per directory.
 
-    ``result.json`` is written last and atomically: it is there exactly when the work is whole.
+    ``result.json`` is written last and atomically: it is there exactly when the work is whole. Before
+    anything else the directory is marked as needed by ``run``, so that nobody clears it away.
     """
-    record = directory / "result.json"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if run is not None:
+        write_file(directory / f"{RUN_MARK}{run}", b"")
+    record = directory / RESULT
     if record.exists():
         return msgspec.json.decode(record.read_bytes(), type=kind)
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     result = work(directory)
     write_file(record, msgspec.json.encode(result))
     return result

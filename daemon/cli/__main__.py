@@ -21,8 +21,9 @@ COMMANDS = {
     "wait": "wait until a run has ended",
     "queue": "list jobs; cancel, retry, pause or resume one",
     "verdict": "how the last candidate compared, per query set",
-    "releases": "list the releases",
+    "releases": "list the releases; pin or unpin one",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
+    "gc": "clear away what no rule keeps, or say what would go",
     "why": "what decided about a job, a run or a release",
     "models": "list base models; fetch one (the only command that uses the network)",
 }

@@ -56,10 +56,10 @@ class Context:
     def daemon_pid(self) -> int | None:
         return running_pid(self.home.daemon_lock)
 
-    def ask(self, action: str, argument: dict[str, Any]) -> dict[str, Any] | None:
+    def ask(self, action: str, argument: dict[str, Any], *, seconds: float = ANSWER_SECONDS) -> dict[str, Any] | None:
         """The daemon's answer; none when it is down: the request then waits for it."""
         request = self.books.requests.put(action, argument, datetime.now(UTC))
-        deadline = time.monotonic() + (ANSWER_SECONDS if self.daemon_pid() is not None else 0.0)
+        deadline = time.monotonic() + (seconds if self.daemon_pid() is not None else 0.0)
         while time.monotonic() < deadline:
             if (answer := self.books.requests.answer(request)) is not None:
                 return answer

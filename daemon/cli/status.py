@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.records import Job
+from daemon.ledger.room import in_gb, waits_for_room
 from jobs.releases import Release
 
 
@@ -27,6 +29,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     scan = books.knowledge.fact("last-scan")
     last_scan: dict[str, Any] | None = None if scan is None else msgspec.json.decode(scan)
     counts = books.jobs.counts()
+    waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
     data = {
         "daemon": {"running": pid is not None, "pid": pid},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
@@ -35,6 +38,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             state: counts.get(state, 0) for state in ("queued", "running", "paused", "done", "failed", "cancelled")
         },
         "last_scan": last_scan,
+        "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
         "alerts": {"unread": len(unread)},
     }
     lines = [
@@ -43,6 +47,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"running  {job_line(running)}",
         f"queue    {_queue_line(counts)}",
         f"notes    {_scan_line(last_scan)}",
+        f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
     ]
     return Result(

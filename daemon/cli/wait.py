@@ -11,6 +11,7 @@ import msgspec
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, NOT_RUNNING, TRY_LATER, Result
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
+from daemon.ledger.room import waits_for_room
 
 POLL_SECONDS = 0.5
 
@@ -57,7 +58,7 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
                 talk=f"run {number} still goes on",
                 code=TRY_LATER,
             )
-        line = next((job_line(j) for j in context.books.jobs.of_run(number) if j.state == "running"), "waiting")
+        line = _line(number, context)
         if line != shown and sys.stderr.isatty():
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
             shown = line
@@ -70,3 +71,12 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
         text=f"run {number}, {found.target}: {found.outcome or found.state}: {found.reason}",
         code=DONE if found.state == "done" else FAILED,
     )
+
+
+def _line(number: int, context: Context) -> str:
+    """What the run does now, or what it waits for."""
+    jobs = context.books.jobs.of_run(number)
+    waits = waits_for_room(context.books)
+    if waits is not None and waits.job in {job.id for job in jobs}:
+        return waits.words
+    return next((job_line(job) for job in jobs if job.state == "running"), "waiting")

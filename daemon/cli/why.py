@@ -8,6 +8,7 @@ import msgspec
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
+from daemon.ledger.room import waits_for_room
 from jobs.domain.results import BaselineResult, ValidationResult
 
 
@@ -75,6 +76,8 @@ def _job(number: int, context: Context) -> Result:
     )
     lines = [f"job {number}: {job.stage} of {job.target or 'the examples'}, {job.state}, {job.attempts} attempts"]
     lines += [f"{row['at'][:19]}  {row['kind']}  {row['data'] if row['data'] != '{}' else ''}".rstrip() for row in rows]
+    if (waits := waits_for_room(context.books)) is not None and waits.job == number:
+        lines.append(waits.words)
     if job.error:
         lines += [f"failed: {job.error}", f"next: {job.remedy}"]
     return Result(

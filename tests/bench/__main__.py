@@ -1,8 +1,8 @@
 """make bench: every measured claim, as a table and in .bench/results.json.
 
-    python -m tests.bench [PART …] [--data DIR]        PART: light dataset speed quality french loop
+    python -m tests.bench [PART …] [--data DIR]        PART: a name in PARTS, at the end of this file
 
-All but the first two need retrieval and expansion data, which is not part of the project: a folder with
+Some parts need retrieval and expansion data, which is not part of the project: a folder with
 ``retrieval/{scifact,piaf-fr}/{corpus.jsonl.gz, queries.*.jsonl.gz, qrels.*.tsv}`` and ``qmd-expansion/all.jsonl.gz``.
 A part whose data is not there is left out, and said so.
 """
@@ -44,6 +44,18 @@ def measure_dataset(folder: Path, data: Path) -> list[Row]:
             goal=100.0,
         )
     ]
+
+
+def measure_growth(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import growth
+
+    return growth.measure(folder)
+
+
+def measure_overhead(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import overhead
+
+    return overhead.measure(folder)
 
 
 def measure_speed(folder: Path, data: Path) -> list[Row]:
@@ -124,6 +136,8 @@ def measure_loop(folder: Path, data: Path) -> list[Row]:
 PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "light": measure_light,
     "dataset": measure_dataset,
+    "growth": measure_growth,
+    "overhead": measure_overhead,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,

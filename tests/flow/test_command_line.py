@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ def test_status_as_json_is_a_contract(settled: Person) -> None:
     assert status["running"] is None
     assert set(status["queue"]) == {"queued", "running", "paused", "done", "failed", "cancelled"}
     assert status["alerts"]["unread"] == 0
+    assert status["disk"]["free"] > 0 and status["disk"]["waits"] is None
 
 
 def test_releases_as_json_is_a_contract(settled: Person) -> None:
@@ -104,7 +106,57 @@ def test_releases_as_json_is_a_contract(settled: Person) -> None:
     assert releases["schema"] == "iaip.releases/1"
     [v0] = releases["releases"]
     assert (v0["name"], v0["state"], v0["targets"], v0["gain"]) == ("v0", "live", {}, None)
-    assert v0["created_at"]
+    assert v0["created_at"] and v0["pinned"] is False
+
+
+def test_a_pin_is_set_and_shown(settled: Person) -> None:
+    assert settled.reads("releases", "pin", "v0") == {"schema": "iaip.releases/1", "name": "v0", "pinned": True}
+    assert "live, pinned" in settled.types("releases").stdout
+    assert settled.types("releases", "unpin", "v0").returncode == 0
+    assert "pinned" not in settled.types("releases").stdout
+    assert settled.types("releases", "pin", "v9").returncode == 1
+    assert settled.types("releases", "pin").returncode == 2
+
+
+def leave_something(person: Person) -> Path:
+    left = person.home / "stages" / "baseline-0123456789abcdef"
+    left.mkdir(parents=True)
+    (left / "index.sqlite").write_bytes(b"x" * 100_000)
+    return left
+
+
+def test_gc_says_first_and_then_clears_with_the_daemon_down(settled: Person) -> None:
+    left = leave_something(settled)
+    told = settled.reads("gc", "--dry-run")
+    assert told["schema"] == "iaip.gc/1" and told["done"] is False and told["bytes"] >= 100_000
+    [item] = told["items"]
+    assert (item["kind"], item["name"]) == ("stage", left.name)
+    assert left.exists()
+    assert settled.reads("gc") == {**told, "done": True}
+    assert not left.exists()
+    assert settled.types("gc").stdout == "nothing to clear away\n"
+
+
+def test_a_job_that_waits_for_room_is_said_in_status(settled: Person) -> None:
+    (settled.home / "config.toml").write_text("[disk]\nreserve = 1000000000000000\n")
+    daemon = subprocess.Popen([sys.executable, "-m", "daemon"], env=settled.environment, stderr=subprocess.DEVNULL)
+    try:
+        books = settled.books()
+        wait_for(lambda: books.jobs.counts().get("done", 0) >= 1)
+        run = books.jobs.start_run("embedding", cause="test", forced=False, now=datetime.now(UTC))
+        assert run is not None
+        books.database.row("UPDATE job SET stage = 'baseline' WHERE id = ?", run[1].id)
+        for ask in ("cancel", "retry"):  # rings for it at once
+            assert settled.types("queue", ask, str(run[1].id)).returncode == 0
+        wait_for(lambda: settled.reads("status")["disk"]["waits"] is not None)
+        assert "waits for room" in settled.types("status").stdout
+        assert "waits for room" in settled.types("why", "job", str(run[1].id)).stdout
+        assert settled.reads("status")["queue"]["queued"] == 1
+        left = leave_something(settled)
+        assert settled.reads("gc")["bytes"] >= 100_000 and not left.exists(), "asked of the daemon"
+    finally:
+        daemon.terminate()
+        assert daemon.wait(timeout=60) == 0
 
 
 def test_a_verdict_that_is_not_there_yet_is_said(settled: Person) -> None:
@@ -136,7 +188,7 @@ def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "why", "models"]
+    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "gc", "why", "models"]
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:
     told = person.types(command, "--help")

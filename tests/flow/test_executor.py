@@ -52,8 +52,14 @@ def books(tmp_path: Path) -> Books:
     return open_books(tmp_path / "ledger.sqlite")
 
 
-def executor(books: Books, tmp_path: Path, worker: ScriptedWorker, stopping: threading.Event | None = None) -> Executor:
-    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event())
+def executor(
+    books: Books,
+    tmp_path: Path,
+    worker: ScriptedWorker,
+    stopping: threading.Event | None = None,
+    may_start: Callable[[Job], bool] = lambda job: True,
+) -> Executor:
+    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event(), may_start)
 
 
 def new_run(books: Books) -> Job:
@@ -150,6 +156,22 @@ def test_one_heavy_job_at_a_time_while_light_ones_go_on(books: Books, tmp_path: 
     worker.during = meanwhile
     held.execute(heavy)
     assert [spec.stage for spec in worker.specs] == ["dataset", "baseline", "dataset"]
+
+
+def test_a_heavy_job_that_may_not_start_waits_untouched_and_a_light_one_is_not_asked(
+    books: Books, tmp_path: Path
+) -> None:
+    job, asked = new_run(books), list[str]()
+
+    def may_start(job: Job) -> bool:
+        asked.append(job.stage)
+        return False
+
+    held = executor(books, tmp_path, ScriptedWorker(Done(result={"dataset": "d", "rows": {}})), may_start=may_start)
+    [heavy] = held.execute(job.id)
+    assert held.execute(heavy) == []
+    assert asked == ["baseline"]
+    assert (books.jobs.job(heavy).state, books.jobs.job(heavy).attempts) == ("queued", 0)
 
 
 def test_a_job_whose_owner_died_goes_back_to_the_queue(books: Books, tmp_path: Path) -> None:

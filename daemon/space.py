@@ -1,0 +1,92 @@
+"""No heavy job starts without room for all its run is still going to write; it waits, and says so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from config.paths import Home
+from config.settings import Settings
+from daemon.housekeeping import Housekeeper, written_by
+from daemon.ledger.books import Books
+from daemon.ledger.records import Job
+from daemon.ledger.room import WaitsForRoom, forget_wait, in_gb, note_wait, waits_for_room
+from jobs.domain.errors import BadInput, Refused
+from jobs.domain.examples import Target
+from jobs.domain.room import STAGES, ModelShape, Room, run_parts, still_needed
+
+log = structlog.get_logger()
+
+
+class Space:
+    """Asked before every heavy job. ``measure`` raises BadInput for a base that is not there: the job will tell."""
+
+    def __init__(
+        self,
+        books: Books,
+        home: Home,
+        settings: Settings,
+        housekeeper: Housekeeper,
+        measure: Callable[[Target], ModelShape],
+        free: Callable[[], int] | None = None,
+    ) -> None:
+        self._books = books
+        self._home = home
+        self._settings = settings
+        self._housekeeper = housekeeper
+        self._measure = measure
+        self._free = free or (lambda: shutil.disk_usage(home.root).free)
+
+    def allows(self, job: Job) -> bool:
+        """Makes room by clearing away first. A job that does not fit is noted for ``status``, with one alert."""
+        needed = self._needed(job)
+        room = self._room(needed)
+        if room.missing and self._housekeeper.plan().items:
+            try:
+                log.info("cleared away to make room", bytes=self._housekeeper.clear().size)
+            except Refused:
+                log.info("cleared nothing away: a job is at work")
+            room = self._room(needed)
+        if room.missing:
+            self._wait(job, room)
+            return False
+        if (noted := waits_for_room(self._books)) is not None and noted.job == job.id:
+            forget_wait(self._books)
+        return True
+
+    def _room(self, needed: int) -> Room:
+        return Room(needed=needed, free=self._free(), reserve=self._settings.disk.reserve)
+
+    def _needed(self, job: Job) -> int:
+        if job.target is None or job.run is None or job.stage not in STAGES:
+            return 0
+        settings = self._settings
+        try:
+            shape = self._measure(job.target)
+        except BadInput:
+            return 0
+        recipe = settings.embedding if job.target == "embedding" else settings.expansion
+        index = (self._home.releases / "current" / "index" / "index.sqlite").resolve()
+        size = index.stat().st_size if index.exists() else 0
+        return still_needed(run_parts(shape, recipe, size), job.stage, written_by(job.run, self._home.stages))
+
+    def _wait(self, job: Job, room: Room) -> None:
+        """Notes the first job that does not fit, with an alert; then keeps its figures fresh."""
+        noted, now = waits_for_room(self._books), datetime.now(UTC)
+        if noted is not None and noted.job != job.id:
+            return
+        waits = WaitsForRoom(
+            job=job.id,
+            stage=f"{job.target} {job.stage}",
+            since=noted.since if noted else now,
+            room=room,
+            freeable=self._housekeeper.plan().size,
+        )
+        note_wait(self._books, waits)
+        if noted is None:
+            body = f"{waits.words}. It starts by itself once {in_gb(room.missing)} more are free. Search is untouched."
+            self._books.alerts.post("disk-low", "The disk is too full to train", body, now)
+            log.warning("no room", job=job.id, needed=room.needed, free=room.free, reserve=room.reserve)
