@@ -1,4 +1,4 @@
-"""The light process: lock → ledger → recover → watch → consume → wait → stop in reverse."""
+"""The light process: place → lock → ledger → recover → watch → consume → wait → stop in reverse."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from daemon.executor import Executor
-from daemon.ledger.books import Books, open_books
-from daemon.recover import recover
+from daemon.ledger.books import Books
+from daemon.ledger.database import Damaged
+from daemon.ledger.restore import open_or_restore
+from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
-from daemon.scheduler import Scheduler
+from daemon.scheduler import Calls, Scheduler
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
+from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from jobs.adapters.markdown_folders import scan
@@ -29,23 +32,40 @@ log = structlog.get_logger()
 
 
 def serve(home: Home) -> None:
-    """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon, BadInput for a ledger that is no good."""
+    """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon or a home that is no place for a ledger,
+    BadInput for a ledger of a newer version, and Damaged if the ledger breaks meanwhile: the next start restores it.
+    """
+    require_local(home.root)
     settings = load_settings(home.config_file)
     with single_daemon(home.daemon_lock):
-        books = open_books(home.ledger)
+        releases = Releases(home.releases, with_collections_of)
+        books, restored = open_or_restore(home, releases, datetime.now(UTC))
+        if restored is not None:
+            log.warning("the ledger was restored", since=restored.since, until=restored.until)
         try:
-            _serve(home, settings, books)
+            _serve(home, settings, books, releases)
         finally:
             books.database.close()
 
 
-def _serve(home: Home, settings: Settings, books: Books) -> None:
+def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> None:
     stopping = threading.Event()
-    boot = boot_id()
-    waiting = recover(books, home, Releases(home.releases, with_collections_of), boot)
-    executor = Executor(books, home, this_process(boot), run_worker, stopping)
+    damages: list[Damaged] = []
+    this = this_process(boot_id())
+    waiting = recover(books, home, releases, this)
+    executor = Executor(books, home, this, run_worker, stopping)
     bell = Bell(home.bell, executor.execute)
-    scheduler = Scheduler(books, settings, bell.ring)
+
+    def end_damaged(damage: Damaged) -> None:
+        damages.append(damage)
+        stopping.set()
+
+    calls = Calls(
+        ring=bell.ring,
+        reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
+        damaged=end_damaged,
+    )
+    scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute(scheduler.tick)
     watcher = Watcher(
         books,
@@ -68,6 +88,10 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     while not stopping.wait(1.0):
         consumer.check_worker_health()
     log.info("stopping: jobs are being put back")
+    if not damages:
+        books.jobs.announce_stop()
     watcher.stop()
     scheduler.stop()
     consumer.stop(graceful=True)
+    if damages:
+        raise damages[0]

@@ -23,6 +23,7 @@ COMMANDS = {
     "verdict": "how the last candidate compared, per query set",
     "releases": "list the releases",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
+    "ledger": "list the ledger's copies; put one back",
     "why": "what decided about a job, a run or a release",
     "models": "list base models; fetch one (the only command that uses the network)",
 }

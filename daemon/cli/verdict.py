@@ -36,7 +36,7 @@ def judged_run(number: int | None, target: str | None, context: Context) -> tupl
     """The run asked for, or the newest of the target, that has a verdict."""
     row = context.books.database.row(
         "SELECT run, result FROM job WHERE stage = 'validate' AND state = 'done'"
-        " AND (? IS NULL OR run = ?) AND (? IS NULL OR target = ?) ORDER BY id DESC",
+        " AND (? IS NULL OR run = ?) AND (? IS NULL OR target = ?) ORDER BY id DESC LIMIT 1",
         number,
         number,
         target,

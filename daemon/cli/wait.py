@@ -57,7 +57,16 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
                 talk=f"run {number} still goes on",
                 code=TRY_LATER,
             )
-        line = next((job_line(j) for j in context.books.jobs.of_run(number) if j.state == "running"), "waiting")
+        jobs = context.books.jobs.of_run(number)
+        if held := next((job for job in jobs if job.state == "quarantined"), None):
+            return Result(
+                schema="iaip.wait/1",
+                data={"run": msgspec.to_builtins(found)},
+                text="",
+                talk=f"job {held.id} is in quarantine: {held.error}. Next: {held.remedy}",
+                code=FAILED,
+            )
+        line = next((job_line(job) for job in jobs if job.state == "running"), "waiting")
         if line != shown and sys.stderr.isatty():
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
             shown = line

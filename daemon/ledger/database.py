@@ -19,6 +19,7 @@ from jobs.domain.errors import BadInput
 
 PATIENCE_SECONDS = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_OUT_OF_REACH = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -45,18 +46,8 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; a transaction inside another is part of it."""
-        with self._lock, translated(self.path):
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, translated(self.path), _all_or_nothing(self._connection):
+            yield self._connection
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         with self._lock, translated(self.path):
@@ -129,16 +120,26 @@ def migrate(connection: sqlite3.Connection) -> None:
     version = _version(connection)
     if version == len(MIGRATIONS):
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _all_or_nothing(connection):
         for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
             for statement in _statements(migration):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
         assert not connection.execute("PRAGMA foreign_key_check").fetchall()
+
+
+@contextmanager
+def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
+    nested = connection.in_transaction
+    if nested:
+        yield
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
+        if connection.in_transaction:  # SQLite itself has rolled back where a commit found no room
             connection.execute("ROLLBACK")
         raise
 
@@ -152,10 +153,10 @@ def translated(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code of an extended one
         if code in _DAMAGE:
             raise _damaged(path, str(error)) from error
-        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        if code in _OUT_OF_REACH:
             raise BadInput(
                 f"the ledger {path} cannot be opened ({error})",
-                remedy="look at the permissions of its folder and at free disk space; nothing was changed",
+                remedy="look at its folder: permissions, the disk, free space; nothing was changed",
             ) from error
         raise
 

@@ -72,18 +72,16 @@ class Jobs(Lookup):
             self._event(connection, job, "claimed", {"pid": owner.pid}, now)
             return self.job(job)
 
-    def finish(self, job: Job, result: dict[str, Any], following: Stage | None, now: datetime) -> Job | None:
-        """running → done and the run's next job, in one transaction. Returns that next job, if any."""
+    def finish(self, job: Job, result: dict[str, Any], following: Stage | None, now: datetime) -> bool:
+        """running → done, and the run's next job is queued, in one transaction. False: the lease was lost."""
         with self._database.transaction() as connection:
             if not self._leave(connection, job, JobState.DONE, now):
-                return None
-            connection.execute(
-                "UPDATE job SET result = ? WHERE id = ?", (msgspec.json.encode(result).decode(), job.id)
-            )
+                return False
+            connection.execute("UPDATE job SET result = ? WHERE id = ?", (msgspec.json.encode(result).decode(), job.id))
             self._event(connection, job.id, JobState.DONE, {}, now)
-            if following is None or job.run is None:
-                return None
-            return self.job(self._insert(connection, following, job.target, job.run, now))
+            if following is not None and job.run is not None:
+                self._insert(connection, following, job.target, job.run, now)
+            return True
 
     def settle(self, job: Job, left: Left, now: datetime) -> Job | None:
         """running → whatever ``fate`` decides, with the run if the job is given up. None: the lease was lost.
