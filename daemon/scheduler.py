@@ -159,14 +159,14 @@ class Scheduler:
 
     def _handle(self, request: Request) -> None:
         """The effect and its answer are one transaction: a request is never done twice."""
-        with self._books.database.transaction():
-            try:
-                answer = self._answer(request)
-            except KeyError as error:
-                answer = {"refused": f"there is no {error.args[0]}"}
-            except msgspec.ValidationError as error:
-                answer = {"refused": f"{request.action} was asked for in a way that this daemon does not know: {error}"}
-            self._books.requests.handled(request.id, answer, _now())
+        try:
+            with self._books.database.transaction():
+                self._books.requests.handled(request.id, self._answer(request), _now())
+        except Damaged:
+            raise
+        except Exception as error:  # one request that breaks must not keep the others waiting; its effect is undone
+            log.exception("a request could not be done", action=request.action)
+            self._books.requests.handled(request.id, {"refused": _why_not(error)}, _now())
 
     def _answer(self, request: Request) -> dict[str, Any]:
         match request.action:
@@ -206,10 +206,20 @@ class Scheduler:
                 return {"refused": f"job {job} is {found.state}, not {' or '.join(allowed)}"}
             if found.run is not None and not jobs.revive_run(found.run):
                 return {"refused": f"another run of {found.target} is under way; wait for it or cancel it"}
+            if not jobs.move_waiting(job, allowed, "queued", _now()):
+                return {"refused": "another refresh waits already and does the same"}
             jobs.forgive(job)
-            jobs.move_waiting(job, allowed, "queued", _now())
         self._ring(job)
         return {"job": job, "state": "queued"}
+
+
+def _why_not(error: Exception) -> str:
+    match error:
+        case KeyError():
+            return f"there is no {error.args[0]}"
+        case msgspec.ValidationError():
+            return f"it was asked for in a way that this daemon does not know ({error})"
+    return f"the daemon could not do it ({type(error).__name__}); logs/iaipd.log says more"
 
 
 def _job(request: Request) -> int:

@@ -87,11 +87,14 @@ class Jobs(Lookup):
         """running → whatever ``fate`` decides, with the run if the job is given up. None: the lease was lost.
 
         An attempt counts only if it ended by the job's own fault; restarts of the machine count apart.
+        A refresh does not go back to the queue while another waits there: that one does all it would do.
         """
         with self._database.transaction() as connection:
             attempts = job.attempts if left.ending in OWN_FAULTS else job.attempts - 1
             reboots = job.reboots + (left.ending is Ending.REBOOTED)
             state = fate(left.ending, attempts=attempts, reboots=reboots)
+            if state is JobState.QUEUED and job.run is None and any(w.run is None for w in self.in_state("queued")):
+                state = JobState.CANCELLED
             if not self._leave(connection, job, state, now):
                 return None
             given_up = state in (JobState.FAILED, JobState.QUARANTINED)
@@ -105,14 +108,20 @@ class Jobs(Lookup):
             return self.job(job.id)
 
     def move_waiting(self, job: int, allowed: Sequence[str], state: str, now: datetime) -> bool:
-        """A job that nobody runs changes state, if it is in one of the ``allowed`` states."""
+        """A job that nobody runs changes state, if it is in one of the ``allowed`` states.
+
+        False also for a refresh that would wait beside another.
+        """
         assert all(may_move(JobState(before), JobState(state)) for before in allowed), (allowed, state)
         with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ?"
-                " AND state IN (SELECT value FROM json_each(?))",
-                (state, job, msgspec.json.encode(allowed).decode()),
-            ).rowcount
+            try:
+                changed = connection.execute(
+                    "UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ?"
+                    " AND state IN (SELECT value FROM json_each(?))",
+                    (state, job, msgspec.json.encode(allowed).decode()),
+                ).rowcount
+            except sqlite3.IntegrityError:
+                return False
             if changed:
                 self._event(connection, job, state, {}, now)
             return bool(changed)

@@ -78,6 +78,8 @@ MIGRATIONS: tuple[str, ...] = (
             stop_wanted, phase, progress, result, error, remedy, created_at, started_at, ended_at)
         SELECT id, run, stage, target, state, attempts, lease, owner_boot, owner_pid, owner_started,
             stop_wanted, phase, progress, result, error, remedy, created_at, started_at, ended_at FROM job;
+    DELETE FROM sqlite_sequence WHERE name = 'job_new';
+    INSERT INTO sqlite_sequence SELECT 'job_new', seq FROM sqlite_sequence WHERE name = 'job';
     DROP TABLE job;
     ALTER TABLE job_new RENAME TO job;
     CREATE INDEX job_by_state ON job (state);
