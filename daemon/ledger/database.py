@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from daemon.ledger.schema import MIGRATIONS
@@ -70,12 +70,10 @@ def open_to_write(path: Path) -> Database:
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with translated(path):
+        _require_sound(path)
         path.touch(mode=0o600)
         connection = _connect(str(path), uri=False)
         try:
-            if _version(connection) > len(MIGRATIONS):
-                raise _newer(path, connection)
-            check(connection, path)
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             migrate(connection)
@@ -86,13 +84,23 @@ def open_to_write(path: Path) -> Database:
     return Database(path, connection)
 
 
+def _require_sound(path: Path) -> None:
+    """By a reader, because a writer would take the log of a damaged ledger away when it closes."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with closing(_connect(_to_read(path), uri=True)) as connection:
+        if _version(connection) > len(MIGRATIONS):
+            raise _newer(path, connection)
+        check(connection, path)
+
+
 def open_to_read(path: Path) -> Database:
     """The ledger as it is, with the daemon up or down. Never writes and never checkpoints.
 
     Raises BadInput for a ledger of another version or one that cannot be opened, Damaged for a corrupt one.
     """
     with translated(path):
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection = _connect(_to_read(path), uri=True)
         try:
             version = _version(connection)
             if version > len(MIGRATIONS):
@@ -182,6 +190,10 @@ def _connect(address: str, *, uri: bool) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _to_read(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 def _version(connection: sqlite3.Connection) -> int:

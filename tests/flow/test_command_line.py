@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from daemon.ledger.books import Books, open_books
+from daemon.ledger.books import Books, read_books
 
 
 class Person:
@@ -50,7 +50,7 @@ class Person:
         return found
 
     def books(self) -> Books:
-        return open_books(self.home / "ledger.sqlite")
+        return read_books(self.home / "ledger.sqlite")
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_status_as_json_is_a_contract(settled: Person) -> None:
     assert status["daemon"]["running"] is False
     assert status["live"]["release"] == "v0"
     assert status["running"] is None
-    assert set(status["queue"]) == {"queued", "running", "paused", "done", "failed", "cancelled"}
+    assert set(status["queue"]) == {"queued", "running", "paused", "done", "failed", "cancelled", "quarantined"}
     assert status["alerts"]["unread"] == 0
 
 
@@ -121,8 +121,9 @@ def test_rollback_with_nothing_before_is_refused_in_words(settled: Person) -> No
 def test_a_run_asked_for_while_the_daemon_is_down_waits_for_it(settled: Person) -> None:
     told = settled.types("run", "embedding")
     assert told.returncode == 3 and "iaipd" in told.stderr
-    [request] = settled.books().requests.waiting()
-    assert (request.action, request.argument["target"]) == ("run", "embedding")
+    [request] = (settled.home / "requests").glob("*.json")
+    assert json.loads(request.read_bytes()) == {"action": "run", "argument": {"target": "embedding", "forced": False}}
+    assert settled.books().jobs.counts() == {}, "the command line writes nothing into the ledger"
 
 
 def test_an_unknown_job_is_not_found(settled: Person) -> None:
@@ -136,7 +137,7 @@ def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "why", "models"]
+    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "why", "models", "ledger"]
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:
     told = person.types(command, "--help")

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from daemon.ledger.books import Books, open_books
+from daemon.ledger.books import Books, read_books
 from daemon.ledger.records import Job, Run
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.errors import ToolFailed
@@ -79,7 +79,7 @@ class House:
             f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
         )
         self.types("init")
-        self.books: Books = open_books(self.root / "ledger.sqlite")
+        self.books: Books = read_books(self.root / "ledger.sqlite")
         self.daemon = self.start()
 
     def types(self, *words: str) -> str:

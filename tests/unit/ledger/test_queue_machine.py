@@ -143,7 +143,7 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def the_counts_of_faults_hold(self) -> None:
         for job in self.books.jobs.in_state(*JobState):
-            assert 0 <= job.attempts and job.reboots >= 0
+            assert job.attempts >= 0 and job.reboots >= 0
             assert job.state != "quarantined" or job.reboots >= MOST_REBOOTS
 
     @invariant()
