@@ -45,7 +45,12 @@ def test_whatever_lies_where_the_bell_should_be_is_made_anew(tmp_path: Path, con
         path.write_bytes(content)
     path.with_name("bell.sqlite-wal").write_bytes(b"frames of another file")
     done: list[int] = []
-    bell = Bell(path, lambda job: done.append(job) or [])
+
+    def execute(job: int) -> list[int]:
+        done.append(job)
+        return []
+
+    bell = Bell(path, execute)
     bell.ring(7)
     huey = bell._huey
     huey.execute(huey.dequeue())
