@@ -61,17 +61,40 @@ class Queue(RuleBasedStateMachine):
 
     @rule(target=claims, which=st.integers(0, 5), now=moments)
     def claim(self, which: int, now: datetime) -> Iterable[Job]:
-        waiting = self.books.jobs.in_state("queued")
-        if not waiting:
+        """Any job may be rung for at any time: only one that waits can be had."""
+        everything = self.books.jobs.in_state(*JobState)
+        if not everything:
             return multiple()
+        job = everything[which % len(everything)]
         self.owner += 1
-        job = waiting[which % len(waiting)]
         mine = self.books.jobs.claim(job.id, Owner(boot="b", pid=self.owner, started=1.0), now)
-        assert mine is not None, "what waits can be claimed, whatever the clock says"
+        assert (mine is not None) == (job.state == "queued"), "what waits can be had, whatever the clock says"
+        if mine is None:
+            return multiple()
         assert self.books.jobs.claim(job.id, Owner(boot="b", pid=-1, started=1.0), now) is None
         assert mine.lease > self.leases.get(job.id, 0)
         self.leases[job.id] = mine.lease
         return multiple(mine)
+
+    @rule(target=claims, claim=claims, now=moments)
+    def die_and_be_followed(self, claim: Job, now: datetime) -> Iterable[Job]:
+        """The owner is taken for dead and an heir runs the job; the dead one comes back as a zombie."""
+        orphaned = self.books.jobs.settle(claim, Left(ending=Ending.ORPHANED, reason="r"), now)
+        if orphaned is None or orphaned.state != "queued":
+            return multiple()
+        heir = self.books.jobs.claim(claim.id, Owner(boot="b", pid=-2, started=1.0), now)
+        assert heir is not None
+        self.leases[claim.id] = heir.lease
+        self.zombie_changes_nothing(claim, now)
+        return multiple(heir)
+
+    def zombie_changes_nothing(self, zombie: Job, now: datetime) -> None:
+        before = self.books.jobs.job(zombie.id)
+        for ending in Ending:
+            assert self.books.jobs.settle(zombie, Left(ending=ending, reason="r"), now) is None
+        assert not self.books.jobs.finish(zombie, {"by": zombie.lease}, None, now)
+        assert not self.books.jobs.note(zombie, phase="p", progress=PROGRESS, now=now)
+        assert self.books.jobs.job(zombie.id) == before
 
     @rule(claim=claims, ending=st.sampled_from(Ending), now=moments)
     def leave(self, claim: Job, ending: Ending, now: datetime) -> None:
@@ -90,6 +113,7 @@ class Queue(RuleBasedStateMachine):
         assert self.books.jobs.finish(claim, {"by": claim.lease}, after, now) == holds
         if holds:
             self.done[claim.id] = {"by": claim.lease}
+            assert self.books.jobs.claim(claim.id, Owner(boot="b", pid=-3, started=1.0), now) is None
         else:
             assert self.books.jobs.in_state(*JobState) == before
 
@@ -153,4 +177,4 @@ class Queue(RuleBasedStateMachine):
 
 
 TestQueue = Queue.TestCase
-TestQueue.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestQueue.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
