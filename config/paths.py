@@ -24,8 +24,23 @@ class Home:
         return self.root / "ledger.sqlite"
 
     @property
+    def snapshots(self) -> Path:
+        """Daily copies of the ledger, the last few."""
+        return self.root / "snapshots"
+
+    @property
+    def damaged(self) -> Path:
+        """Ledgers that were set aside, each in a folder named after the moment."""
+        return self.root / "damaged"
+
+    @property
+    def requests(self) -> Path:
+        """What the command line asks of the daemon, one file a request, until the daemon takes it."""
+        return self.root / "requests"
+
+    @property
     def bell(self) -> Path:
-        """Huey's own file: it carries job ids and may be deleted at any time."""
+        """Huey's own file: it carries job ids and is made anew at every start."""
         return self.root / "bell.sqlite"
 
     @property

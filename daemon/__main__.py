@@ -10,10 +10,11 @@ from pathlib import Path
 from config.load import ConfigurationError
 from config.paths import Home, default_home
 from daemon.app import serve
+from daemon.ledger.database import Damaged
 from daemon.system.logs import log_to
 from jobs.domain.errors import IaipError, Refused
 
-PERMANENT, REFUSED = 78, 5
+PERMANENT, TRY_AGAIN, REFUSED = 78, 75, 5
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
         serve(home)
     except IaipError as error:
         print(f"iaipd: {error.message}\n  next: {error.remedy}", file=sys.stderr)
-        return REFUSED if isinstance(error, Refused) else PERMANENT
+        return REFUSED if isinstance(error, Refused) else TRY_AGAIN if isinstance(error, Damaged) else PERMANENT
     except ConfigurationError as error:
         print(f"iaipd: {error}", file=sys.stderr)
         return PERMANENT

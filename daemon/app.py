@@ -1,4 +1,4 @@
-"""The light process: lock → ledger → recover → watch → consume → wait → stop in reverse."""
+"""The light process: place → lock → ledger → recover → watch → consume → wait → stop in reverse."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from config.paths import Home
 from config.settings import Settings
 from daemon.executor import Executor
 from daemon.housekeeping import Housekeeper
-from daemon.ledger.books import Books, open_books
-from daemon.recover import recover
+from daemon.ledger.books import Books
+from daemon.ledger.database import Damaged
+from daemon.ledger.restore import open_or_restore
+from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
-from daemon.scheduler import Scheduler
+from daemon.scheduler import Calls, Scheduler
 from daemon.space import Space
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
+from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from jobs.adapters.base_places import base_shape
@@ -35,26 +38,43 @@ log = structlog.get_logger()
 
 
 def serve(home: Home) -> None:
-    """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon, BadInput for a ledger that is no good."""
+    """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon or a home that is no place for a ledger,
+    BadInput for a ledger of a newer version, and Damaged if the ledger breaks meanwhile: the next start restores it.
+    """
+    require_local(home.root)
     settings = load_settings(home.config_file)
     with single_daemon(home.daemon_lock):
-        books = open_books(home.ledger)
+        releases = Releases(home.releases, with_collections_of)
+        books, restored = open_or_restore(home, releases, datetime.now(UTC))
+        if restored is not None:
+            log.warning("the ledger was restored", since=restored.since, until=restored.until)
         try:
-            _serve(home, settings, books)
+            _serve(home, settings, books, releases)
         finally:
             books.database.close()
 
 
-def _serve(home: Home, settings: Settings, books: Books) -> None:
+def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> None:
     stopping = threading.Event()
-    boot = boot_id()
-    releases = Releases(home.releases, with_collections_of)
-    waiting = recover(books, home, releases, boot)
+    damages: list[Damaged] = []
+    this = this_process(boot_id())
+    waiting = recover(books, home, releases, this)
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, _measure_bases(home, settings))
-    executor = Executor(books, home, this_process(boot), run_worker, stopping, space.allows)
+    executor = Executor(books, home, this, run_worker, stopping, space.allows)
     bell = Bell(home.bell, executor.execute)
-    scheduler = Scheduler(books, settings, bell.ring, housekeeper.clear)
+
+    def end_damaged(damage: Damaged) -> None:
+        damages.append(damage)
+        stopping.set()
+
+    calls = Calls(
+        ring=bell.ring,
+        reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
+        clear_away=housekeeper.clear,
+        damaged=end_damaged,
+    )
+    scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
     watcher = Watcher(
@@ -78,9 +98,13 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     while not stopping.wait(1.0):
         consumer.check_worker_health()
     log.info("stopping: jobs are being put back")
+    if not damages:
+        books.jobs.announce_stop()
     watcher.stop()
     scheduler.stop()
     consumer.stop(graceful=True)
+    if damages:
+        raise damages[0]
 
 
 def _measure_bases(home: Home, settings: Settings) -> Callable[[Target], ModelShape]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +15,11 @@ import structlog
 
 from config.paths import Home
 from daemon.ledger.books import Books
-from daemon.ledger.jobs import MOST_ATTEMPTS
+from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
+from jobs.domain.endings import Ending, ending_of_attempt
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
 from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step, following
@@ -51,6 +54,11 @@ class Executor:
         self._stopping = stopping
         self._may_start = may_start
         self._heavy = threading.Lock()
+        self._at: list[int] = []  # a job may be rung for twice, and then is here twice
+
+    def attended(self) -> frozenset[int]:
+        """The jobs that a thread of this executor is at, or about to claim."""
+        return frozenset(self._at)
 
     def execute(self, job_id: int) -> list[int]:
         """Does the job if it is waiting and may run now; returns the jobs to ring for next."""
@@ -58,6 +66,7 @@ class Executor:
         light = waiting.stage == "dataset"
         if self._stopping.is_set() or not (light or self._heavy.acquire(blocking=False)):
             return []
+        self._at.append(job_id)
         try:
             if not light and not self._may_start(waiting):
                 return []
@@ -66,20 +75,28 @@ class Executor:
                 return []
             self._attempt(job)
         finally:
+            self._at.remove(job_id)
             if not light:
                 self._heavy.release()
         return [waiting.id for waiting in self._books.jobs.in_state("queued")]
 
     def _attempt(self, job: Job) -> None:
         log.info("job started", job=job.id, run=job.run, stage=job.stage, target=job.target, attempt=job.attempts)
+        try:
+            self._settle(job, self._outcome(job))
+        except Exception as error:  # the boundary of an attempt: whatever broke, the job must not stay behind
+            log.exception("an attempt broke", job=job.id, stage=job.stage)
+            broken = f"the daemon could not run it ({type(error).__name__})"
+            self._leave(job, Ending.CRASHED, broken, "read logs/iaipd.log", _now())
+        log.info("job settled", job=job.id, stage=job.stage, state=self._books.jobs.job(job.id).state)
+
+    def _outcome(self, job: Job) -> Done | Failed | Crashed:
+        log_file = self._home.logs / "jobs" / f"{job.id}.log"
         teller = _Teller(self._books, job)
         try:
-            outcome: Done | Failed | Crashed = self._run_worker(
-                self._specify(job), self._home.logs / "jobs" / f"{job.id}.log", teller.hear, self._wanted_to_stop(job)
-            )
+            return self._run_worker(self._specify(job), log_file, teller.hear, self._wanted_to_stop(job))
         except Crashed as crash:
-            outcome = crash
-        self._settle(job, outcome)
+            return crash
 
     def _specify(self, job: Job) -> JobSpec:
         books = self._books
@@ -98,6 +115,7 @@ class Executor:
             target=job.target,
             home=str(self._home.root),
             forced=bool(run and run.forced),
+            smaller=job.reboots > 0,
             attempts_on_set=attempts,
             earlier=earlier,
             documents=documents,
@@ -110,29 +128,36 @@ class Executor:
         return wanted
 
     def _settle(self, job: Job, outcome: Done | Failed | Crashed) -> None:
-        """The fate of an attempt, decided here and nowhere else."""
-        jobs, now = self._books.jobs, _now()
-        wanted = jobs.job(job.id).stop_wanted
+        """The ending of an attempt, told here and nowhere else; ``jobs.domain.endings`` says what becomes of it."""
+        now = _now()
+        wanted = self._books.jobs.job(job.id).stop_wanted or ("stop" if self._stopping.is_set() else None)
         match outcome:
             case Done():
                 self._finish(job, outcome, now)
-            case _ if wanted is not None:
-                jobs.set_aside(job, {"cancel": "cancelled", "pause": "paused"}[wanted], "asked for", now)
-            case _ if self._stopping.is_set() or (isinstance(outcome, Failed) and outcome.kind == "stopped"):
-                jobs.put_back(job, "the daemon stopped", now, blameless=True)
-            case Crashed() if job.attempts < MOST_ATTEMPTS:
-                jobs.put_back(job, str(outcome), now, blameless=False)
             case Crashed():
-                self._fail(job, f"{outcome}, {job.attempts} times", f"read logs/jobs/{job.id}.log", now)
+                ending = ending_of_attempt(wanted, crashed=True, gave_back=False)
+                self._leave(job, ending, str(outcome), f"read logs/jobs/{job.id}.log", now)
             case Failed():
-                self._fail(job, outcome.message, outcome.remedy, now)
-        log.info("job settled", job=job.id, stage=job.stage, state=jobs.job(job.id).state)
+                ending = ending_of_attempt(wanted, crashed=False, gave_back=outcome.kind == "stopped")
+                self._leave(job, ending, outcome.message, outcome.remedy, now)
+
+    def _leave(self, job: Job, ending: Ending, message: str, remedy: str, now: datetime) -> None:
+        reason = {Ending.CANCELLED: "asked for", Ending.PAUSED: "asked for", Ending.STOPPED: "the daemon stopped"}
+        with self._books.database.transaction():
+            left = Left(ending=ending, reason=reason.get(ending, message), remedy=remedy)
+            settled = self._books.jobs.settle(job, left, now)
+            if settled is not None and settled.state == "failed":
+                times = f", {settled.attempts} times" if ending is Ending.CRASHED else ""
+                title = f"The {job.target or 'refresh'} job failed in {job.stage}"
+                body = f"{message}{times}. The live search is untouched. Next: {remedy}"
+                self._books.alerts.post("failed", title, body, now)
 
     def _finish(self, job: Job, done: Done, now: datetime) -> None:
         books = self._books
         with books.database.transaction():
+            if not books.jobs.finish(job, done.result, None if done.ends_run else following(job.stage), now):
+                return
             self._record(job, done.result)
-            books.jobs.finish(job, done.result, None if done.ends_run else following(job.stage), now)
             if job.run is None:
                 return
             if done.ends_run:
@@ -169,11 +194,6 @@ class Executor:
         }.get(outcome, f"The {job.target} run ended: {outcome}")
         self._books.alerts.post(outcome, title, reason, now)
 
-    def _fail(self, job: Job, message: str, remedy: str, now: datetime) -> None:
-        self._books.jobs.fail(job, message, remedy, now)
-        title = f"The {job.target or 'refresh'} job failed in {job.stage}"
-        self._books.alerts.post("failed", title, f"{message}. The live search is untouched. Next: {remedy}", now)
-
 
 class _Teller:
     """Folds a worker's events into the ledger; progress is written at most once a second."""
@@ -181,24 +201,24 @@ class _Teller:
     def __init__(self, books: Books, job: Job) -> None:
         self._books = books
         self._job = job
-        self._written = datetime.fromtimestamp(0, UTC)
+        self._written = -math.inf  # on the monotonic clock: the wall clock may be set back
         self._phase: str | None = None
 
     def hear(self, event: Event) -> None:
-        now = _now()
+        due = time.monotonic() - self._written >= 1.0
         match event:
             case Phase(text=text, done=done, total=total):
                 shown = f"{text} {done} of {total}" if total else text
-                if (now - self._written).total_seconds() >= 1.0 or text != self._phase:
-                    self._write(shown, None, now)
+                if due or text != self._phase:
+                    self._write(shown, None)
                 self._phase = text
             case Step(progress=progress):
-                if (now - self._written).total_seconds() >= 1.0 or progress.step == progress.steps:
-                    self._write("training", progress, now)
+                if due or progress.step == progress.steps:
+                    self._write("training", progress)
 
-    def _write(self, phase: str, progress: Progress | None, now: datetime) -> None:
-        self._written = now
-        if not self._books.jobs.note(self._job, phase=phase, progress=progress, now=now):
+    def _write(self, phase: str, progress: Progress | None) -> None:
+        self._written = time.monotonic()
+        if not self._books.jobs.note(self._job, phase=phase, progress=progress, now=_now()):
             raise Crashed("this job belongs to somebody else by now")
 
 

@@ -2,29 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 import structlog
 
 from config.paths import Home
 from daemon.ledger.books import Books
+from daemon.ledger.jobs import Left
+from daemon.ledger.records import Job, Owner
 from daemon.system.processes import is_alive
+from jobs.domain.endings import Ending, ending_under_dead_owner
 from jobs.publish import sweep_stages
 from jobs.releases import Releases
 
 log = structlog.get_logger()
 
+_REASONS = {
+    Ending.CANCELLED: "asked for",
+    Ending.PAUSED: "asked for",
+    Ending.STOPPED: "the daemon stopped",
+    Ending.ORPHANED: "the daemon died under it",
+    Ending.REBOOTED: "the machine restarted under it",
+}
 
-def recover(books: Books, home: Home, releases: Releases, boot: str) -> list[int]:
+
+def recover(books: Books, home: Home, releases: Releases, this: Owner) -> list[int]:
     """Repairs what a crash left and returns every job that waits, for the bell to be rung again."""
-    now = datetime.now(UTC)
-    for job in books.jobs.in_state("running"):
-        if job.owner is None or not is_alive(job.owner, boot):
-            books.jobs.put_back(job, "its owner died", now, blameless=True)
-            log.warning("job put back", job=job.id, stage=job.stage)
-    for directory in (home.datasets, home.stages, home.base_models):
+    reclaim(books, this, attended=frozenset, now=datetime.now(UTC))
+    for directory in (home.datasets, home.stages, home.base_models, home.requests):
         sweep_stages(directory)
     if (left := releases.recover()) is not None:
         body = f"{left} was still on trial when the daemon ended; {releases.live()} is live again"
-        books.alerts.post("rolled-back", "An unconfirmed release was taken back", body, now)
+        books.alerts.post("rolled-back", "An unconfirmed release was taken back", body, datetime.now(UTC))
     return [job.id for job in books.jobs.in_state("queued")]
+
+
+def reclaim(books: Books, this: Owner, *, attended: Callable[[], Collection[int]], now: datetime) -> list[int]:
+    """Settles every running job that nobody runs any more; returns those that wait again.
+
+    ``attended`` tells the jobs that this very process is at. A job of its own that it is not at has lost its
+    thread. Whose it is tell pid and start time: what the boot is called plays no part in that.
+    """
+    running = books.jobs.in_state("running")
+    at = attended()  # asked second: a job is attended before it is claimed
+    waiting = []
+    for job in running:
+        if job.id in at or (job.owner is not None and _someone_elses(job.owner, this)):
+            continue
+        settled = _settle(books, job, this.boot, now)
+        if settled is not None and settled.state == "queued":
+            waiting.append(job.id)
+    return waiting
+
+
+def _someone_elses(owner: Owner, this: Owner) -> bool:
+    """Held by another process that is alive."""
+    return (owner.pid, owner.started) != (this.pid, this.started) and is_alive(owner, this.boot)
+
+
+def _settle(books: Books, job: Job, boot: str, now: datetime) -> Job | None:
+    owner_boot = None if job.owner is None else job.owner.boot
+    ending = ending_under_dead_owner(job.stop_wanted, owner_boot=owner_boot, boot=boot)
+    remedy = f"free memory or let the machine cool, then `iaipctl queue retry {job.id}`; or `queue cancel {job.id}`"
+    with books.database.transaction():
+        settled = books.jobs.settle(job, Left(ending=ending, reason=_REASONS[ending], remedy=remedy), now)
+        if settled is not None and settled.state == "quarantined":
+            body = (
+                f"The machine restarted {settled.reboots} times under job {job.id} ({job.stage}), the last time with a"
+                f" smaller plan. It will not run again by itself. Next: {remedy}"
+            )
+            books.alerts.post("quarantined", "A job is in quarantine", body, now)
+    log.warning("dead owner's job settled", job=job.id, stage=job.stage, ending=ending)
+    return settled

@@ -1,18 +1,29 @@
-"""One thread for what is asked and what is due: requests, triggers, alerts, and the bell for whatever waits."""
+"""One thread for what is asked and what is due: requests, triggers, alerts, and the bell for whatever waits.
+
+Nothing here is timed by the wall clock, which jumps; what is due is decided by ``daemon.triggers`` and
+``snapshots.due``, which know that.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 
+from config.paths import Home
 from config.settings import Settings
+from daemon import spool
 from daemon.housekeeping import Clearing
+from daemon.ledger import snapshots
 from daemon.ledger.books import Books
+from daemon.ledger.database import Damaged
 from daemon.ledger.records import Request
 from daemon.system.notifications import notify
 from daemon.triggers import due_triggers
@@ -22,16 +33,48 @@ from jobs.domain.examples import Target
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.3
+RECLAIM_SECONDS = 5.0
+
+# What a person may ask about a waiting job: the states it may be in, and the one it comes to.
+_STOPPING = {"cancel": (("queued", "paused", "quarantined"), "cancelled"), "pause": (("queued",), "paused")}
+_RETURNING = {"resume": ("paused",), "retry": ("failed", "cancelled", "quarantined")}
+
+
+class _RunAsked(Struct, frozen=True, kw_only=True):
+    target: Target
+    forced: bool
+
+
+class _Switched(Struct, frozen=True, kw_only=True):
+    left: str | None
+    live: str
+
+
+class _JobAsked(Struct, frozen=True, kw_only=True):
+    job: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calls:
+    """What the scheduler sets in motion elsewhere in the daemon."""
+
+    ring: Callable[[int], None]
+    reclaim: Callable[[], list[int]]
+    """Settles running jobs that nobody runs; returns those that wait again."""
+    clear_away: Callable[[], Clearing]
+    """Raises Refused while a job of a run is at work."""
+    damaged: Callable[[Damaged], None]
+    """The ledger is damaged: the daemon must end, and restores it at its next start."""
 
 
 class Scheduler:
-    def __init__(
-        self, books: Books, settings: Settings, ring: Callable[[int], None], clear_away: Callable[[], Clearing]
-    ) -> None:
+    def __init__(self, books: Books, home: Home, settings: Settings, calls: Calls) -> None:
         self._books = books
+        self._home = home
         self._settings = settings
-        self._ring = ring
-        self._clear_away = clear_away
+        self._calls = calls
+        self._ring = calls.ring
+        self._reclaimed_at = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -67,6 +110,21 @@ class Scheduler:
             self.start_run(trigger.target, trigger.cause, forced=False)
         for job in self._books.jobs.in_state("queued"):
             self._ring(job.id)
+        self._keep_safe(now)
+
+    def _keep_safe(self, now: datetime) -> None:
+        """Once a day: what has grown old goes, the ledger is read through, and a copy of it is kept."""
+        if not snapshots.due(self._books.knowledge.moment(snapshots.TAKEN_AT), now):
+            return
+        self._books.alerts.forget_old()
+        self._books.requests.forget_old()
+        self._books.knowledge.set_fact(snapshots.TAKEN_AT, now.isoformat())
+        try:
+            taken = snapshots.take(self._books.database.path, self._home.snapshots)
+        except Damaged as damage:
+            self._calls.damaged(damage)
+        else:
+            log.info("the ledger is whole; a copy is kept", number=taken.number, bytes=taken.bytes)
 
     def start_run(self, target: Target, cause: str, *, forced: bool) -> dict[str, Any]:
         """Answers with the new run's number, or with the reason why there is none."""
@@ -86,41 +144,61 @@ class Scheduler:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self._round()
+            except Damaged as damage:
+                self._calls.damaged(damage)
             except Exception:  # the boundary of this thread: one bad round must not end scheduling
                 log.exception("a round of the scheduler failed")
 
     def _round(self) -> None:
+        spool.take(self._home.requests, self._books.requests, _now())
         for request in self._books.requests.waiting():
-            answer = self._answer(request)
-            self._books.requests.handled(request.id, answer, _now())
+            self._handle(request)
+        if time.monotonic() - self._reclaimed_at >= RECLAIM_SECONDS:
+            self._reclaimed_at = time.monotonic()
+            for job in self._calls.reclaim():
+                self._ring(job)
         for alert in self._books.alerts.undelivered():
             self._books.alerts.attempted(alert.id, _now())
             notify(alert.title, alert.body)
 
+    def _handle(self, request: Request) -> None:
+        """The effect and its answer are one transaction: a request is never done twice."""
+        try:
+            with self._books.database.transaction():
+                self._books.requests.handled(request.id, self._answer(request), _now())
+        except Damaged:
+            raise
+        except Exception as error:  # one request that breaks must not keep the others waiting; its effect is undone
+            log.exception("a request could not be done", action=request.action)
+            self._books.requests.handled(request.id, {"refused": _why_not(error)}, _now())
+
     def _answer(self, request: Request) -> dict[str, Any]:
-        job = int(request.argument.get("job", 0))
         match request.action:
             case "run":
-                return self.start_run(request.argument["target"], "asked for", forced=request.argument["forced"])
-            case "cancel":
-                return self._stop_job(job, "cancel", ("queued", "paused"), "cancelled")
-            case "pause":
-                return self._stop_job(job, "pause", ("queued",), "paused")
-            case "resume" | "retry":
-                return self._requeue(job, ("paused",) if request.action == "resume" else ("failed", "cancelled"))
+                asked = msgspec.convert(request.argument, _RunAsked)
+                return self.start_run(asked.target, "asked for", forced=asked.forced)
+            case "cancel" | "pause" as how:
+                return self._stop_job(_job(request), how)
+            case "resume" | "retry" as how:
+                return self._requeue(_job(request), _RETURNING[how])
             case "gc":
                 return self._clear()
+            case "switched":
+                switch = msgspec.convert(request.argument, _Switched)
+                self._books.alerts.post("switched", f"{switch.live} is live", f"{switch.left} was left by hand", _now())
+                return {"live": switch.live}
         return {"refused": f"this daemon does not know how to {request.action}; restart it after an upgrade"}
 
     def _clear(self) -> dict[str, Any]:
         try:
-            cleared: dict[str, Any] = msgspec.to_builtins(self._clear_away())
+            cleared: dict[str, Any] = msgspec.to_builtins(self._calls.clear_away())
         except Refused as error:
             return {"refused": error.message, "remedy": error.remedy}
         return cleared
 
-    def _stop_job(self, job: int, how: str, waiting: tuple[str, ...], state: str) -> dict[str, Any]:
+    def _stop_job(self, job: int, how: str) -> dict[str, Any]:
         jobs = self._books.jobs
+        waiting, state = _STOPPING[how]
         with self._books.database.transaction():
             if jobs.move_waiting(job, waiting, state, _now()):
                 run = jobs.job(job).run
@@ -141,10 +219,24 @@ class Scheduler:
                 return {"refused": f"job {job} is {found.state}, not {' or '.join(allowed)}"}
             if found.run is not None and not jobs.revive_run(found.run):
                 return {"refused": f"another run of {found.target} is under way; wait for it or cancel it"}
+            if not jobs.move_waiting(job, allowed, "queued", _now()):
+                return {"refused": "another refresh waits already and does the same"}
             jobs.forgive(job)
-            jobs.move_waiting(job, allowed, "queued", _now())
         self._ring(job)
         return {"job": job, "state": "queued"}
+
+
+def _why_not(error: Exception) -> str:
+    match error:
+        case KeyError():
+            return f"there is no {error.args[0]}"
+        case msgspec.ValidationError():
+            return f"it was asked for in a way that this daemon does not know ({error})"
+    return f"the daemon could not do it ({type(error).__name__}); logs/iaipd.log says more"
+
+
+def _job(request: Request) -> int:
+    return msgspec.convert(request.argument, _JobAsked).job
 
 
 def _now() -> datetime:

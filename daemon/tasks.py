@@ -1,7 +1,8 @@
 """Huey, the bell: it carries job ids, runs the threads and keeps the minute. The ledger is the truth.
 
 Huey deletes a task before it runs it, so a ring may be lost at any kill. Nothing depends on one: the
-daemon rings again at start and every minute for whatever still waits.
+daemon rings again at start and every minute for whatever still waits. So the bell's file is made anew
+at every start, whatever was there: a corrupt one, a foreign one, old rings.
 """
 
 from __future__ import annotations
@@ -40,7 +41,17 @@ class Bell:
     """Rings for jobs. ``execute`` does one job and returns the ids to ring for next."""
 
     def __init__(self, path: Path, execute: Callable[[int], list[int]]) -> None:
-        self._huey = SqliteHuey("iaip", filename=str(path), serializer=JsonSerializer(), results=False)
+        for part in ("", "-wal", "-shm", "-journal"):
+            Path(f"{path}{part}").unlink(missing_ok=True)
+        # No WAL: its threads have a connection each (see daemon.ledger.database for why that matters).
+        self._huey = SqliteHuey(
+            "iaip",
+            filename=str(path),
+            serializer=JsonSerializer(),
+            results=False,
+            journal_mode="truncate",
+            fsync=False,
+        )
         self._execute = execute
         self._task = self._huey.task(name="job", retries=0)(self._do)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.canary import prove_path
 from jobs.dataset.build import Dataset, load
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
-from jobs.domain.recipe import Intensity, Plan
+from jobs.domain.recipe import Intensity, Plan, facts_of_smaller, smaller
 from jobs.domain.results import DatasetResult
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import Workshop, once
@@ -23,29 +24,36 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
     base = workshop.base_model(spec.target)
     prove_path(base, workshop)
-    recipe = workshop.recipe(spec.target)
+    full = workshop.recipe(spec.target)
+    recipe = smaller(full) if spec.smaller else full
     inputs = digest(dataset.manifest.name, base.digest, msgspec.json.encode(recipe).decode(), plan.intensity)
     trained = once(
         workshop.home.stages / f"train-{inputs}",
         TrainedModel,
-        lambda directory: _train(dataset, base, plan.intensity, directory, workshop),
+        lambda directory: _train(dataset, base, recipe, plan.intensity, directory, workshop),
         run=spec.run,
     )
-    return Done(result=msgspec.to_builtins(trained))
+    told = msgspec.structs.replace(trained, facts=trained.facts | facts_of_smaller(full, recipe))
+    return Done(result=msgspec.to_builtins(told))
 
 
 def _train(
-    dataset: Dataset, base: BaseModel, intensity: Intensity, directory: Path, workshop: Workshop
+    dataset: Dataset,
+    base: BaseModel,
+    recipe: EmbeddingRecipe | ExpansionRecipe,
+    intensity: Intensity,
+    directory: Path,
+    workshop: Workshop,
 ) -> TrainedModel:
     workshop.phase("loading the trainer")
 
     def report(progress: Progress) -> None:
         workshop.emit(Step(progress=progress))
 
-    if base.kind == "embedding":
+    if isinstance(recipe, EmbeddingRecipe):
         return workshop.embedding_trainer().train(
             base,
-            workshop.settings.embedding,
+            recipe,
             intensity,
             dataset.pairs("train"),
             dataset.pairs("development"),
@@ -55,7 +63,7 @@ def _train(
         )
     return workshop.expansion_trainer().train(
         base,
-        workshop.settings.expansion,
+        recipe,
         intensity,
         dataset.expansions("train"),
         dataset.expansions("development"),

@@ -31,6 +31,8 @@ class JobSpec(Struct, frozen=True, kw_only=True):
     run: int | None = None
     target: Target | None = None
     forced: bool = False
+    smaller: bool = False
+    """The machine restarted under this job: it gets one more try, and should ask less of the machine."""
     attempts_on_set: dict[str, int] = {}
     """How often each query set (by digest) has judged this target before: the gate's alpha budget."""
     earlier: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from daemon.ledger.books import Books, open_books
+from daemon.ledger.books import Books, read_books
 from daemon.ledger.records import Job, Run
 from jobs.domain.gates import Verdict
 from jobs.domain.results import ValidationResult
@@ -41,7 +41,7 @@ class House:
             f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
         )
         self.types("init")
-        self.books: Books = open_books(self.root / "ledger.sqlite")
+        self.books: Books = read_books(self.root / "ledger.sqlite")
         self.daemon = self.start()
 
     def types(self, *words: str) -> str:

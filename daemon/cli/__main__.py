@@ -24,6 +24,7 @@ COMMANDS = {
     "releases": "list the releases; pin or unpin one",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "gc": "clear away what no rule keeps, or say what would go",
+    "ledger": "list the ledger's copies; put one back",
     "why": "what decided about a job, a run or a release",
     "models": "list base models; fetch one (the only command that uses the network)",
 }

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 from daemon.cli.result import Result
 from daemon.cli.root import Context
-from daemon.ledger.books import open_books
+from daemon.ledger.restore import open_or_restore
+from daemon.system.lock import single_daemon
+from daemon.system.volumes import require_local
 from jobs.domain.artifacts import LiveModel
 from jobs.domain.errors import BadInput
 
@@ -20,6 +22,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     from jobs.adapters.qmd_config import read_collections, read_models
 
     home, files = context.home, context.qmd_files
+    require_local(home.root)
     if not files.config.exists():
         raise BadInput(
             f"QMD has no configuration at {files.config}",
@@ -42,7 +45,10 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         if address:
             targets[target] = LiveModel(base="adopted", gguf=address, sha256="")
     context.releases.adopt(files, datetime.now(UTC), targets)
-    open_books(home.ledger)
+    if not home.ledger.exists():
+        with single_daemon(home.daemon_lock):
+            books, _ = open_or_restore(home, context.releases, datetime.now(UTC))
+            books.database.close()
     lines = [f"home       {home.root}", f"live       {context.releases.live()}"]
     lines += [f"collection {collection.name}: {collection.path}" for collection in collections]
     return Result(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 
 from daemon.cli.result import Result
 from daemon.cli.root import Context
@@ -25,8 +24,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             text=f"would switch from {live} to {target}" if target else "there is nothing to go back to",
         )
     now_live = releases.roll_back(options.to)
-    now = datetime.now(UTC)
-    context.books.alerts.post("switched", f"{now_live} is live", f"{live} was left by hand", now)
+    context.tell("switched", {"left": live, "live": now_live})
     return Result(
         schema="iaip.rollback/1",
         data={"from": live, "to": now_live, "done": True},

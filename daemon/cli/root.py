@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from config.load import load_settings
 from config.paths import Home, QmdFiles, qmd_files
 from config.settings import Settings
-from daemon.ledger.books import Books, open_books
+from daemon import spool
+from daemon.ledger.books import Books, read_books
 from daemon.system.lock import running_pid
 from jobs.domain.errors import BadInput
 from jobs.releases import Releases
@@ -32,10 +32,10 @@ class Context:
 
     @cached_property
     def books(self) -> Books:
-        """Raises BadInput before ``iaipctl init``."""
+        """To read, with the daemon up or down. Raises BadInput before ``iaipctl init``."""
         if not self.home.ledger.exists():
             raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
-        return open_books(self.home.ledger)
+        return read_books(self.home.ledger)
 
     @cached_property
     def releases(self) -> Releases:
@@ -58,13 +58,18 @@ class Context:
 
     def ask(self, action: str, argument: dict[str, Any], *, seconds: float = ANSWER_SECONDS) -> dict[str, Any] | None:
         """The daemon's answer; none when it is down: the request then waits for it."""
-        request = self.books.requests.put(action, argument, datetime.now(UTC))
+        books = self.books
+        key = self.tell(action, argument)
         deadline = time.monotonic() + (seconds if self.daemon_pid() is not None else 0.0)
         while time.monotonic() < deadline:
-            if (answer := self.books.requests.answer(request)) is not None:
+            if (answer := books.requests.answer(key)) is not None:
                 return answer
             time.sleep(0.05)
         return None
+
+    def tell(self, action: str, argument: dict[str, Any]) -> str:
+        """Leaves a request for the daemon, now or when it starts, and returns its key. Needs no ledger."""
+        return spool.put(self.home.requests, action, argument)
 
 
 def _merged(live: str, other: str) -> str:

@@ -12,6 +12,7 @@ from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.records import Job
 from daemon.ledger.room import in_gb, waits_for_room
+from jobs.domain.states import JobState
 from jobs.releases import Release
 
 
@@ -34,9 +35,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "daemon": {"running": pid is not None, "pid": pid},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
-        "queue": {
-            state: counts.get(state, 0) for state in ("queued", "running", "paused", "done", "failed", "cancelled")
-        },
+        "queue": {state.value: counts.get(state, 0) for state in JobState},
         "last_scan": last_scan,
         "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
         "alerts": {"unread": len(unread)},

@@ -35,8 +35,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 def judged_run(number: int | None, target: str | None, context: Context) -> tuple[Run, Verdict] | None:
     """The run asked for, or the newest of the target, that has a verdict."""
     row = context.books.database.row(
-        "SELECT run, result FROM job WHERE stage = 'validate' AND state = 'done'"
-        " AND (? IS NULL OR run = ?) AND (? IS NULL OR target = ?) ORDER BY id DESC",
+        "SELECT run, result FROM job INDEXED BY job_judged WHERE stage = 'validate' AND state = 'done'"
+        " AND (? IS NULL OR run = ?) AND (? IS NULL OR target = ?) ORDER BY id DESC LIMIT 1",
         number,
         number,
         target,

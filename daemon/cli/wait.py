@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 import msgspec
 
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, NOT_RUNNING, TRY_LATER, Result
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
+from daemon.ledger.records import Job
 from daemon.ledger.room import waits_for_room
 
 POLL_SECONDS = 0.5
@@ -58,7 +60,16 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
                 talk=f"run {number} still goes on",
                 code=TRY_LATER,
             )
-        line = _line(number, context)
+        jobs = context.books.jobs.of_run(number)
+        if held := next((job for job in jobs if job.state == "quarantined"), None):
+            return Result(
+                schema="iaip.wait/1",
+                data={"run": msgspec.to_builtins(found)},
+                text="",
+                talk=f"job {held.id} is in quarantine: {held.error}. Next: {held.remedy}",
+                code=FAILED,
+            )
+        line = _line(jobs, context)
         if line != shown and sys.stderr.isatty():
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
             shown = line
@@ -73,9 +84,8 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
     )
 
 
-def _line(number: int, context: Context) -> str:
-    """What the run does now, or what it waits for."""
-    jobs = context.books.jobs.of_run(number)
+def _line(jobs: Sequence[Job], context: Context) -> str:
+    """What the run of these jobs does now, or what it waits for."""
     waits = waits_for_room(context.books)
     if waits is not None and waits.job in {job.id for job in jobs}:
         return waits.words

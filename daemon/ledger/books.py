@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.ledger.database import Database
+from daemon.ledger.database import Database, open_to_read, open_to_write
 from daemon.ledger.jobs import Jobs
 from daemon.ledger.knowledge import Knowledge
 from daemon.ledger.results import Alerts, Requests, Results
@@ -22,8 +22,16 @@ class Books:
 
 
 def open_books(ledger: Path) -> Books:
-    """Creates or migrates the ledger. Raises BadInput as Database does."""
-    database = Database(ledger)
+    """To write: for the one process that holds the home's lock. Creates or migrates; raises as open_to_write does."""
+    return _books(open_to_write(ledger))
+
+
+def read_books(ledger: Path) -> Books:
+    """To read, beside a daemon or without one. Raises as open_to_read does."""
+    return _books(open_to_read(ledger))
+
+
+def _books(database: Database) -> Books:
     return Books(
         database=database,
         jobs=Jobs(database),

@@ -1,59 +1,56 @@
-"""Opens the ledger: WAL, every commit synced, one transaction at a time."""
+"""Opens the ledger: WAL, every commit synced, one transaction at a time, one writer.
+
+SQLite before 3.51.3 can corrupt a WAL when two connections write or checkpoint at the same moment
+(the "WAL-reset" bug, sqlite.org/wal.html). Most systems' Python has an older one, so there is
+exactly one connection that writes or checkpoints: the daemon's. Everybody else reads with
+``mode=ro``, which does neither, and asks through ``daemon.spool``.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from daemon.ledger.schema import MIGRATIONS
 from jobs.domain.errors import BadInput
 
+PATIENCE_SECONDS = 10.0
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_OUT_OF_REACH = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "fullfsync=1",  # macOS: through the drive's cache; elsewhere without effect
+    "checkpoint_fullfsync=1",
+)
+
+
+class Damaged(BadInput):
+    """The ledger's content is corrupt, or it is no ledger at all."""
+
 
 class Database:
     """One connection shared by the threads of a process; every use holds the lock.
 
-    ``path`` is created with mode 0600 and migrated forward. Raises BadInput for a ledger that is
-    corrupt or was written by a newer version.
+    Raises Damaged when SQLite finds the file corrupt, whatever was asked.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self._connection = connection
         self._lock = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        self._connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=1", "foreign_keys=1"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._migrate()
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise BadInput(
-                f"the ledger {path} cannot be read ({error})",
-                remedy="move it away and start again: releases and their rollback are on disk and still work",
-            ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; a transaction inside another is part of it."""
-        with self._lock:
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._lock, translated(self.path), _all_or_nothing(self._connection):
+            yield self._connection
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, translated(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, *parameters: object) -> sqlite3.Row | None:
@@ -64,19 +61,143 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    def _migrate(self) -> None:
-        with self.transaction() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+
+def open_to_write(path: Path) -> Database:
+    """Creates ``path`` (mode 0600) or brings it forward, after checking that it is whole.
+
+    Only the process that holds the home's lock may call this. Raises Damaged for a corrupt ledger and
+    BadInput for one of a newer version or one that cannot be opened: all with nothing changed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with translated(path):
+        _require_sound(path)
+        path.touch(mode=0o600)
+        connection = _connect(str(path), uri=False)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            migrate(connection)
+            connection.execute("PRAGMA foreign_keys=1")
+        except BaseException:
+            connection.close()
+            raise
+    return Database(path, connection)
+
+
+def _require_sound(path: Path) -> None:
+    """By a reader, because a writer would take the log of a damaged ledger away when it closes."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with closing(_connect(_to_read(path), uri=True)) as connection:
+        if _version(connection) > len(MIGRATIONS):
+            raise _newer(path, connection)
+        check(connection, path)
+
+
+def open_to_read(path: Path) -> Database:
+    """The ledger as it is, with the daemon up or down. Never writes and never checkpoints.
+
+    Raises BadInput for a ledger of another version or one that cannot be opened, Damaged for a corrupt one.
+    """
+    with translated(path):
+        connection = _connect(_to_read(path), uri=True)
+        try:
+            version = _version(connection)
             if version > len(MIGRATIONS):
+                raise _newer(path, connection)
+            if version < len(MIGRATIONS):
                 raise BadInput(
-                    f"the ledger {self.path} was written by a newer version (schema {version}, this one knows"
-                    f" {len(MIGRATIONS)})",
-                    remedy="upgrade this program; nothing was changed",
+                    f"the ledger {path} was written by an earlier version (schema {version} of {len(MIGRATIONS)})",
+                    remedy="start the new daemon once (stop the old one first): `iaipd` brings it forward",
                 )
-            for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-                for statement in _statements(migration):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={number}")
+        except BaseException:
+            connection.close()
+            raise
+    return Database(path, connection)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Reads the whole file. Raises Damaged with SQLite's first finding."""
+    finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if finding != "ok":
+        raise _damaged(path, finding)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """All missing steps in one transaction. Foreign keys are off meanwhile, as rebuilding a table needs it."""
+    version = _version(connection)
+    if version == len(MIGRATIONS):
+        return
+    with _all_or_nothing(connection):
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+            for statement in _statements(migration):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number}")
+        assert not connection.execute("PRAGMA foreign_key_check").fetchall()
+
+
+@contextmanager
+def _all_or_nothing(connection: sqlite3.Connection) -> Iterator[None]:
+    nested = connection.in_transaction
+    if nested:
+        yield
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself has rolled back where a commit found no room
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's words for a damaged or unreachable ledger as ours; its other errors pass unchanged."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code of an extended one
+        if code in _DAMAGE:
+            raise _damaged(path, str(error)) from error
+        if code in _OUT_OF_REACH:
+            raise BadInput(
+                f"the ledger {path} cannot be opened ({error})",
+                remedy="look at its folder: permissions, the disk, free space; nothing was changed",
+            ) from error
+        raise
+
+
+def _damaged(path: Path, finding: str) -> Damaged:
+    return Damaged(
+        f"the ledger {path} is damaged ({finding})",
+        remedy="start `iaipd`: it restores the newest good snapshot and says what was lost; releases are untouched",
+    )
+
+
+def _newer(path: Path, connection: sqlite3.Connection) -> BadInput:
+    return BadInput(
+        f"the ledger {path} was written by a newer version (schema {_version(connection)}, this one knows"
+        f" {len(MIGRATIONS)})",
+        remedy="upgrade this program; nothing was changed",
+    )
+
+
+def _connect(address: str, *, uri: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        address, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _to_read(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Runs and jobs: every change of state is a compare-and-set together with its event row."""
+"""Runs and jobs, changed: every change of state is a compare-and-set together with its event row."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from daemon.ledger.database import Database
-from daemon.ledger.records import Job, Owner, Run, job_of, run_of
+from daemon.ledger.lookup import Lookup
+from daemon.ledger.records import Job, Owner, Run
 from jobs.domain.artifacts import Progress
+from jobs.domain.curve import superfluous
+from jobs.domain.endings import OWN_FAULTS, Ending, fate
 from jobs.domain.examples import Target
-from jobs.domain.states import JobState, may_move
+from jobs.domain.states import JobState, RunState, may_move
 from jobs.wire import Stage
 
-MOST_ATTEMPTS = 3
+_RUN_ENDS = {JobState.FAILED: RunState.FAILED, JobState.CANCELLED: RunState.CANCELLED}
 
 
-class Jobs:
-    """The queue. ``now`` values are aware datetimes given by the caller."""
+class Left(Struct, frozen=True, kw_only=True):
+    """How an attempt ended, and why in words. ``remedy`` is what a person can do, should the job be given up."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    ending: Ending
+    reason: str
+    remedy: str = ""
+
+
+class Jobs(Lookup):
+    """The queue. ``now`` values are aware datetimes given by the caller; nothing is ordered or timed by them."""
 
     def start_run(self, target: Target, *, cause: str, forced: bool, now: datetime) -> tuple[Run, Job] | None:
         """A new run with its first job; none if this target has an active run already."""
@@ -41,8 +49,10 @@ class Jobs:
             return self.run(run), self.job(job)
 
     def want_refresh(self, now: datetime) -> Job | None:
-        """A dataset job without a run; none if one is waiting already (changes coalesce)."""
+        """A dataset job without a run; none if one is waiting already (changes coalesce) or is in quarantine."""
         with self._database.transaction() as connection:
+            if any(job.run is None for job in self.in_state(JobState.QUARANTINED)):
+                return None
             try:
                 return self.job(self._insert(connection, "dataset", None, None, now))
             except sqlite3.IntegrityError:
@@ -62,55 +72,66 @@ class Jobs:
             self._event(connection, job, "claimed", {"pid": owner.pid}, now)
             return self.job(job)
 
-    def finish(self, job: Job, result: dict[str, Any], following: Stage | None, now: datetime) -> Job | None:
-        """running → done and the run's next job, in one transaction. Returns that next job, if any."""
+    def finish(self, job: Job, result: dict[str, Any], following: Stage | None, now: datetime) -> bool:
+        """running → done, and the run's next job is queued, in one transaction. False: the lease was lost."""
         with self._database.transaction() as connection:
-            if not self._leave(connection, job, "done", now, result=result):
+            if not self._leave(connection, job, JobState.DONE, now):
+                return False
+            connection.execute("UPDATE job SET result = ? WHERE id = ?", (msgspec.json.encode(result).decode(), job.id))
+            self._event(connection, job.id, JobState.DONE, {}, now)
+            if following is not None and job.run is not None:
+                self._insert(connection, following, job.target, job.run, now)
+            return True
+
+    def settle(self, job: Job, left: Left, now: datetime) -> Job | None:
+        """running → whatever ``fate`` decides, with the run if the job is given up. None: the lease was lost.
+
+        An attempt counts only if it ended by the job's own fault; restarts of the machine count apart.
+        A refresh does not go back to the queue while another waits there: that one does all it would do.
+        """
+        with self._database.transaction() as connection:
+            attempts = job.attempts if left.ending in OWN_FAULTS else job.attempts - 1
+            reboots = job.reboots + (left.ending is Ending.REBOOTED)
+            state = fate(left.ending, attempts=attempts, reboots=reboots)
+            if state is JobState.QUEUED and job.run is None and any(w.run is None for w in self.in_state("queued")):
+                state = JobState.CANCELLED
+            if not self._leave(connection, job, state, now):
                 return None
-            if following is None or job.run is None:
-                return None
-            return self.job(self._insert(connection, following, job.target, job.run, now))
-
-    def fail(self, job: Job, message: str, remedy: str, now: datetime) -> bool:
-        with self._database.transaction() as connection:
-            moved = self._leave(connection, job, "failed", now, error=message, remedy=remedy)
-            if moved and job.run is not None:
-                self.end_run(job.run, "failed", None, message, now)
-            return moved
-
-    def put_back(self, job: Job, reason: str, now: datetime, *, blameless: bool) -> bool:
-        """running → queued. ``blameless``: a planned stop, which does not count as an attempt."""
-        with self._database.transaction() as connection:
-            moved = self._leave(connection, job, "queued", now, event={"reason": reason})
-            if moved and blameless:
-                connection.execute("UPDATE job SET attempts = attempts - 1 WHERE id = ?", (job.id,))
-            return moved
-
-    def set_aside(self, job: Job, state: str, reason: str, now: datetime) -> bool:
-        """running → paused or cancelled, because somebody asked for it."""
-        with self._database.transaction() as connection:
-            moved = self._leave(connection, job, state, now, event={"reason": reason})
-            if moved and state == "cancelled" and job.run is not None:
-                self.end_run(job.run, "cancelled", None, reason, now)
-            return moved
+            given_up = state in (JobState.FAILED, JobState.QUARANTINED)
+            connection.execute(
+                "UPDATE job SET attempts = ?, reboots = ?, error = ?, remedy = ? WHERE id = ?",
+                (attempts, reboots, left.reason if given_up else None, left.remedy if given_up else None, job.id),
+            )
+            self._event(connection, job.id, state, {"ending": left.ending, "reason": left.reason}, now)
+            if job.run is not None and state in _RUN_ENDS:
+                self.end_run(job.run, _RUN_ENDS[state], None, left.reason, now)
+            return self.job(job.id)
 
     def move_waiting(self, job: int, allowed: Sequence[str], state: str, now: datetime) -> bool:
-        """A job that nobody runs changes state, if it is in one of the ``allowed`` states."""
+        """A job that nobody runs changes state, if it is in one of the ``allowed`` states.
+
+        False also for a refresh that would wait beside another.
+        """
         assert all(may_move(JobState(before), JobState(state)) for before in allowed), (allowed, state)
         with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ?"
-                " AND state IN (SELECT value FROM json_each(?))",
-                (state, job, msgspec.json.encode(allowed).decode()),
-            ).rowcount
+            try:
+                changed = connection.execute(
+                    "UPDATE job SET state = ?, stop_wanted = NULL WHERE id = ?"
+                    " AND state IN (SELECT value FROM json_each(?))",
+                    (state, job, msgspec.json.encode(allowed).decode()),
+                ).rowcount
+            except sqlite3.IntegrityError:
+                return False
             if changed:
                 self._event(connection, job, state, {}, now)
             return bool(changed)
 
     def forgive(self, job: int) -> None:
-        """Attempts start again at nought: the owner asked for another try."""
+        """Attempts and restarts start again at nought: the owner asked for another try."""
         with self._database.transaction() as connection:
-            connection.execute("UPDATE job SET attempts = 0, error = NULL, remedy = NULL WHERE id = ?", (job,))
+            connection.execute(
+                "UPDATE job SET attempts = 0, reboots = 0, error = NULL, remedy = NULL WHERE id = ?", (job,)
+            )
 
     def revive_run(self, run: int) -> bool:
         """failed → active, unless the target has another active run by now."""
@@ -126,8 +147,14 @@ class Jobs:
             return True
 
     def want_stop(self, job: int, how: str) -> None:
+        """Notes a person's wish about a running job; it outlives the daemon."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE job SET stop_wanted = ? WHERE id = ? AND state = 'running'", (how, job))
+
+    def announce_stop(self) -> None:
+        """The daemon ends in order: what happens to its running jobs from now on is nobody's fault."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE job SET stop_wanted = 'stop' WHERE state = 'running' AND stop_wanted IS NULL")
 
     def note(self, job: Job, *, phase: str | None, progress: Progress | None, now: datetime) -> bool:
         """Shows what a running job does. False: the lease is lost and the writer must stop."""
@@ -148,72 +175,24 @@ class Jobs:
                 (state, outcome, reason, now.isoformat(), run),
             )
 
-    def job(self, job: int) -> Job:
-        row = self._database.row("SELECT * FROM job WHERE id = ?", job)
-        if row is None:
-            raise KeyError(job)
-        return job_of(row)
-
-    def run(self, run: int) -> Run:
-        row = self._database.row("SELECT * FROM run WHERE id = ?", run)
-        if row is None:
-            raise KeyError(run)
-        return run_of(row)
-
-    def in_state(self, *states: str) -> list[Job]:
-        return [
-            job_of(row)
-            for row in self._database.rows(
-                "SELECT * FROM job WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id",
-                msgspec.json.encode(states).decode(),
-            )
-        ]
-
-    def of_run(self, run: int) -> list[Job]:
-        return [job_of(row) for row in self._database.rows("SELECT * FROM job WHERE run = ? ORDER BY id", run)]
-
-    def recent(self, most: int) -> list[Job]:
-        return [job_of(row) for row in self._database.rows("SELECT * FROM job ORDER BY id DESC LIMIT ?", most)]
-
-    def counts(self) -> dict[str, int]:
-        return {
-            row["state"]: row["n"] for row in self._database.rows("SELECT state, count(*) AS n FROM job GROUP BY state")
-        }
-
-    def latest_run(self, target: str | None = None) -> Run | None:
-        row = self._database.row("SELECT * FROM run WHERE ? IS NULL OR target = ? ORDER BY id DESC", target, target)
-        return None if row is None else run_of(row)
-
-    def _leave(
-        self,
-        connection: sqlite3.Connection,
-        job: Job,
-        state: str,
-        now: datetime,
-        *,
-        result: dict[str, Any] | None = None,
-        error: str | None = None,
-        remedy: str | None = None,
-        event: dict[str, Any] | None = None,
-    ) -> bool:
+    def _leave(self, connection: sqlite3.Connection, job: Job, state: JobState, now: datetime) -> bool:
         """running → ``state``, only under the lease that ``job`` was claimed with: a zombie changes nothing."""
-        assert may_move(JobState.RUNNING, JobState(state)), state
+        assert may_move(JobState.RUNNING, state), state
         changed = connection.execute(
             "UPDATE job SET state = ?, owner_boot = NULL, owner_pid = NULL, owner_started = NULL, stop_wanted = NULL,"
-            " ended_at = ?, result = ?, error = ?, remedy = ? WHERE id = ? AND lease = ? AND state = 'running'",
-            (
-                state,
-                now.isoformat(),
-                None if result is None else msgspec.json.encode(result).decode(),
-                error,
-                remedy,
-                job.id,
-                job.lease,
-            ),
+            " ended_at = ?, result = NULL WHERE id = ? AND lease = ? AND state = 'running'",
+            (state, now.isoformat(), job.id, job.lease),
         ).rowcount
         if changed:
-            self._event(connection, job.id, state, event or {}, now)
+            self._thin_curve(connection, job.id)
         return bool(changed)
+
+    @staticmethod
+    def _thin_curve(connection: sqlite3.Connection, job: int) -> None:
+        """A training reports every second; what is left of it afterwards is a chart's worth."""
+        found = connection.execute("SELECT id FROM event WHERE job = ? AND kind = 'progress' ORDER BY id", (job,))
+        doomed = superfluous([row["id"] for row in found])
+        connection.executemany("DELETE FROM event WHERE id = ?", [(event,) for event in doomed])
 
     def _insert(
         self, connection: sqlite3.Connection, stage: Stage, target: Target | None, run: int | None, now: datetime

@@ -41,6 +41,8 @@ class Job(Struct, frozen=True, kw_only=True):
     target: Target | None
     state: str
     attempts: int
+    reboots: int
+    """How often the machine restarted under it since a person last asked for it."""
     lease: int
     owner: Owner | None
     stop_wanted: str | None

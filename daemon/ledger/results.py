@@ -11,6 +11,9 @@ import msgspec
 from daemon.ledger.database import Database
 from daemon.ledger.records import Alert, Request, StoredAnswer, alert_of
 
+KEPT_ALERTS = 1000
+KEPT_REQUESTS = 1000
+
 
 class Results:
     def __init__(self, database: Database) -> None:
@@ -88,21 +91,29 @@ class Alerts:
             alert_of(r) for r in self._database.rows("SELECT * FROM alert WHERE acknowledged_at IS NULL ORDER BY id")
         ]
 
+    def forget_old(self, kept: int = KEPT_ALERTS) -> None:
+        """Only the newest ``kept`` stay, read or not."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM alert WHERE id <= (SELECT id FROM alert ORDER BY id DESC LIMIT 1 OFFSET ?)", (kept,)
+            )
+
 
 class Requests:
-    """What the command line asks of the daemon. They wait here while it is down."""
+    """What the command line asked of the daemon, and the answers. A request comes out of the spool under its key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, action: str, argument: dict[str, Any], now: datetime) -> int:
+    def take(self, key: str, action: str, argument: dict[str, Any], now: datetime) -> bool:
+        """Enters the request of this key; False if it was entered before, and nothing happens."""
         with self._database.transaction() as connection:
-            cursor = connection.execute(
-                "INSERT INTO request (at, action, argument) VALUES (?, ?, ?)",
-                (now.isoformat(), action, msgspec.json.encode(argument).decode()),
+            return bool(
+                connection.execute(
+                    "INSERT INTO request (key, at, action, argument) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (key, now.isoformat(), action, msgspec.json.encode(argument).decode()),
+                ).rowcount
             )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
 
     def waiting(self) -> list[Request]:
         return [
@@ -117,9 +128,18 @@ class Requests:
                 (now.isoformat(), msgspec.json.encode(answer).decode(), request),
             )
 
-    def answer(self, request: int) -> dict[str, Any] | None:
-        row = self._database.row("SELECT answer FROM request WHERE id = ?", request)
+    def answer(self, key: str) -> dict[str, Any] | None:
+        row = self._database.row("SELECT answer FROM request WHERE key = ?", key)
         if row is None or row["answer"] is None:
             return None
         decoded: dict[str, Any] = msgspec.json.decode(row["answer"])
         return decoded
+
+    def forget_old(self, kept: int = KEPT_REQUESTS) -> None:
+        """Only the newest ``kept`` stay, and whatever is not handled yet."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM request WHERE handled_at IS NOT NULL"
+                " AND id <= (SELECT id FROM request ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (kept,),
+            )

@@ -61,4 +61,49 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX request_waiting ON request (id) WHERE handled_at IS NULL;
     """,
+    # Quarantine, restarts of the machine, requests by key, and questions that cost the same at any size.
+    """
+    CREATE TABLE job_new (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run INTEGER REFERENCES run (id), stage TEXT NOT NULL, target TEXT,
+        state TEXT NOT NULL DEFAULT 'queued'
+            CHECK (state IN ('queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'quarantined')),
+        attempts INTEGER NOT NULL DEFAULT 0, reboots INTEGER NOT NULL DEFAULT 0, lease INTEGER NOT NULL DEFAULT 0,
+        owner_boot TEXT, owner_pid INTEGER, owner_started REAL,
+        stop_wanted TEXT CHECK (stop_wanted IN ('cancel', 'pause', 'stop')),
+        phase TEXT, progress TEXT, result TEXT, error TEXT, remedy TEXT,
+        created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
+    );
+    INSERT INTO job_new (id, run, stage, target, state, attempts, lease, owner_boot, owner_pid, owner_started,
+            stop_wanted, phase, progress, result, error, remedy, created_at, started_at, ended_at)
+        SELECT id, run, stage, target, state, attempts, lease, owner_boot, owner_pid, owner_started,
+            stop_wanted, phase, progress, result, error, remedy, created_at, started_at, ended_at FROM job;
+    DELETE FROM sqlite_sequence WHERE name = 'job_new';
+    INSERT INTO sqlite_sequence SELECT 'job_new', seq FROM sqlite_sequence WHERE name = 'job';
+    DROP TABLE job;
+    ALTER TABLE job_new RENAME TO job;
+    CREATE INDEX job_by_state ON job (state);
+    CREATE INDEX job_by_run ON job (run);
+    CREATE UNIQUE INDEX one_waiting_refresh ON job (stage) WHERE run IS NULL AND state = 'queued';
+    CREATE INDEX job_judged ON job (id) WHERE stage = 'validate' AND state = 'done';
+
+    CREATE TABLE job_count (state TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO job_count SELECT state, count(*) FROM job GROUP BY state;
+    CREATE TRIGGER job_appears AFTER INSERT ON job BEGIN
+        INSERT INTO job_count VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET jobs = jobs + 1;
+    END;
+    CREATE TRIGGER job_moves AFTER UPDATE OF state ON job WHEN old.state <> new.state BEGIN
+        UPDATE job_count SET jobs = jobs - 1 WHERE state = old.state;
+        INSERT INTO job_count VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET jobs = jobs + 1;
+    END;
+    CREATE TRIGGER job_vanishes AFTER DELETE ON job BEGIN
+        UPDATE job_count SET jobs = jobs - 1 WHERE state = old.state;
+    END;
+
+    CREATE INDEX run_by_target ON run (target, id);
+    CREATE INDEX alert_unread ON alert (id) WHERE acknowledged_at IS NULL;
+    CREATE INDEX alert_undelivered ON alert (id) WHERE attempted_at IS NULL;
+    ALTER TABLE request ADD COLUMN key TEXT;
+    CREATE UNIQUE INDEX request_by_key ON request (key);
+    """,
 )

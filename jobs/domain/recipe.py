@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
+import msgspec
 from msgspec import Struct
+
+from config.settings import EmbeddingRecipe, ExpansionRecipe
+
+Recipe = TypeVar("Recipe", bound=EmbeddingRecipe | ExpansionRecipe)
+SMALLEST_BATCH = 2  # an in-batch negative needs somebody to meet
 
 Intensity = Literal["firm", "gentle", "none"]
 
@@ -26,3 +32,21 @@ def plan_for_baseline(score: float, *, weak_below: float, strong_above: float, f
     if forced:
         return Plan(intensity="gentle", reason=f"{shown}, over {strong_above}: train gently, because it was asked for")
     return Plan(intensity="none", reason=f"{shown}, over {strong_above}: already strong, no training")
+
+
+def smaller(recipe: Recipe) -> Recipe:
+    """Half the batch, and so about half the memory and half the work of a step; all else as it was.
+
+    It is another training, with its own name and checkpoints: nothing of the larger one is gone on with.
+    """
+    return msgspec.structs.replace(recipe, batch_size=max(SMALLEST_BATCH, recipe.batch_size // 2))
+
+
+def facts_of_smaller(
+    full: EmbeddingRecipe | ExpansionRecipe, used: EmbeddingRecipe | ExpansionRecipe
+) -> dict[str, str]:
+    """What a release's metadata says about it; nothing for a training by the full recipe."""
+    if used.batch_size == full.batch_size:
+        return {}
+    told = f"batches of {used.batch_size} instead of {full.batch_size}: the machine restarted under the full plan"
+    return {"smaller plan": told}

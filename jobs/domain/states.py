@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 
 class JobState(StrEnum):
-    """One stage's work. ``paused`` waits for a person; ``queued`` waits for its turn."""
+    """One stage's work. ``queued`` waits for its turn; ``paused`` and ``quarantined`` wait for a person."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -16,6 +16,7 @@ class JobState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    QUARANTINED = "quarantined"
 
 
 class RunState(StrEnum):
@@ -39,17 +40,26 @@ class RunOutcome(StrEnum):
 
 
 # running → queued: the owner died or gave the job back at a checkpoint.
-# failed, cancelled → queued: a retry. Done is for ever.
+# running → quarantined: the machine restarted under it, twice.
+# failed, cancelled, quarantined → queued: a retry. Done is for ever.
 JOB_MOVES: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
         JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.CANCELLED}),
         JobState.RUNNING: frozenset(
-            {JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.PAUSED, JobState.QUEUED}
+            {
+                JobState.DONE,
+                JobState.FAILED,
+                JobState.CANCELLED,
+                JobState.PAUSED,
+                JobState.QUEUED,
+                JobState.QUARANTINED,
+            }
         ),
         JobState.PAUSED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
         JobState.DONE: frozenset(),
         JobState.FAILED: frozenset({JobState.QUEUED}),
         JobState.CANCELLED: frozenset({JobState.QUEUED}),
+        JobState.QUARANTINED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
     }
 )
 

@@ -50,9 +50,9 @@ def small_home(folder: Path) -> dict[str, str]:
 
 def wait_until_idle(environment: dict[str, str]) -> None:
     """Until the first scan and its refresh are done."""
-    from daemon.ledger.books import open_books
+    from daemon.ledger.books import read_books
 
-    books = open_books(Home(root=Path(environment["IAIP_HOME"])).ledger)
+    books = read_books(Home(root=Path(environment["IAIP_HOME"])).ledger)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not books.jobs.counts().get("done"):
         time.sleep(0.2)

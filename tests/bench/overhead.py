@@ -128,9 +128,8 @@ def _train_job(books: Books, dataset: str) -> Job:
     for result, following in done:
         claimed = books.jobs.claim(job.id, owner, _now())
         assert claimed is not None
-        next_job = books.jobs.finish(claimed, msgspec.to_builtins(result), following, _now())
-        assert next_job is not None
-        job = next_job
+        assert books.jobs.finish(claimed, msgspec.to_builtins(result), following, _now())
+        [job] = books.jobs.in_state("queued")
     return job
 
 

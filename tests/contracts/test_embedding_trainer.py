@@ -106,6 +106,21 @@ def _same(one: TrainedModel, other: TrainedModel) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def every_step_is_told() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.adapters.embedding_course._REPORT_STEPS", 1)
+        yield
+
+
+def _curve(reports: list[Progress]) -> dict[int, float]:
+    """The loss after each step. Told twice, it must be the same both times."""
+    losses: dict[int, float] = {}
+    for progress in reports:
+        assert losses.setdefault(progress.step, progress.loss) == progress.loss, progress.step
+    return losses
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(
     base: BaseModel, recipe: EmbeddingRecipe, tmp_path_factory: pytest.TempPathFactory
@@ -132,22 +147,27 @@ def test_the_same_inputs_give_the_same_weights(
 
 
 @pytest.mark.parametrize("stop_after", [0, 4])
-def test_an_interrupted_training_ends_in_exactly_the_weights_of_an_uninterrupted_one(
+def test_an_interrupted_training_has_the_same_curve_and_ends_in_exactly_the_same_weights(
     stop_after: int,
     uninterrupted: tuple[TrainedModel, list[Progress]],
     base: BaseModel,
     recipe: EmbeddingRecipe,
     tmp_path: Path,
 ) -> None:
+    reports: list[Progress] = []
     with pytest.raises(Stopped):
-        _train(base, recipe, tmp_path, stop_after=stop_after)
+        _train(base, recipe, tmp_path, stop_after=stop_after, reports=reports)
     kept = checkpoints.newest(tmp_path / "checkpoints")
     assert kept is not None
     assert checkpoints.step_of(kept) == stop_after + 1
-    assert _same(_train(base, recipe, tmp_path), uninterrupted[0])
+    resumed = _train(base, recipe, tmp_path, reports=reports)
+    assert _curve(reports) == _curve(uninterrupted[1])
+    assert list(_curve(reports)) == list(range(1, 11))
+    assert resumed.final_loss == uninterrupted[0].final_loss
+    assert _same(resumed, uninterrupted[0])
 
 
-def test_a_training_killed_between_checkpoints_repeats_the_steps_since(
+def test_a_training_killed_between_checkpoints_repeats_the_steps_since_with_the_same_curve(
     uninterrupted: tuple[TrainedModel, list[Progress]], base: BaseModel, recipe: EmbeddingRecipe, tmp_path: Path
 ) -> None:
     class Killed(Exception):
@@ -155,15 +175,20 @@ def test_a_training_killed_between_checkpoints_repeats_the_steps_since(
 
     from jobs.adapters.sentence_transformers import SentenceTransformersTrainer
 
+    reports: list[Progress] = []
+
     def report(progress: Progress) -> None:
-        raise Killed
+        reports.append(progress)
+        if progress.step == 5:
+            raise Killed
 
     with pytest.raises(Killed):
         SentenceTransformersTrainer().train(base, recipe, "firm", PAIRS, DEVELOPMENT, tmp_path, report, lambda: False)
     kept = checkpoints.newest(tmp_path / "checkpoints")
     assert kept is not None
-    assert checkpoints.step_of(kept) == 3
-    assert _same(_train(base, recipe, tmp_path), uninterrupted[0])
+    assert checkpoints.step_of(kept) == 3, "two steps are made a second time"
+    assert _same(_train(base, recipe, tmp_path, reports=reports), uninterrupted[0])
+    assert _curve(reports) == _curve(uninterrupted[1])
 
 
 def test_large_batches_train_with_the_cached_loss(base: BaseModel, recipe: EmbeddingRecipe, tmp_path: Path) -> None:

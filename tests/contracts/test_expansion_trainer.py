@@ -202,35 +202,55 @@ def test_the_loss_it_reports_is_the_loss_that_transformers_computes_for_the_merg
     assert float(trained.facts["development_loss_tuned"]) == pytest.approx(float(torch.cat(losses).mean()), abs=2e-4)
 
 
+class Curve:
+    """The loss as it was told after each step. Told twice, it must be the same both times, bit by bit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("jobs.adapters.lora_training._REPORT_SECONDS", 0.0)
+        self.losses: dict[int, float] = {}
+
+    def told(self, progress: Progress) -> None:
+        assert self.losses.setdefault(progress.step, progress.loss) == progress.loss, progress.step
+
+
 @pytest.mark.parametrize("polls", [2, 4])
-def test_an_interrupted_training_ends_in_the_same_bits(
-    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path, polls: int
+def test_an_interrupted_training_has_the_same_curve_and_ends_in_the_same_bits(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path, polls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = weights(train(trainer, base, tmp_path / "whole"))
+    whole_curve, cut_curve = Curve(monkeypatch), Curve(monkeypatch)
+    whole = train(trainer, base, tmp_path / "whole", report=whole_curve.told)
     with pytest.raises(Stopped):
-        train(trainer, base, tmp_path / "cut", should_stop=stop_after(polls))
-    resumed = train(trainer, base, tmp_path / "cut")
+        train(trainer, base, tmp_path / "cut", should_stop=stop_after(polls), report=cut_curve.told)
+    resumed = train(trainer, base, tmp_path / "cut", report=cut_curve.told)
     assert resumed.steps == 4
-    assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(resumed).items())
+    assert cut_curve.losses == whole_curve.losses
+    assert list(whole_curve.losses) == [1, 2, 3, 4]
+    assert resumed.final_loss == whole.final_loss
+    expected = weights(whole)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed).items())
 
 
-def test_a_training_killed_between_checkpoints_ends_in_the_same_bits(
-    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path
+def test_a_training_killed_between_checkpoints_repeats_the_same_curve_and_ends_in_the_same_bits(
+    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
 
-    def kill_after_the_fourth_step(progress: Progress) -> None:
-        if progress.step == 4:
+    whole_curve, cut_curve = Curve(monkeypatch), Curve(monkeypatch)
+
+    def kill_after_the_third_step(progress: Progress) -> None:
+        cut_curve.told(progress)
+        if progress.step == 3:
             raise Killed
 
-    whole = weights(train(trainer, base, tmp_path / "whole"))
+    whole = weights(train(trainer, base, tmp_path / "whole", report=whole_curve.told))
     with pytest.raises(Killed):
-        train(trainer, base, tmp_path / "cut", report=kill_after_the_fourth_step)
+        train(trainer, base, tmp_path / "cut", report=kill_after_the_third_step)
     found = checkpoints.newest(tmp_path / "cut" / "checkpoints")
     assert found is not None
-    assert checkpoints.step_of(found) == 2
-    resumed = weights(train(trainer, base, tmp_path / "cut"))
+    assert checkpoints.step_of(found) == 2, "the third step is made a second time"
+    resumed = weights(train(trainer, base, tmp_path / "cut", report=cut_curve.told))
+    assert cut_curve.losses == whole_curve.losses
     assert all(torch.equal(tensor, whole[name]) for name, tensor in resumed.items())
 
 

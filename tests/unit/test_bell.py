@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from daemon.tasks import Bell
 
 
@@ -31,3 +33,25 @@ def test_a_rung_job_is_executed_and_its_followers_ring(tmp_path: Path) -> None:
     while (task := huey.dequeue()) is not None:
         huey.execute(task)
     assert done == [1, 2, 3]
+
+
+@pytest.mark.parametrize("content", [b"not a database " * 500, b"", None])
+def test_whatever_lies_where_the_bell_should_be_is_made_anew(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "bell.sqlite"
+    if content is None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE task (recipes TEXT)")
+    else:
+        path.write_bytes(content)
+    path.with_name("bell.sqlite-wal").write_bytes(b"frames of another file")
+    done: list[int] = []
+
+    def execute(job: int) -> list[int]:
+        done.append(job)
+        return []
+
+    bell = Bell(path, execute)
+    bell.ring(7)
+    huey = bell._huey
+    huey.execute(huey.dequeue())
+    assert done == [7]

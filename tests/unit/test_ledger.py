@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from daemon.ledger.books import Books, open_books
+from daemon.ledger.books import Books, open_books, read_books
+from daemon.ledger.database import Damaged
+from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
 from jobs.domain.artifacts import Progress
+from jobs.domain.curve import MOST_POINTS
+from jobs.domain.endings import Ending
 from jobs.domain.errors import BadInput
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -21,6 +28,10 @@ OWNER = Owner(boot="b", pid=1, started=1.0)
 @pytest.fixture
 def books(tmp_path: Path) -> Books:
     return open_books(tmp_path / "ledger.sqlite")
+
+
+def left(ending: Ending) -> Left:
+    return Left(ending=ending, reason="r")
 
 
 def claimed(books: Books) -> Job:
@@ -51,39 +62,75 @@ def test_changes_coalesce_into_one_waiting_refresh(books: Books) -> None:
 
 def test_finishing_a_stage_queues_the_next_in_one_step(books: Books) -> None:
     job = claimed(books)
-    following = books.jobs.finish(job, {"dataset": "d"}, "baseline", NOW)
-    assert following is not None and (following.stage, following.state) == ("baseline", "queued")
+    assert books.jobs.finish(job, {"dataset": "d"}, "baseline", NOW)
+    [following] = books.jobs.in_state("queued")
+    assert (following.stage, following.run) == ("baseline", job.run)
     assert books.jobs.job(job.id).result == {"dataset": "d"}
 
 
 def test_a_fenced_off_zombie_can_write_nothing(books: Books) -> None:
     zombie = claimed(books)
-    books.jobs.put_back(zombie, "its owner died", NOW, blameless=True)
+    books.jobs.settle(zombie, left(Ending.ORPHANED), NOW)
     heir = books.jobs.claim(zombie.id, OWNER, NOW)
     assert heir is not None and heir.lease > zombie.lease
     progress = Progress(step=1, steps=2, loss=0.5, rate=1.0, unit="pairs", eta=1.0)
     assert not books.jobs.note(zombie, phase="x", progress=progress, now=NOW)
-    assert books.jobs.finish(zombie, {}, "baseline", NOW) is None
-    assert not books.jobs.fail(zombie, "m", "r", NOW)
+    assert not books.jobs.finish(zombie, {}, "baseline", NOW)
+    assert books.jobs.settle(zombie, left(Ending.FAILED), NOW) is None
     assert books.jobs.job(zombie.id).state == "running"
+    assert books.jobs.run(zombie.run or 0).state == "active"
 
 
-def test_a_planned_stop_does_not_count_as_an_attempt(books: Books) -> None:
+@pytest.mark.parametrize("ending", [Ending.STOPPED, Ending.ORPHANED, Ending.REBOOTED])
+def test_what_is_not_its_own_fault_does_not_count_as_an_attempt(books: Books, ending: Ending) -> None:
     job = claimed(books)
-    books.jobs.put_back(job, "stopped", NOW, blameless=True)
-    assert books.jobs.job(job.id).attempts == 0
+    books.jobs.settle(job, left(ending), NOW)
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).attempts) == ("queued", 0)
     job = books.jobs.claim(job.id, OWNER, NOW) or pytest.fail("not claimable")
-    books.jobs.put_back(job, "crashed", NOW, blameless=False)
-    assert books.jobs.job(job.id).attempts == 1
+    books.jobs.settle(job, left(Ending.CRASHED), NOW)
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).attempts) == ("queued", 1)
+
+
+def test_a_machine_that_restarts_twice_under_a_job_puts_it_in_quarantine_until_a_person_lifts_it(books: Books) -> None:
+    job = claimed(books)
+    for state in ("queued", "quarantined"):
+        books.jobs.settle(job, left(Ending.REBOOTED), NOW)
+        assert books.jobs.job(job.id).state == state
+        job = books.jobs.claim(job.id, OWNER, NOW) or job
+    assert books.jobs.run(job.run or 0).state == "active", "nor may another run of the target try the same"
+    assert books.jobs.start_run("embedding", cause="window", forced=False, now=NOW) is None
+    books.jobs.forgive(job.id)
+    assert books.jobs.move_waiting(job.id, ("quarantined",), "queued", NOW)
+    assert books.jobs.job(job.id).reboots == 0
+
+
+def test_a_refresh_in_quarantine_is_not_gone_round_by_another(books: Books) -> None:
+    for _ in range(2):
+        waiting = books.jobs.want_refresh(NOW) or books.jobs.in_state("queued")[0]
+        job = books.jobs.claim(waiting.id, OWNER, NOW) or pytest.fail("not claimable")
+        books.jobs.settle(job, left(Ending.REBOOTED), NOW)
+    assert books.jobs.want_refresh(NOW) is None
 
 
 def test_a_failed_job_ends_its_run_and_a_retry_revives_it(books: Books) -> None:
     job = claimed(books)
-    books.jobs.fail(job, "broke", "mend it", NOW)
+    books.jobs.settle(job, Left(ending=Ending.FAILED, reason="broke", remedy="mend it"), NOW)
     assert books.jobs.run(job.run or 0).state == "failed"
     assert books.jobs.revive_run(job.run or 0)
     assert books.jobs.move_waiting(job.id, ("failed",), "queued", NOW)
     assert books.jobs.job(job.id).state == "queued"
+
+
+def test_the_curve_of_a_job_that_ended_is_thinned(books: Books) -> None:
+    job = claimed(books)
+    with books.database.transaction():  # one sync for all: this is no test of the disk
+        for step in range(1, 1001):
+            progress = Progress(step=step, steps=1000, loss=1.0 / step, rate=1.0, unit="pairs", eta=1.0)
+            books.jobs.note(job, phase="training", progress=progress, now=NOW)
+    books.jobs.finish(job, {}, None, NOW)
+    rows = books.database.rows("SELECT json_extract(data, '$.step') AS step FROM event WHERE kind = 'progress'")
+    assert len(rows) == MOST_POINTS
+    assert (rows[0]["step"], rows[-1]["step"]) == (1, 1000)
 
 
 def test_an_unknown_state_is_refused_by_the_database(books: Books) -> None:
@@ -99,28 +146,74 @@ def test_a_failed_transaction_leaves_nothing(books: Books) -> None:
     assert books.knowledge.fact("a") is None
 
 
-def test_a_ledger_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", [open_books, read_books])
+def test_a_ledger_of_a_newer_version_is_refused_untouched(tmp_path: Path, opened: Callable[[Path], Books]) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version=99")
+    before = path.read_bytes()
     with pytest.raises(BadInput, match="newer version"):
-        open_books(path)
+        opened(path)
+    assert path.read_bytes() == before
 
 
-def test_a_corrupt_ledger_is_refused_with_a_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", [open_books, read_books])
+def test_what_is_no_ledger_is_told_apart_from_what_cannot_be_opened(
+    tmp_path: Path, opened: Callable[[Path], Books]
+) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"not a database at all, certainly not" * 100)
-    with pytest.raises(BadInput) as refusal:
-        open_books(path)
-    assert "move it away" in refusal.value.remedy
+    with pytest.raises(Damaged, match="is damaged"):
+        opened(path)
+    folder = tmp_path / "folder.sqlite"
+    folder.mkdir()
+    with pytest.raises(BadInput, match="cannot be opened") as refusal:
+        opened(folder)
+    assert not isinstance(refusal.value, Damaged), "a ledger that is out of reach must never be replaced"
 
 
-def test_requests_wait_for_the_daemon(books: Books) -> None:
-    number = books.requests.put("run", {"target": "embedding", "forced": False}, NOW)
-    assert [request.id for request in books.requests.waiting()] == [number]
-    books.requests.handled(number, {"run": 1}, NOW)
+def test_a_request_is_taken_once_by_its_key_and_answered_once(books: Books) -> None:
+    for first in (True, False):
+        assert books.requests.take("key", "run", {"target": "embedding", "forced": False}, NOW) is first
+    [request] = books.requests.waiting()
+    books.requests.handled(request.id, {"run": 1}, NOW)
     assert books.requests.waiting() == []
-    assert books.requests.answer(number) == {"run": 1}
+    assert books.requests.answer("key") == {"run": 1}
+    assert not books.requests.take("key", "run", {}, NOW)
+
+
+def test_the_ledger_syncs_every_commit_through_to_the_disk(books: Books) -> None:
+    wanted = {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "checkpoint_fullfsync": 1, "foreign_keys": 1}
+    for pragma, value in wanted.items():
+        row = books.database.row(f"PRAGMA {pragma}")
+        assert row is not None and row[0] == value, pragma
+
+
+def test_a_reader_sees_every_commit_and_can_write_nothing(books: Books) -> None:
+    reader = read_books(books.database.path)
+    job = claimed(books)
+    assert reader.jobs.job(job.id).state == "running"
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.jobs.announce_stop()
+
+
+def test_a_reader_needs_no_daemon_and_no_wal(books: Books) -> None:
+    claimed(books)
+    books.database.close()
+    folder = books.database.path.parent
+    assert [path.name for path in folder.iterdir()] == ["ledger.sqlite"]
+    assert read_books(books.database.path).jobs.counts() == {"running": 1}
+
+
+def test_a_reader_sees_what_a_killed_daemon_had_committed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    script = (
+        "import os, sys, pathlib; from datetime import UTC, datetime; from daemon.ledger.books import open_books;"
+        "open_books(pathlib.Path(sys.argv[1])).jobs.want_refresh(datetime.now(UTC)); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False, timeout=60)
+    assert (tmp_path / "ledger.sqlite-wal").stat().st_size > 0
+    assert read_books(path).jobs.counts() == {"queued": 1}
 
 
 def test_the_same_query_set_is_counted_over_runs(books: Books) -> None:

@@ -1,0 +1,56 @@
+"""Runs and jobs, read. Every question costs the same however long the ledger has grown."""
+
+from __future__ import annotations
+
+import msgspec
+
+from daemon.ledger.database import Database
+from daemon.ledger.records import Job, Run, job_of, run_of
+
+
+class Lookup:
+    """What the command line and the daemon ask about the queue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def job(self, job: int) -> Job:
+        """Raises KeyError for a number that was never given out."""
+        row = self._database.row("SELECT * FROM job WHERE id = ?", job)
+        if row is None:
+            raise KeyError(f"job {job}")
+        return job_of(row)
+
+    def run(self, run: int) -> Run:
+        """Raises KeyError for a number that was never given out."""
+        row = self._database.row("SELECT * FROM run WHERE id = ?", run)
+        if row is None:
+            raise KeyError(f"run {run}")
+        return run_of(row)
+
+    def in_state(self, *states: str) -> list[Job]:
+        """Oldest first."""
+        found = self._database.rows(
+            "SELECT * FROM job WHERE state IN (SELECT value FROM json_each(?)) ORDER BY id",
+            msgspec.json.encode(states).decode(),
+        )
+        return [job_of(row) for row in found]
+
+    def of_run(self, run: int) -> list[Job]:
+        return [job_of(row) for row in self._database.rows("SELECT * FROM job WHERE run = ? ORDER BY id", run)]
+
+    def recent(self, most: int) -> list[Job]:
+        """Newest first."""
+        return [job_of(row) for row in self._database.rows("SELECT * FROM job ORDER BY id DESC LIMIT ?", most)]
+
+    def counts(self) -> dict[str, int]:
+        """Jobs by state, kept up to date by the ledger's triggers."""
+        rows = self._database.rows("SELECT state, jobs FROM job_count WHERE jobs > 0")
+        return {row["state"]: row["jobs"] for row in rows}
+
+    def latest_run(self, target: str | None = None) -> Run | None:
+        if target is None:
+            row = self._database.row("SELECT * FROM run ORDER BY id DESC LIMIT 1")
+        else:
+            row = self._database.row("SELECT * FROM run WHERE target = ? ORDER BY id DESC LIMIT 1", target)
+        return None if row is None else run_of(row)

@@ -1,0 +1,109 @@
+"""Copies of the ledger: whole, checked, numbered; the newest few are kept."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from msgspec import Struct
+
+from daemon.ledger.database import Damaged, check, translated
+from daemon.ledger.schema import MIGRATIONS
+from jobs.domain.errors import BadInput
+from jobs.publish import STAGE_PREFIX, publish_file, sweep_stages
+
+KEPT = 7
+EVERY = timedelta(days=1)
+TAKEN_AT = "snapshot-at"
+"""The fact, in the ledger and so in each copy, that says when it was made."""
+
+_NAME = re.compile(r"(\d{6})\.sqlite")
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """``taken_at`` is none for one that cannot be read; ``problem`` then says why it is of no use."""
+
+    path: Path
+    number: int
+    bytes: int
+    taken_at: datetime | None
+    problem: str | None = None
+
+
+def due(last: datetime | None, now: datetime) -> bool:
+    """Whether a day has passed. A last one in the future was dated by a wrong clock: time for another."""
+    return last is None or not timedelta(0) <= now - last < EVERY
+
+
+def take(ledger: Path, directory: Path) -> Snapshot:
+    """A checked copy of ``ledger`` as it stands, also while it is written. Lets the oldest copies go.
+
+    Raises Damaged, with no copy made, if the ledger or the copy of it is not whole.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep_stages(directory)
+    numbers = [_number(path) for path in _paths(directory)]
+    path = directory / f"{max(numbers, default=0) + 1:06d}.sqlite"
+    stage = directory / f"{STAGE_PREFIX}{path.name}"
+    with translated(ledger), _read_only(ledger) as connection:
+        check(connection, ledger)
+        connection.execute("VACUUM INTO ?", (str(stage),))
+    made = _examined(stage)
+    if made.problem is not None:
+        raise Damaged(f"a copy of the ledger is not whole ({made.problem})", remedy="look at the disk; try again")
+    publish_file(stage, path)
+    for old in _paths(directory)[:-KEPT]:
+        old.unlink()
+    return _examined(path)
+
+
+def listed(directory: Path) -> list[Snapshot]:
+    """Newest first, each examined."""
+    return [_examined(path) for path in reversed(_paths(directory))]
+
+
+def newest_good(directory: Path) -> Snapshot | None:
+    return next((found for found in map(_examined, reversed(_paths(directory))) if found.problem is None), None)
+
+
+def _examined(path: Path) -> Snapshot:
+    number = _number(path)
+    size = path.stat().st_size
+    try:
+        with translated(path), _read_only(path, immutable=True) as connection:
+            check(connection, path)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if not 1 <= version <= len(MIGRATIONS):
+                raise BadInput(f"schema {version} is not known here", remedy="")
+            row = connection.execute("SELECT value FROM fact WHERE key = ?", (TAKEN_AT,)).fetchone()
+    except (BadInput, sqlite3.Error) as error:
+        return Snapshot(path=path, number=number, bytes=size, taken_at=None, problem=str(error))
+    return Snapshot(path=path, number=number, bytes=size, taken_at=_moment(row[0] if row else None, path))
+
+
+def _moment(told: str | None, path: Path) -> datetime:
+    return datetime.fromisoformat(told) if told else datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+@contextmanager
+def _read_only(path: Path, *, immutable: bool = False) -> Iterator[sqlite3.Connection]:
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
+    with closing(sqlite3.connect(address, uri=True, timeout=10.0, isolation_level=None)) as connection:
+        yield connection
+
+
+def _number(path: Path) -> int:
+    match = _NAME.fullmatch(path.name.removeprefix(STAGE_PREFIX))
+    assert match is not None, path.name
+    return int(match[1])
+
+
+def _paths(directory: Path) -> list[Path]:
+    """Oldest first: by number, because clocks jump."""
+    if not directory.is_dir():
+        return []
+    return sorted((entry for entry in directory.iterdir() if _NAME.fullmatch(entry.name)), key=_number)

@@ -1,0 +1,65 @@
+"""Where a home may not live: SQLite needs locks and shared memory that networks and sync services don't keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+from msgspec import Struct
+
+from jobs.domain.errors import Refused
+
+_NETWORK = frozenset(
+    {
+        *("afpfs", "cifs", "davfs", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
+        *("9p", "drvfs", "vboxsf"),  # another system's folders, seen from a virtual machine
+        *("afs", "beegfs", "ceph", "gfs2", "glusterfs", "gpfs", "lustre", "ocfs2"),
+        *("fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs", "fuse.gvfsd-fuse", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"),
+    }
+)
+_SYNCED_FOLDERS = ("box", "box sync", "dropbox", "google drive", "my drive", "nextcloud", "onedrive", "pcloud drive")
+_APPLE = {"Mobile Documents": "iCloud Drive", "CloudStorage": "a cloud storage provider"}
+
+
+class Mount(Struct, frozen=True, kw_only=True):
+    point: str
+    kind: str
+
+
+def require_local(home: Path) -> None:
+    """Raises Refused, with the reason, for a home on a network volume or in a folder that a service syncs."""
+    place = _nearest(home)
+    mounts = [Mount(point=m.mountpoint, kind=m.fstype) for m in psutil.disk_partitions(all=True)]
+    reason = unfit(place.resolve(), Path.home().resolve(), mounts)
+    if reason is not None:
+        raise Refused(
+            f"{home} cannot be a home: {reason}",
+            remedy="choose a folder on this machine's own disk with --home or IAIP_HOME; nothing was changed",
+        )
+
+
+def unfit(place: Path, person: Path, mounts: Sequence[Mount]) -> str | None:
+    """Why a ledger may not be kept at ``place`` (absolute, links resolved), or none.
+
+    ``person`` is the owner's home folder. The mount with the longest matching path, and of equals the
+    last, is the one in force.
+    """
+    above = [mount for mount in reversed(mounts) if place.is_relative_to(mount.point)]
+    volume = max(above, key=lambda mount: len(Path(mount.point).parts), default=None)  # of equals the first of these
+    if volume is not None and volume.kind.lower() in _NETWORK:
+        return f"{volume.point} is a network volume ({volume.kind}), where SQLite's locks do not hold"
+    if not place.is_relative_to(person):
+        return None
+    inside = place.relative_to(person).parts
+    if len(inside) > 1 and inside[0] == "Library" and inside[1] in _APPLE:
+        return f"it is in {_APPLE[inside[1]]}, which copies and evicts files while they are in use"
+    first = inside[0].lower() if inside else ""
+    if any(first == name or first.startswith((f"{name} -", f"{name} (")) for name in _SYNCED_FOLDERS):
+        return f"~/{inside[0]} is synced by a service, which copies files while they are half written"
+    return None
+
+
+def _nearest(path: Path) -> Path:
+    """The path itself, or the first folder above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())

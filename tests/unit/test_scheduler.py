@@ -1,0 +1,188 @@
+"""What is asked is done once and answered; what breaks is told; what is due does not hang on the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.load import load_settings
+from config.paths import Home
+from daemon import scheduler as module
+from daemon import spool
+from daemon.housekeeping import Clearing
+from daemon.ledger import snapshots
+from daemon.ledger.books import Books, open_books
+from daemon.ledger.database import Damaged
+from daemon.ledger.jobs import Left
+from daemon.ledger.records import Job, Owner
+from daemon.scheduler import Calls, Scheduler
+from jobs.domain.endings import Ending
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+OWNER = Owner(boot="b", pid=1, started=1.0)
+
+
+class Desk:
+    """A scheduler on a real ledger and spool, its rounds made by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(root=folder)
+        self.books: Books = open_books(self.home.ledger)
+        self.rung: list[int] = []
+        self.damages: list[Damaged] = []
+        self.reclaims = 0
+        calls = Calls(
+            ring=self.rung.append,
+            reclaim=self._reclaim,
+            clear_away=lambda: Clearing(items=()),
+            damaged=self.damages.append,
+        )
+        self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)
+
+    def asks(self, action: str, **argument: Any) -> dict[str, Any]:
+        key = spool.put(self.home.requests, action, argument)
+        self.scheduler._round()
+        answer = self.books.requests.answer(key)
+        assert answer is not None
+        return answer
+
+    def job(self) -> Job:
+        started = self.books.jobs.start_run("embedding", cause="c", forced=False, now=NOW)
+        assert started is not None
+        return started[1]
+
+    def quarantined(self) -> Job:
+        job = self.job()
+        for _ in range(2):
+            claim = self.books.jobs.claim(job.id, OWNER, NOW) or pytest.fail("not claimable")
+            self.books.jobs.settle(claim, Left(ending=Ending.REBOOTED, reason="r"), NOW)
+        return self.books.jobs.job(job.id)
+
+    def _reclaim(self) -> list[int]:
+        self.reclaims += 1
+        return []
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setattr(module, "notify", lambda *_: None)
+    return Desk(tmp_path)
+
+
+def test_a_run_that_is_asked_for_starts_and_its_first_job_is_rung_for(desk: Desk) -> None:
+    answer = desk.asks("run", target="embedding", forced=True)
+    assert desk.rung == [answer["job"]]
+    assert desk.books.jobs.run(answer["run"]).forced
+    assert "under way already" in desk.asks("run", target="embedding", forced=True)["refused"]
+
+
+def test_a_retry_lifts_a_quarantine(desk: Desk) -> None:
+    job = desk.quarantined()
+    assert job.state == "quarantined"
+    assert desk.asks("retry", job=job.id) == {"job": job.id, "state": "queued"}
+    assert (desk.books.jobs.job(job.id).reboots, desk.rung) == (0, [job.id])
+
+
+def test_a_quarantined_job_can_be_given_up_with_its_run(desk: Desk) -> None:
+    job = desk.quarantined()
+    assert desk.asks("cancel", job=job.id)["state"] == "cancelled"
+    assert desk.books.jobs.run(job.run or 0).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("action", "argument", "word"),
+    [
+        ("retry", {"job": 99}, "no job 99"),
+        ("retry", {"job": "one"}, "does not know"),
+        ("run", {"target": "everything", "forced": False}, "does not know"),
+        ("run", {}, "does not know"),
+        ("fly", {}, "does not know how to fly"),
+    ],
+)
+def test_a_request_that_cannot_be_done_is_refused_in_words(
+    desk: Desk, action: str, argument: dict[str, Any], word: str
+) -> None:
+    assert word in desk.asks(action, **argument)["refused"]
+    assert desk.books.jobs.counts() == {}
+
+
+def test_a_request_that_breaks_has_no_effect_and_does_not_hold_up_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.scheduler, "_ring", breaks)
+        assert "RuntimeError" in desk.asks("run", target="embedding", forced=False)["refused"]
+    assert desk.books.jobs.counts() == {}
+    assert "run" in desk.asks("run", target="embedding", forced=False)
+
+
+def test_a_second_refresh_cannot_be_queued_by_a_retry(desk: Desk) -> None:
+    first = desk.books.jobs.want_refresh(NOW)
+    assert first is not None
+    assert desk.asks("cancel", job=first.id)["state"] == "cancelled"
+    desk.books.jobs.want_refresh(NOW)
+    assert "another refresh waits" in desk.asks("retry", job=first.id)["refused"]
+
+
+def test_a_switch_made_by_hand_becomes_an_alert(desk: Desk) -> None:
+    desk.asks("switched", left="v2", live="v1")
+    [alert] = desk.books.alerts.unread()
+    assert (alert.title, alert.body) == ("v1 is live", "v2 was left by hand")
+
+
+def test_the_ledger_is_copied_at_the_first_tick_and_then_once_a_day(desk: Desk) -> None:
+    for _ in range(2):
+        desk.scheduler.tick()
+    assert len(snapshots.listed(desk.home.snapshots)) == 1
+    desk.books.knowledge.set_fact(snapshots.TAKEN_AT, (datetime.now(UTC) - timedelta(hours=25)).isoformat())
+    desk.scheduler.tick()
+    assert len(snapshots.listed(desk.home.snapshots)) == 2
+
+
+def test_a_ledger_that_breaks_while_it_is_used_ends_the_daemon_with_no_bad_copy_made(desk: Desk) -> None:
+    desk.books.jobs.want_refresh(NOW)
+    desk.books.database.row("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(desk.home.ledger.read_bytes())
+    content[8192:] = bytes(len(content) - 8192)
+    desk.home.ledger.write_bytes(content)
+    desk.books.knowledge.moment(snapshots.TAKEN_AT)  # its pages are cached: the daemon itself may notice nothing
+    desk.scheduler.tick()
+    [damage] = desk.damages
+    assert "is damaged" in damage.message
+    assert snapshots.listed(desk.home.snapshots) == []
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
+def test_a_clock_that_jumps_neither_loses_nor_doubles_nor_starves_a_job(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    asked = desk.asks("run", target="embedding", forced=False)
+    wall = {"now": datetime.now(UTC)}
+    monkeypatch.setattr(module, "_now", lambda: wall["now"])
+    for _ in range(3):
+        wall["now"] += jump
+        desk.rung.clear()
+        desk.scheduler.tick()
+        assert desk.rung == [asked["job"]], "rung for again at every tick, whatever the clock says"
+        assert desk.books.jobs.counts() == {"queued": 1}
+
+
+def test_dead_owners_jobs_are_looked_for_every_few_seconds_by_a_clock_that_nobody_sets(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = {"seconds": 0.0}
+    began = time.monotonic()
+    clock: Callable[[], float] = lambda: began + passed["seconds"]  # noqa: E731 - a clock set by hand
+    monkeypatch.setattr(time, "monotonic", clock)
+    for second in range(11):
+        passed["seconds"] = float(second)
+        desk.scheduler._round()
+    assert desk.reclaims == 2

@@ -1,0 +1,84 @@
+"""A ledger needs locks that hold: some places are refused, with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.system import volumes
+from daemon.system.volumes import Mount, require_local, unfit
+from jobs.domain.errors import Refused
+
+PERSON = Path("/Users/mika")
+DISK = Mount(point="/", kind="apfs")
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("/Users/mika/Library/Mobile Documents/com~apple~CloudDocs/iaip", "iCloud Drive"),
+        ("/Users/mika/Library/CloudStorage/Dropbox/iaip", "cloud storage"),
+        ("/Users/mika/Dropbox/iaip", "synced"),
+        ("/Users/mika/Dropbox (Personal)/iaip", "synced"),
+        ("/Users/mika/OneDrive - Contoso/iaip", "synced"),
+        ("/Users/mika/Nextcloud", "synced"),
+    ],
+)
+def test_a_folder_that_a_service_syncs_is_refused(place: str, reason: str) -> None:
+    assert reason in (unfit(Path(place), PERSON, [DISK]) or "")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/Users/mika/Library/Application Support/iaip",
+        "/Users/mika/Library",
+        "/Users/mika/iaip",
+        "/Users/mika",
+        "/Users/mika/boxes/iaip",
+        "/Users/mika/code/dropbox/iaip",
+        "/srv/Dropbox/iaip",
+    ],
+)
+def test_a_folder_of_ones_own_is_taken(place: str) -> None:
+    assert unfit(Path(place), PERSON, [DISK]) is None
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "smbfs", "cifs", "fuse.sshfs", "9p", "webdav", "afpfs"])
+def test_a_network_volume_is_refused_by_name(kind: str) -> None:
+    told = unfit(Path("/mnt/far/iaip"), PERSON, [DISK, Mount(point="/mnt/far", kind=kind)])
+    assert told is not None and kind in told
+
+
+@pytest.mark.parametrize("kind", ["apfs", "hfs", "ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs"])
+def test_a_disk_is_taken(kind: str) -> None:
+    assert unfit(Path("/data/iaip"), PERSON, [Mount(point="/", kind=kind)]) is None
+
+
+def test_the_nearest_mount_counts_and_of_two_at_one_place_the_later() -> None:
+    far, near = Mount(point="/mnt", kind="nfs"), Mount(point="/mnt/disk", kind="ext4")
+    assert unfit(Path("/mnt/disk/iaip"), PERSON, [DISK, far, near]) is None
+    assert unfit(Path("/mnt/diskette"), PERSON, [DISK, far, near]) is not None
+    over = Mount(point="/mnt", kind="ext4")
+    assert unfit(Path("/mnt/iaip"), PERSON, [DISK, far, over]) is None
+    assert unfit(Path("/mnt/iaip"), PERSON, [DISK, over, far]) is not None
+
+
+@given(st.lists(st.sampled_from(["a", "Library", "Mobile Documents", "Dropbox", "CloudStorage"]), max_size=4))
+def test_outside_the_owners_folder_no_name_matters(parts: list[str]) -> None:
+    assert unfit(Path("/srv").joinpath(*parts), PERSON, [DISK]) is None
+    assert unfit(Path("/srv").joinpath(*parts), PERSON, [DISK, Mount(point="/srv", kind="nfs")]) is not None
+
+
+def test_this_machines_own_disk_is_taken_before_the_home_is_there(tmp_path: Path) -> None:
+    require_local(tmp_path / "not" / "yet")
+
+
+def test_a_refusal_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volumes, "unfit", lambda *_: "it is far away")
+    with pytest.raises(Refused, match="it is far away") as refusal:
+        require_local(tmp_path)
+    assert "--home" in refusal.value.remedy
