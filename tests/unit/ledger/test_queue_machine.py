@@ -41,6 +41,12 @@ class Queue(RuleBasedStateMachine):
         self.done: dict[int, dict[str, int]] = {}
 
     @initialize()
+    def begin(self) -> None:
+        self.open()
+        for target in get_args(Target):
+            self.books.jobs.start_run(target, cause="c", forced=False, now=datetime(2026, 1, 1, tzinfo=UTC))
+        self.books.jobs.want_refresh(datetime(2026, 1, 1, tzinfo=UTC))
+
     def open(self) -> None:
         self.books = open_books(self.folder / "ledger.sqlite")
         self.books.database.row("PRAGMA synchronous=OFF")  # the disk is not what is tested here
@@ -177,4 +183,4 @@ class Queue(RuleBasedStateMachine):
 
 
 TestQueue = Queue.TestCase
-TestQueue.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
+TestQueue.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
