@@ -116,7 +116,8 @@ class _Look:
     @cached_property
     def _folded(self) -> set[str]:
         """Paths that were found: a note renamed from A.md to a.md is still found at A.md where cases are one."""
-        return {folded(file.id.path) for file in (*self.documents, *self.passed_over)}
+        found = [document.id for document in self.documents] + [file.id for file in self.passed_over]
+        return {folded(document.path) for document in found}
 
     def _files(self) -> Iterator[tuple[DocumentId, Known | Reason]]:
         spelled: set[str] = set()

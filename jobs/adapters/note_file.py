@@ -7,12 +7,14 @@ import hashlib
 import os
 import stat
 import sys
+from collections.abc import Mapping
 
 from jobs.domain.scan import Known, Reason
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SF_DATALESS = 0x40000000  # <sys/stat.h> on macOS
 _UF_COMPRESSED = 0x20  # its content is in an attribute, so it has no blocks either
+_WHY: Mapping[int, Reason] = {errno.ELOOP: "link", errno.EDEADLK: "not-downloaded"}
 # A file written this shortly before a scan can change again without a new modification time.
 _UNSETTLED_NS = 2_000_000_000
 
@@ -53,7 +55,7 @@ def read_content(path: str | os.PathLike[str], largest: int) -> bytes | Reason:
             content = file.read(largest + 1)
             after = os.fstat(file.fileno())
     except OSError as error:
-        return {errno.ELOOP: "link", errno.EDEADLK: "not-downloaded"}.get(error.errno or 0, "unreadable")
+        return _WHY.get(error.errno or 0, "unreadable")
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         return "being-written"
     return _judged(content, largest)
