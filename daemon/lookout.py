@@ -24,10 +24,10 @@ Identity = tuple[int, int]
 class Lookout:
     """Used by one thread. ``changed`` is called from others."""
 
-    def __init__(self, changed: Callable[[], None], canary_every: float, patience: float = _PATIENCE) -> None:
+    def __init__(self, changed: Callable[[], None], canary_every: float) -> None:
         self._changed = changed
         self._canary_every = canary_every
-        self._patience = patience
+        self._patience = min(_PATIENCE, canary_every)
         self._events: FolderEvents | None = None
         self._folders: dict[str, Identity | None] = {}
         self._remote: frozenset[str] = frozenset()

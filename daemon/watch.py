@@ -28,8 +28,12 @@ STOP_SECONDS = 30.0
 ScanFolders = Callable[[Sequence[Collection], Mapping[DocumentId, Known]], Scan]
 
 
+def moment() -> Moment:
+    return Moment(monotonic=time.monotonic(), wall=time.time())
+
+
 class Watcher:
-    """One thread. ``on_change`` is called after a scan that found a difference.
+    """One thread. ``on_change`` is called after the first scan and after every one that found a difference.
 
     Facts in the ledger: ``last-scan`` (LastScan), ``watching`` (Watching), ``folders`` (Folder by collection).
     """
@@ -41,6 +45,7 @@ class Watcher:
         collections: Callable[[], Sequence[Collection]],
         scan: ScanFolders,
         on_change: Callable[[], None],
+        clock: Callable[[], Moment] = moment,
     ) -> None:
         self._books = books
         self._settings = settings
@@ -53,13 +58,15 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._lookout = Lookout(self.mark_dirty, settings.canary_every)
         self._owed: Cause | None = "start"
-        self._moment = _moment()
+        self._clock = clock
+        self._moment = clock()
         self._last_full = 0.0
         self._not_before = 0.0
         self._watched: Sequence[Collection] = ()
         self._failures = 0
         self._failure: str | None = None
         self._told: Watching | None = None
+        self._unsaid = True  # a change may have been recorded just before the last daemon ended
 
     def start(self) -> None:
         self._thread.start()
@@ -72,7 +79,7 @@ class Watcher:
             self._lookout.close()
 
     def mark_dirty(self) -> None:
-        now = time.monotonic()
+        now = self._clock().monotonic
         with self._lock:
             self._dirty = self._dirty.touched(now) if self._dirty else Dirty(first=now, last=now)
 
@@ -85,7 +92,7 @@ class Watcher:
 
     def look(self) -> None:
         """One round: what happened to the clocks and the folders, and a scan if one is due."""
-        before, self._moment = self._moment, _moment()
+        before, self._moment = self._moment, self._clock()
         now = self._moment.monotonic
         if has_slept(before, self._moment):
             self._owed = "wake"
@@ -99,7 +106,7 @@ class Watcher:
 
     def scan_now(self, cause: Cause) -> LastScan:
         """A full scan, in the calling thread."""
-        began = time.monotonic()
+        began = self._clock().monotonic
         self._owed = cause  # until it has succeeded
         with self._lock:
             self._dirty = None
@@ -107,25 +114,27 @@ class Watcher:
         self._lookout.cover(frozenset(collection.path for collection in self._watched), began)
         known = self._books.knowledge.documents()
         found = self._scan(self._watched, known)
-        deletions = judge_deletions(known, found, self._remembered(), datetime.now(UTC))
+        deletions = judge_deletions(known, found, self._remembered(), self._now())
         seen = [document for document in found.documents if known.get(document.id) != document.known]
         edited = sum(_text_changed(document, known) for document in seen)
         last = LastScan(
-            at=datetime.now(UTC),
+            at=self._now(),
             documents=len(found.documents),
             changed=edited,
             removed=len(deletions.believed),
-            seconds=time.monotonic() - began,
+            seconds=self._clock().monotonic - began,
             left_out=found.counts(),
             unreadable_folders=len(found.unreadable_folders),
             cause=cause,
             doubted=deletions.doubted,
         )
+        self._unsaid = self._unsaid or bool(edited or deletions.believed)
         self._record(seen, deletions, last)
-        self._ended(began, found)
-        if edited or deletions.believed:
+        if self._unsaid:
             log.info("knowledge base changed", changed=edited, removed=last.removed, documents=last.documents)
             self._on_change()
+        self._unsaid = False
+        self._ended(began, found)
         return last
 
     def _due(self, now: float) -> Cause | None:
@@ -150,7 +159,7 @@ class Watcher:
         return self._books.knowledge.value("folders", dict[str, Folder]) or {}
 
     def _ended(self, began: float, found: Scan) -> None:
-        now = time.monotonic()
+        now = self._clock().monotonic
         self._owed = None
         self._last_full = now
         self._not_before = now + rest_after(now - began)
@@ -162,7 +171,7 @@ class Watcher:
         self._failures += 1
         self._failure = type(error).__name__
         self._owed = self._owed or "retry"
-        self._not_before = time.monotonic() + retry_after(self._failures, self._settings.scan_every)
+        self._not_before = self._clock().monotonic + retry_after(self._failures, self._settings.scan_every)
         at = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
         log.error("scan failed", error=self._failure, at=at, failures=self._failures)  # its message may name a note
         try:
@@ -187,15 +196,14 @@ class Watcher:
             self._post(news(before, now))
         self._told = now
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock().wall, UTC)
+
     def _post(self, alerts: Iterable[News]) -> None:
         for alert in alerts:
-            self._books.alerts.post("watching", alert.title, alert.body, datetime.now(UTC))
+            self._books.alerts.post("watching", alert.title, alert.body, self._now())
 
 
 def _text_changed(seen: Seen, known: Mapping[DocumentId, Known]) -> bool:
     before = known.get(seen.id)
     return before is None or before.sha256 != seen.known.sha256
-
-
-def _moment() -> Moment:
-    return Moment(monotonic=time.monotonic(), wall=time.time())

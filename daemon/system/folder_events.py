@@ -7,10 +7,12 @@ there for milliseconds) asks whether a folder's events still arrive.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event
@@ -58,6 +60,7 @@ class FolderEvents:
         self._ears: dict[str, _Ear] = {}
         self._limited = False
         self._observer: BaseObserver | None = None
+        _hush_watchdog()
         try:
             self._observer = Observer()
             self._observer.start()
@@ -141,6 +144,13 @@ class _Ear(FileSystemEventHandler):
         else:
             self._heard.set()
             self._changed()
+
+
+def _hush_watchdog() -> None:
+    """Its warnings name folders, and those belong in no log; what it warns of, canaries and scans find out."""
+    for name in ("watchdog", "fsevents"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"watchdog\.")
 
 
 def remove_canary(folder: str) -> None:
