@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watchdog.observers.polling import PollingObserver
 
 from config.load import load_settings
 from config.settings import WatchSettings
@@ -49,7 +50,12 @@ class Desk:
             largest_document=defaults.largest_document,
             excluded_folders=[],
         )
-        self.watcher = Watcher(self.books, settings, self._collections, self._scan, self._changed, self.clock)
+        self.told: Exception | None = None
+        self._settings = settings
+        self.watcher = self.new_watcher()
+
+    def new_watcher(self) -> Watcher:
+        return Watcher(self.books, self._settings, self._collections, self._scan, self._changed, self.clock)
 
     def clock(self) -> Moment:
         real = moment()
@@ -92,6 +98,8 @@ class Desk:
         return scan(collections, known, largest=5_000_000, now_ns=time.time_ns())
 
     def _changed(self) -> None:
+        if self.told is not None:
+            raise self.told
         self.changes += 1
 
 
@@ -250,6 +258,54 @@ def test_a_watcher_that_went_deaf_is_found_out_and_what_it_missed_is_scanned(mak
     until(lambda: desk.sight() == "events")
     desk.write("five")
     until(lambda: "five" in desk.known())
+
+
+def test_a_folder_that_stays_deaf_is_scanned_often_and_says_so(
+    make: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An observer that looks once an hour stands for a file system without events."""
+    monkeypatch.setattr("daemon.system.folder_events.Observer", lambda: PollingObserver(timeout=3600))
+    desk = make(canary_every=0.5)
+    desk.starts()
+    until(lambda: desk.sight() == "silent")
+    assert desk.alerts() == ["A folder of notes sends no events"]
+    desk.write("four")
+    until(lambda: "four" in desk.known())
+    assert (desk.last().cause, desk.watching().missed) == ("time", 1)
+
+
+def test_a_network_folder_is_scanned_often_and_says_so(
+    make: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.lookout.is_on_remote", lambda folder: True)
+    desk = make()
+    desk.starts()
+    assert (desk.sight(), desk.alerts()) == ("network", [])
+    until(lambda: desk.last().cause == "time")
+
+
+def test_a_root_that_is_not_there_yet_is_waited_for(make: Callable[..., Desk]) -> None:
+    desk = make()
+    later = desk.notes.with_name("later")
+    desk.collections = [*desk.collections, Collection(name="later", path=str(later))]
+    desk.starts()
+    assert desk.watching().collections == {"notes": "events", "later": "missing"}
+    shutil.copytree(desk.notes, later)
+    until(lambda: len(desk.books.knowledge.documents()) == 6)
+    until(lambda: desk.watching().collections == {"notes": "events", "later": "events"})
+
+
+def test_a_change_recorded_just_before_a_kill_is_told_by_the_next_watcher(make: Callable[..., Desk]) -> None:
+    desk = make()
+    desk.told = RuntimeError("killed before the change was passed on")
+    desk.watcher.start()
+    until(lambda: desk.known() == {"one", "two", "three"})
+    desk.watcher.stop()
+    desk.told = None
+    again = desk.new_watcher()
+    again.start()
+    until(lambda: desk.changes == 1)
+    again.stop()
 
 
 def test_waking_up_is_a_reason_to_look_at_everything(desk: Desk) -> None:
