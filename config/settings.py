@@ -24,6 +24,8 @@ class WatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quiet: Seconds
     at_most: Seconds
     scan_every: Seconds
+    poll_every: Seconds
+    canary_every: Seconds
     largest_document: Positive
     excluded_folders: list[str]
 

@@ -1,8 +1,18 @@
-"""When a changed folder is scanned. Pure: moments are given, in seconds."""
+"""When the notes are scanned, and why. Pure: moments are given, in seconds."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
+
+Cause = Literal["start", "change", "wake", "canary", "folder", "time", "retry"]
+"""``wake``: the machine slept or its clock was set. ``canary``: events had stopped. ``folder``: one came or went."""
+
+# A clock that is kept right by the network moves by far less between two looks, and a shorter sleep loses no events.
+_JUMP = 10.0
+# Of a processor, by scans, however many notes there are and however often they change: a tenth.
+_REST = 9.0
 
 
 class Dirty(Struct, frozen=True, kw_only=True):
@@ -15,8 +25,30 @@ class Dirty(Struct, frozen=True, kw_only=True):
         return Dirty(first=self.first, last=max(self.last, now))
 
 
+class Moment(Struct, frozen=True, kw_only=True):
+    """One look at both clocks. The monotonic one stands still while the machine sleeps."""
+
+    monotonic: float
+    wall: float
+
+
 def scan_due(dirty: Dirty | None, *, now: float, quiet: float, at_most: float) -> bool:
     """True once nothing has changed for ``quiet`` seconds, or ``at_most`` seconds after the first change."""
     if dirty is None:
         return False
     return now - dirty.last >= quiet or now - dirty.first >= at_most
+
+
+def has_slept(before: Moment, now: Moment) -> bool:
+    """Whether the machine slept in between, or somebody set its clock."""
+    return abs((now.wall - before.wall) - (now.monotonic - before.monotonic)) >= _JUMP
+
+
+def rest_after(seconds: float) -> float:
+    """How long to leave the disk alone after a scan that took so long."""
+    return seconds * _REST
+
+
+def retry_after(failures: int, at_most: float) -> float:
+    """Seconds to wait after so many scans failed in a row: 5, 10, 20, … up to ``at_most``."""
+    return float(min(at_most, 5.0 * 2.0 ** min(failures - 1, 30)))

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-import msgspec
 import structlog
-from msgspec import Struct
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
 
 from config.settings import WatchSettings
-from daemon.debounce import Dirty, scan_due
+from daemon.debounce import Cause, Dirty, Moment, has_slept, rest_after, retry_after, scan_due
 from daemon.ledger.books import Books
+from daemon.lookout import Lookout
+from daemon.watching import BY_SCANS, LastScan, News, Watching, doubts, news
 from jobs.domain.corpus import Collection, DocumentId
-from jobs.domain.scan import Known, Reason, Scan, Seen, gone
+from jobs.domain.deletions import Deletions, Folder, judge_deletions
+from jobs.domain.scan import Known, Scan, Seen
 
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
-IGNORED_EVENTS = {"opened", "closed_no_write"}
+STOP_SECONDS = 30.0
 
 ScanFolders = Callable[[Sequence[Collection], Mapping[DocumentId, Known]], Scan]
 
 
-class LastScan(Struct, frozen=True, kw_only=True):
-    """What the last scan saw: shown by ``status``, never read as deletions."""
-
-    at: datetime
-    documents: int
-    changed: int
-    removed: int
-    seconds: float
-    left_out: dict[Reason, int]
-    unreadable_folders: int
+def moment() -> Moment:
+    return Moment(monotonic=time.monotonic(), wall=time.time())
 
 
 class Watcher:
-    """One thread. ``on_change`` is called after a scan that found a difference."""
+    """One thread. ``on_change`` is called after the first scan and after every one that found a difference.
+
+    Facts in the ledger: ``last-scan`` (LastScan), ``watching`` (Watching), ``folders`` (Folder by collection).
+    """
 
     def __init__(
         self,
@@ -51,101 +45,163 @@ class Watcher:
         collections: Callable[[], Sequence[Collection]],
         scan: ScanFolders,
         on_change: Callable[[], None],
+        clock: Callable[[], Moment] = moment,
     ) -> None:
         self._books = books
         self._settings = settings
         self._collections = collections
         self._scan = scan
         self._on_change = on_change
-        self._dirty: Dirty | None = Dirty(first=0.0, last=0.0)  # start-up scans at once
+        self._dirty: Dirty | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watcher")
-        self._observer: BaseObserver | None = None
-        self._watched: frozenset[str] = frozenset()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._lookout = Lookout(self.mark_dirty, settings.canary_every)
+        self._owed: Cause | None = "start"
+        self._clock = clock
+        self._moment = clock()
         self._last_full = 0.0
+        self._not_before = 0.0
+        self._watched: Sequence[Collection] = ()
+        self._failures = 0
+        self._failure: str | None = None
+        self._told: Watching | None = None
+        self._unsaid = True  # a change may have been recorded just before the last daemon ended
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """Gives up on a thread that hangs in a dead network folder; nothing of a scan is kept until its end."""
         self._stop.set()
-        self._thread.join()
-        self._unwatch()
+        self._thread.join(STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._lookout.close()
 
     def mark_dirty(self) -> None:
-        now = time.monotonic()
+        now = self._clock().monotonic
         with self._lock:
             self._dirty = self._dirty.touched(now) if self._dirty else Dirty(first=now, last=now)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            now = time.monotonic()
-            due = scan_due(self._dirty, now=now, quiet=self._settings.quiet, at_most=self._settings.at_most)
-            if due or now - self._last_full >= self._settings.scan_every:
-                self._last_full = now
-                try:
-                    self.scan_now()
-                except Exception:  # the boundary of this thread: one bad scan must not end watching
-                    log.exception("scan failed")
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - the boundary of this thread: one bad scan must not end watching
+                self._failed(error)
 
-    def scan_now(self) -> LastScan:
+    def look(self) -> None:
+        """One round: what happened to the clocks and the folders, and a scan if one is due."""
+        before, self._moment = self._moment, self._clock()
+        now = self._moment.monotonic
+        if has_slept(before, self._moment):
+            self._owed = "wake"
+            self._lookout.renew(now)
+        if now < self._not_before:
+            return
+        self._owed = self._lookout.check(now) or self._owed
+        if (cause := self._due(now)) is not None:
+            self.scan_now(cause)
+        self._tell()
+
+    def scan_now(self, cause: Cause) -> LastScan:
         """A full scan, in the calling thread."""
+        began = self._clock().monotonic
+        self._owed = cause  # until it has succeeded
         with self._lock:
             self._dirty = None
-        began = time.monotonic()
-        collections = self._collections()
-        self._watch_roots(frozenset(collection.path for collection in collections))
+        self._watched = self._collections()
+        self._lookout.cover(frozenset(collection.path for collection in self._watched), began)
         known = self._books.knowledge.documents()
-        scan = self._scan(collections, known)
-        seen = [document for document in scan.documents if known.get(document.id) != document.known]
-        edited = sum(1 for document in seen if _text_changed(document, known))
-        removed = gone(known, scan)
-        self._books.knowledge.apply(seen, removed)
+        found = self._scan(self._watched, known)
+        deletions = judge_deletions(known, found, self._remembered(), self._now())
+        seen = [document for document in found.documents if known.get(document.id) != document.known]
+        edited = sum(_text_changed(document, known) for document in seen)
         last = LastScan(
-            at=datetime.now(UTC),
-            documents=len(scan.documents),
+            at=self._now(),
+            documents=len(found.documents),
             changed=edited,
-            removed=len(removed),
-            seconds=time.monotonic() - began,
-            left_out=scan.counts(),
-            unreadable_folders=len(scan.unreadable_folders),
+            removed=len(deletions.believed),
+            seconds=self._clock().monotonic - began,
+            left_out=found.counts(),
+            unreadable_folders=len(found.unreadable_folders),
+            cause=cause,
+            doubted=deletions.doubted,
         )
-        self._books.knowledge.set_fact("last-scan", msgspec.json.encode(last).decode())
-        if edited or removed:
+        self._unsaid = self._unsaid or bool(edited or deletions.believed)
+        self._record(seen, deletions, last)
+        if self._unsaid:
             log.info("knowledge base changed", changed=edited, removed=last.removed, documents=last.documents)
             self._on_change()
+        self._unsaid = False
+        self._ended(began, found)
         return last
 
-    def _watch_roots(self, roots: frozenset[str]) -> None:
-        present = frozenset(root for root in roots if Path(root).is_dir())
-        if present == self._watched and self._observer is not None and self._observer.is_alive():
+    def _due(self, now: float) -> Cause | None:
+        if self._owed is not None:
+            return self._owed
+        if scan_due(self._dirty, now=now, quiet=self._settings.quiet, at_most=self._settings.at_most):
+            return "change"
+        by_scans = any(self._lookout.sight(collection.path) in BY_SCANS for collection in self._watched)
+        every = min(self._settings.scan_every, self._settings.poll_every if by_scans else self._settings.scan_every)
+        return "time" if now - self._last_full >= every else None
+
+    def _record(self, seen: Sequence[Seen], deletions: Deletions, last: LastScan) -> None:
+        knowledge = self._books.knowledge
+        before = knowledge.value("last-scan", LastScan)
+        with self._books.database.transaction():
+            knowledge.apply(seen, deletions.believed)
+            knowledge.set_value("folders", deletions.folders)
+            knowledge.set_value("last-scan", last)
+            self._post(doubts(before, last))
+
+    def _remembered(self) -> dict[str, Folder]:
+        return self._books.knowledge.value("folders", dict[str, Folder]) or {}
+
+    def _ended(self, began: float, found: Scan) -> None:
+        now = self._clock().monotonic
+        self._owed = None
+        self._last_full = now
+        self._not_before = now + rest_after(now - began)
+        self._failures, self._failure = 0, None
+        if "being-written" in found.counts():
+            self.mark_dirty()
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        self._failure = type(error).__name__
+        self._owed = self._owed or "retry"
+        self._not_before = self._clock().monotonic + retry_after(self._failures, self._settings.scan_every)
+        at = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
+        log.error("scan failed", error=self._failure, at=at, failures=self._failures)  # its message may name a note
+        try:
+            self._tell()
+        except sqlite3.Error as again:  # a ledger that cannot be written may be why it failed
+            log.error("the failure could not be recorded", error=type(again).__name__)
+
+    def _tell(self) -> None:
+        """Records how well the folders are watched, whenever that changed."""
+        now = Watching(
+            collections={collection.name: self._lookout.sight(collection.path) for collection in self._watched},
+            missed=self._lookout.missed,
+            failures=self._failures,
+            failure=self._failure,
+        )
+        if now == self._told:
             return
-        self._unwatch()
-        observer = Observer()
-        handler = _Handler(self.mark_dirty)
-        for root in sorted(present):
-            try:
-                observer.schedule(handler, root, recursive=True)
-            except OSError as error:  # out of watches, or gone meanwhile: the hourly scan still sees it
-                log.warning("folder cannot be watched", reason=error.strerror)
-        observer.start()
-        self._observer, self._watched = observer, present
+        knowledge = self._books.knowledge
+        before = self._told or knowledge.value("watching", Watching) or Watching()
+        with self._books.database.transaction():
+            knowledge.set_value("watching", now)
+            self._post(news(before, now))
+        self._told = now
 
-    def _unwatch(self) -> None:
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock().wall, UTC)
 
-
-class _Handler(FileSystemEventHandler):
-    def __init__(self, mark: Callable[[], None]) -> None:
-        self._mark = mark
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type not in IGNORED_EVENTS:
-            self._mark()
+    def _post(self, alerts: Iterable[News]) -> None:
+        for alert in alerts:
+            self._books.alerts.post("watching", alert.title, alert.body, self._now())
 
 
 def _text_changed(seen: Seen, known: Mapping[DocumentId, Known]) -> bool:

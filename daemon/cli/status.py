@@ -12,6 +12,7 @@ from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.records import Job
 from daemon.ledger.room import in_gb, waits_for_room
+from daemon.watching import LastScan, Watching, watching_lines
 from jobs.domain.states import JobState
 from jobs.releases import Release
 
@@ -27,8 +28,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     live_name = context.releases.live()
     live = None if live_name is None else context.releases.release(live_name)
     unread = books.alerts.unread()
-    scan = books.knowledge.fact("last-scan")
-    last_scan: dict[str, Any] | None = None if scan is None else msgspec.json.decode(scan)
+    scan = books.knowledge.value("last-scan", LastScan)
+    watching = books.knowledge.value("watching", Watching) or Watching()
     counts = books.jobs.counts()
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
     data = {
@@ -36,7 +37,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
         "queue": {state.value: counts.get(state, 0) for state in JobState},
-        "last_scan": last_scan,
+        "last_scan": msgspec.to_builtins(scan),
+        "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
         "alerts": {"unread": len(unread)},
     }
@@ -45,7 +47,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"live     {_live_line(live)}",
         f"running  {job_line(running)}",
         f"queue    {_queue_line(counts)}",
-        f"notes    {_scan_line(last_scan)}",
+        f"notes    {_scan_line(scan)}",
+        *(f"         {line}" for line in watching_lines(watching, scan)),
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
     ]
@@ -99,13 +102,13 @@ def _queue_line(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
 
 
-def _scan_line(scan: dict[str, Any] | None) -> str:
+def _scan_line(scan: LastScan | None) -> str:
     if scan is None:
         return "not scanned yet"
-    told = f"{scan['documents']} documents, last scan {scan['at'][:16].replace('T', ' ')} UTC"
-    left_out = ", ".join(f"{count} {reason}" for reason, count in scan["left_out"].items() if count)
+    told = f"{scan.documents} documents, last scan {scan.at:%Y-%m-%d %H:%M} UTC"
+    left_out = ", ".join(f"{count} {reason}" for reason, count in scan.left_out.items() if count)
     if left_out:
         told += f"; left out: {left_out}"
-    if scan["unreadable_folders"]:
-        told += f"; {scan['unreadable_folders']} folders cannot be read"
+    if scan.unreadable_folders:
+        told += f"; {scan.unreadable_folders} folders cannot be read"
     return told

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
+
+import msgspec
 
 from daemon.ledger.database import Database
 from jobs.domain.corpus import DocumentId
 from jobs.domain.scan import Known, Seen
+
+Value = TypeVar("Value")
 
 
 class Knowledge:
@@ -47,6 +52,17 @@ class Knowledge:
     def set_fact(self, key: str, value: str) -> None:
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (key, value))
+
+    def value(self, key: str, kind: type[Value]) -> Value | None:
+        """The fact as ``set_value`` stored it; none if there is none or an earlier version wrote it otherwise."""
+        found = self.fact(key)
+        try:
+            return None if found is None else msgspec.json.decode(found, type=kind)
+        except msgspec.ValidationError:
+            return None
+
+    def set_value(self, key: str, value: object) -> None:
+        self.set_fact(key, msgspec.json.encode(value).decode())
 
     def moment(self, key: str) -> datetime | None:
         value = self.fact(key)

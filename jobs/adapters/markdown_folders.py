@@ -1,32 +1,21 @@
 """The notes on disk, as QMD would index them: a scan that is cheap when little changed, and reading one note.
 
-Lists what QMD 2.8.3's ``reindexCollection`` lists: its glob patterns, fixed ignores, no hidden names, no
-links followed, nothing that lies outside the collection's folder. What QMD would index but nobody can train on
-(too large, binary, not UTF-8) is passed over and counted.
+What QMD would index but nobody can train on (too large, binary, not UTF-8) is passed over and counted.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import stat
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from msgspec import Struct
-
-from jobs.adapters.glob_patterns import FilePatterns, file_patterns
+from jobs.adapters.folder_walk import document_path, folded, is_inside, is_still_there, lists, on_disk, walk
+from jobs.adapters.note_file import examine, read_content
 from jobs.domain.corpus import Collection, Document, DocumentId
 from jobs.domain.errors import BadInput
-from jobs.domain.scan import Known, PassedOver, Reason, Scan, Seen
+from jobs.domain.scan import Known, PassedOver, Reason, Root, Scan, Seen
 
-_SF_DATALESS = 0x40000000  # <sys/stat.h> on macOS
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# A file written this shortly before a scan can change again without a new modification time.
-_UNSETTLED_NS = 2_000_000_000
 _WORDS: Mapping[Reason, str] = {
     "unreadable": "is gone or may not be read",
     "too-large": "is larger than watch.largest_document",
@@ -37,6 +26,8 @@ _WORDS: Mapping[Reason, str] = {
     "link": "is a link",
     "not-downloaded": "has not been downloaded to this machine",
     "name": "has a name that is not UTF-8",
+    "same-name": "has the name of another file, in another Unicode form",
+    "being-written": "is being written",
 }
 
 
@@ -45,22 +36,22 @@ def scan(collections: Iterable[Collection], known: Mapping[DocumentId, Known], *
 
     ``largest`` is in bytes, ``now_ns`` is the time of day. Never raises for a bad file.
     """
-    documents: list[Seen] = []
-    passed_over: list[PassedOver] = []
-    unreadable: list[DocumentId] = []
-    for collection in collections:
-        for entry in _walk(collection):
-            document = DocumentId(collection=collection.name, path=entry.path)
-            if entry.kind == "folder":
-                unreadable.append(document)
-                continue
-            found = entry.kind if entry.kind != "file" else None
-            result = found or _examine(Path(collection.path, entry.path), known.get(document), largest, now_ns)
-            if isinstance(result, Known):
-                documents.append(Seen(id=document, known=result))
-            else:
-                passed_over.append(PassedOver(id=document, reason=result))
-    return Scan(documents=tuple(documents), passed_over=tuple(passed_over), unreadable_folders=tuple(unreadable))
+    looks = [_Look(collection, known, largest, now_ns) for collection in collections]
+    for look in looks:
+        look.at_everything()
+    seen = {document.id for look in looks for document in look.documents}
+    seen |= {file.id for look in looks for file in look.passed_over}
+    of = {look.collection.name: look for look in looks}
+    for document in known:
+        if document not in seen and document.collection in of:
+            of[document.collection].after(document)
+    return Scan(
+        documents=tuple(document for look in looks for document in look.documents),
+        passed_over=tuple(file for look in looks for file in look.passed_over),
+        unreadable_folders=tuple(folder for look in looks for folder in look.unreadable),
+        roots=tuple(look.root for look in looks if look.root is not None),
+        unlisted=tuple(document for look in looks for document in look.unlisted),
+    )
 
 
 class MarkdownFolders:
@@ -80,142 +71,78 @@ class MarkdownFolders:
                 f"there is no collection {document.collection}",
                 remedy="`qmd collection list` shows what there is; `iaipctl run` starts again from today's notes",
             )
-        path = Path(collection.path, document.path)
-        content = _content(path, self._largest) if _is_inside(Path(collection.path), path) else "outside"
+        path = Path(on_disk(collection.path, document.path))
+        content = read_content(path, self._largest) if is_inside(Path(collection.path), path) else "outside"
         if not isinstance(content, bytes):
             raise BadInput(f"{document} {_WORDS[content]}", remedy="mend or remove the file; the others are used")
         return Document(id=document, sha256=hashlib.sha256(content).hexdigest(), text=content.decode("utf-8"))
 
 
-class _Entry(Struct, frozen=True):
-    """A path in a collection. ``folder``: it cannot be listed. A Reason: it is no document."""
+class _Look:
+    """One scan of one collection."""
 
-    path: str
-    kind: Literal["file", "folder"] | Reason
+    def __init__(self, collection: Collection, known: Mapping[DocumentId, Known], largest: int, now_ns: int) -> None:
+        self.collection = collection
+        self.documents: list[Seen] = []
+        self.passed_over: list[PassedOver] = []
+        self.unreadable: list[DocumentId] = []
+        self.unlisted: list[DocumentId] = []
+        self.root: Root | None = None
+        self._known = known
+        self._largest = largest
+        self._now_ns = now_ns
+
+    def at_everything(self) -> None:
+        before = _root(self.collection)
+        for document, found in self._files():
+            if isinstance(found, Known):
+                self.documents.append(Seen(id=document, known=found))
+            else:
+                self.passed_over.append(PassedOver(id=document, reason=found))
+        if self._named("") in self.unreadable:
+            return
+        if before is not None and _root(self.collection) == before:
+            self.root = before
+        else:
+            self.unreadable.append(self._named(""))  # it went away or was replaced meanwhile
+
+    def after(self, document: DocumentId) -> None:
+        """What became of a known document that was not found."""
+        if not lists(self.collection, document.path):
+            self.unlisted.append(document)
+        elif folded(document.path) not in self._folded and is_still_there(self.collection.path, document.path):
+            self.passed_over.append(PassedOver(id=document, reason="being-written"))  # an editor was replacing it
+
+    @cached_property
+    def _folded(self) -> set[str]:
+        """Paths that were found: a note renamed from A.md to a.md is still found at A.md where cases are one."""
+        found = [document.id for document in self.documents] + [file.id for file in self.passed_over]
+        return {folded(document.path) for document in found}
+
+    def _files(self) -> Iterator[tuple[DocumentId, Known | Reason]]:
+        spelled: set[str] = set()
+        for entry in walk(self.collection):
+            path = document_path(entry.path)
+            document = self._named(path)
+            if entry.kind == "folder":
+                self.unreadable.append(document)
+            elif path in spelled:
+                yield self._named(entry.path), "same-name"
+            else:
+                if not path.isascii():
+                    spelled.add(path)
+                place = f"{self.collection.path}/{entry.path}"
+                found = entry.kind if entry.kind != "file" else None
+                yield document, found or examine(place, self._known.get(document), self._largest, self._now_ns)
+
+    def _named(self, path: str) -> DocumentId:
+        return DocumentId(collection=self.collection.name, path=path)
 
 
-def _walk(collection: Collection) -> Iterator[_Entry]:
-    """Every file that belongs to the collection, every link in its place and every folder that cannot be read."""
-    root = Path(collection.path)
-    if not root.is_absolute() or not os.access(root, os.R_OK | os.X_OK) or not root.is_dir():
-        yield _Entry("", "folder")
-        return
-    patterns = file_patterns(collection.pattern, collection.ignore)
-    entries = {entry.path: entry for path in patterns.named for entry in _named(root, path, patterns)}
-    for start in patterns.starts:  # they may lie in each other
-        inside = _is_inside(root, root / start)
-        for entry in _below(root, start, patterns):
-            entries[entry.path] = entry if inside or entry.kind != "file" else _Entry(entry.path, "outside")
-    yield from entries.values()
-
-
-def _named(root: Path, path: str, patterns: FilePatterns) -> Iterator[_Entry]:
-    """A file that the mask names outright."""
-    place = root / path
-    if not patterns.lists(path, str(root)) or not os.path.lexists(place):
-        return
-    if place.is_symlink():
-        yield _Entry(path, "link")
-    elif place.is_file():
-        yield _Entry(path, "file" if _is_inside(root, place) else "outside")
-
-
-def _below(root: Path, start: str, patterns: FilePatterns) -> Iterator[_Entry]:
-    folders = [start]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(root / folder) as listing:
-                entries = list(listing)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                yield _Entry(folder, "folder")
-            continue
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if not _is_utf_8(path):
-                yield _Entry(os.fsencode(path).decode("utf-8", "replace"), "name")
-            elif entry.is_dir(follow_symlinks=False):
-                if patterns.enters(path):
-                    folders.append(path)
-            elif patterns.lists(path, str(root)):
-                yield from _file_or_link(entry, path)
-
-
-def _file_or_link(entry: os.DirEntry[str], path: str) -> Iterator[_Entry]:
-    if entry.is_symlink():
-        yield _Entry(path, "link")
-    elif entry.is_file(follow_symlinks=False):
-        yield _Entry(path, "file")
-
-
-def _is_utf_8(name: str) -> bool:
+def _root(collection: Collection) -> Root | None:
+    """Which folder it is now; none if there is none."""
     try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_inside(root: Path, path: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
-
-
-def _examine(path: Path, known: Known | None, largest: int, now_ns: int) -> Known | Reason:
-    """The document as it is now, taken from ``known`` if its file looks the same."""
-    try:
-        status = path.lstat()
+        status = Path(collection.path).stat()
     except OSError:
-        return "unreadable"
-    if known is not None and (known.size, known.mtime_ns, known.inode) == (
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ino,
-    ):
-        return known
-    content = _content(path, largest)
-    if not isinstance(content, bytes):
-        return content
-    settled = abs(now_ns - status.st_mtime_ns) >= _UNSETTLED_NS
-    return Known(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns if settled else 0,  # 0: the next scan reads it once more
-        inode=status.st_ino,
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
-
-
-def _content(path: Path, largest: int) -> bytes | Reason:
-    """The bytes of a file that is a document, else why it is none."""
-    try:
-        descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError as error:
-        return "link" if error.errno == errno.ELOOP else "unreadable"
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            if reason := _unwanted(os.fstat(file.fileno()), largest):
-                return reason
-            content = file.read(largest + 1)
-    except OSError:
-        return "unreadable"
-    return _judged(content, largest)
-
-
-def _unwanted(status: os.stat_result, largest: int) -> Reason | None:
-    if not stat.S_ISREG(status.st_mode):
-        return "unreadable"
-    if sys.platform == "darwin" and status.st_flags & _SF_DATALESS:
-        return "not-downloaded"
-    return "too-large" if status.st_size > largest else None
-
-
-def _judged(content: bytes, largest: int) -> bytes | Reason:
-    if len(content) > largest:
-        return "too-large"
-    if b"\0" in content:
-        return "binary"
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "not-utf-8"
-    return content if text.replace("\ufeff", "").strip() else "empty"
+        return None
+    return Root(collection=collection.name, device=status.st_dev, inode=status.st_ino)

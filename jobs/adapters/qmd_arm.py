@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from jobs.adapters.qmd_index import index_facts
 from jobs.adapters.qmd_models import context_environment, find_model, in_use, require_model
@@ -122,7 +123,7 @@ class QmdArm:
             reply = self._process.request(_Ask(how=how, text=query.text, limit=limit))
             yield Answer(
                 query=query.id,
-                documents=reply.documents,
+                documents=tuple(normalize("NFC", document) for document in reply.documents),
                 milliseconds=reply.milliseconds,
                 expansion=reply.expansion,
                 fell_back=reply.fell_back,

@@ -10,8 +10,24 @@ from msgspec import Struct
 
 from jobs.domain.corpus import DocumentId
 
-Reason = Literal["unreadable", "too-large", "binary", "not-utf-8", "empty", "outside", "link", "not-downloaded", "name"]
-"""Why a file is not a document. ``not-downloaded``: its content is only in a cloud. ``name``: not UTF-8 itself."""
+Reason = Literal[
+    "unreadable",
+    "too-large",
+    "binary",
+    "not-utf-8",
+    "empty",
+    "outside",
+    "link",
+    "not-downloaded",
+    "name",
+    "same-name",
+    "being-written",
+]
+"""Why a file is not a document, now.
+
+``not-downloaded``: its content is only in a cloud. ``name``: not UTF-8 itself. ``same-name``: another file has this
+name in another Unicode form. ``being-written``: it changed while it was looked at; the next scan reads it.
+"""
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -33,12 +49,25 @@ class PassedOver(Struct, frozen=True, kw_only=True):
     reason: Reason
 
 
+class Root(Struct, frozen=True, kw_only=True):
+    """A collection's own folder that could be listed from beginning to end: which one it was."""
+
+    collection: str
+    device: int
+    inode: int
+
+
 class Scan(Struct, frozen=True, kw_only=True):
-    """All files of the collections. In ``unreadable_folders`` the path ``""`` is a collection's own folder."""
+    """All files of the collections. In ``unreadable_folders`` the path ``""`` is a collection's own folder.
+
+    ``unlisted``: known documents that were not found and that their collection's pattern and ignores leave out.
+    """
 
     documents: tuple[Seen, ...]
     passed_over: tuple[PassedOver, ...]
     unreadable_folders: tuple[DocumentId, ...]
+    roots: tuple[Root, ...] = ()
+    unlisted: tuple[DocumentId, ...] = ()
 
     def counts(self) -> dict[Reason, int]:
         """How many files were passed over, by reason."""
@@ -46,7 +75,7 @@ class Scan(Struct, frozen=True, kw_only=True):
 
 
 def gone(known: Iterable[DocumentId], found: Scan) -> list[DocumentId]:
-    """The known documents that were deleted. What could not be looked at, or is there in any form, was not."""
+    """The known documents that are not there any more. What could not be looked at, or is there in any form, is."""
     present = {seen.id for seen in found.documents} | {file.id for file in found.passed_over}
     hidden = {(folder.collection, folder.path) for folder in found.unreadable_folders}
     return [

@@ -99,6 +99,8 @@ def test_status_as_json_is_a_contract(settled: Person) -> None:
     assert set(status["queue"]) == {"queued", "running", "paused", "done", "failed", "cancelled", "quarantined"}
     assert status["alerts"]["unread"] == 0
     assert status["disk"]["free"] > 0 and status["disk"]["waits"] is None
+    assert status["last_scan"] is None
+    assert status["watching"] == {"collections": {}, "missed": 0, "failures": 0, "failure": None}
 
 
 def test_releases_as_json_is_a_contract(settled: Person) -> None:
@@ -217,6 +219,9 @@ def test_the_daemon_notices_an_edit_and_a_second_daemon_is_refused(settled: Pers
         (settled.notes / "hiver.md").write_text("# L'hiver\n\nLa route de glace est ouverte.\n", "utf-8")
         wait_for(lambda: books.jobs.counts()["done"] > done)
         assert books.knowledge.count() == 2
+        status = settled.reads("status")
+        assert status["watching"]["collections"] == {"notes": "events"}
+        assert (status["last_scan"]["cause"], status["last_scan"]["doubted"]) == ("change", {})
     finally:
         daemon.terminate()
         assert daemon.wait(timeout=60) == 0
