@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from daemon.cli.result import Result
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books
+from jobs.adoption import adopt
 from jobs.domain.artifacts import LiveModel
 from jobs.domain.errors import BadInput
 
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     for target, address in (("embedding", models.embed), ("expansion", models.generate)):
         if address:
             targets[target] = LiveModel(base="adopted", gguf=address, sha256="")
-    context.releases.adopt(files, datetime.now(UTC), targets)
+    adopt(context.releases, files, datetime.now(UTC), targets)
     open_books(home.ledger)
     lines = [f"home       {home.root}", f"live       {context.releases.live()}"]
     lines += [f"collection {collection.name}: {collection.path}" for collection in collections]

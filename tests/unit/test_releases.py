@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from config.paths import QmdFiles
+from jobs.adoption import adopt
 from jobs.domain.artifacts import LiveModel
 from jobs.domain.errors import Refused
 from jobs.releases import WITHDRAWN, Gain, ReleaseMetadata, Releases
@@ -38,7 +40,7 @@ def files(tmp_path: Path) -> QmdFiles:
 @pytest.fixture
 def releases(tmp_path: Path, files: QmdFiles) -> Releases:
     found = Releases(tmp_path / "releases", merged)
-    found.adopt(files, NOW, {})
+    adopt(found, files, NOW, {})
     return found
 
 
@@ -49,7 +51,7 @@ def publish(releases: Releases, models: str) -> str:
     metadata = ReleaseMetadata(
         name=name,
         created_at=NOW,
-        targets={"embedding": LiveModel(base="b", gguf=str(gguf), sha256="0" * 64)},
+        targets={"embedding": LiveModel(base="b", gguf=str(gguf), sha256=sha256(models.encode()).hexdigest())},
         gain=Gain(metric="nDCG@10", delta=0.1, low=0.05, high=0.15),
     )
     releases.publish(metadata, f"old notes|{models}", Path.touch)
@@ -66,7 +68,7 @@ def test_adoption_leaves_links_and_keeps_every_byte(releases: Releases, files: Q
 def test_adoption_can_be_repeated_and_takes_the_newest_plain_file(releases: Releases, files: QmdFiles) -> None:
     files.config.unlink()
     files.config.write_text("notes, recipes|base")
-    releases.adopt(files, NOW, {})
+    adopt(releases, files, NOW, {})
     assert files.config.is_symlink() and files.config.read_text() == "notes, recipes|base"
 
 
