@@ -9,7 +9,7 @@ from pathlib import Path
 from config.paths import QmdFiles
 from jobs.domain.artifacts import LiveModel
 from jobs.index_file import copy_index
-from jobs.publish import make_directory, switch_symlink, sync_file, write_file
+from jobs.publish import STAGE_PREFIX, make_directory, switch_symlink, sync_file, write_file
 from jobs.releases import ReleaseMetadata, Releases
 
 
@@ -32,6 +32,8 @@ def adopt(releases: Releases, files: QmdFiles, now: datetime, targets: Mapping[s
 
 
 def _link(place: Path, inside: Path, take: Callable[[Path, Path], None]) -> None:
+    for orphan in place.parent.glob(f"{STAGE_PREFIX}{place.name}-*"):  # nobody else's: the folder is the owner's
+        orphan.unlink()
     if not (place.is_symlink() and place.readlink() == inside):
         if place.exists():
             take(place, inside)
