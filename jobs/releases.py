@@ -46,6 +46,8 @@ CAME_AFTER = "CAME-AFTER"
 INTERRUPTED = "its trial was interrupted"
 """Why ``recover`` takes a release back. Nobody has judged it, so it may be tried again."""
 BY_HAND = "taken back by hand"
+
+_REMEDY = "`iaipctl releases` lists what there is"
 MergeConfiguration = Callable[[str, str], str]
 """(live configuration, another release's) → the live one with the other's models."""
 
@@ -124,9 +126,7 @@ class Releases:
         try:
             metadata = msgspec.json.decode(path.read_bytes(), type=ReleaseMetadata)
         except (OSError, msgspec.DecodeError) as error:
-            raise BadInput(
-                f"there is no usable release {name}", remedy="`iaipctl releases` lists what there is"
-            ) from error
+            raise BadInput(f"there is no usable release {name}", remedy=_REMEDY) from error
         return Release(metadata=metadata, state=self._state(name), directory=self.directory(name))
 
     def all(self) -> list[Release]:
@@ -208,9 +208,7 @@ class Releases:
             live = self.live()
             target = to or (None if live is None else self.before(live))
             if live is None or target is None:
-                raise Refused(
-                    "there is no earlier release to go back to", remedy="`iaipctl releases` lists what there is"
-                )
+                raise Refused("there is no earlier release to go back to", remedy=_REMEDY)
             self._refuse_unfit(target)
             if target != live:
                 self._leave(live, target, BY_HAND)
@@ -228,26 +226,22 @@ class Releases:
                 return live
             target = self._whole_before(name)
             if target is None:
-                raise Refused(
-                    f"{name} stays live: no earlier release is whole", remedy="`iaipctl releases` lists what there is"
-                )
+                raise Refused(f"{name} stays live: no earlier release is whole", remedy=_REMEDY)
             self._leave(name, target, reason)
             return target
 
     def recover(self) -> str | None:
-        """After a crash: sweeps stages, ends a trial that nobody confirmed by going back, and takes away the notes of
-        a switch that did not come to pass. Returns the release it left."""
+        """After a crash: sweeps stages, ends a trial that nobody confirmed by going back, past damaged releases, and
+        takes away the notes of a switch that did not come to pass. Returns the release it left."""
         with self.one_at_a_time():
             self._sweep()
             live = self.live()
-            left = None
-            if live is not None and (self.directory(live) / TRIAL).exists():
-                target = self._whole_before(live)
-                if target is not None:
+            target = self._whole_before(live) if live and (self.directory(live) / TRIAL).exists() else None
+            if live and target:
+                with suppress(BadInput):  # a configuration that QMD left half: nothing is won by going back
                     self._leave(live, target, self._reason(live) or INTERRUPTED)
-                    left = live
             self._tidy_notes()
-            return left
+            return live if self.live() != live else None
 
     def _earlier(self, name: str) -> Iterator[str]:
         """Back along the notes, newest first, without the withdrawn."""
@@ -272,7 +266,7 @@ class Releases:
             raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
         if (damage := self.damage(name)) is not None:
             other = self._whole_before(name)
-            remedy = f"`iaipctl rollback --to {other}`" if other else "`iaipctl releases` lists the others"
+            remedy = f"`iaipctl rollback --to {other}`" if other else _REMEDY
             raise Refused(f"{name} cannot go live: {damage}; {self.live()} stays live", remedy=remedy)
 
     def _leave(self, live: str, target: str, reason: str) -> None:

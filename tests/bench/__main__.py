@@ -1,6 +1,6 @@
 """make bench: every measured claim, as a table and in .bench/results.json.
 
-    python -m tests.bench [PART …] [--data DIR]        PART: light dataset speed quality
+    python -m tests.bench [PART …] [--data DIR]        PART: light dataset switching speed quality
 
 ``speed`` and ``quality`` need retrieval and expansion data, which is not part of the project: a folder
 with ``retrieval/scifact/{corpus.jsonl.gz, queries.*.jsonl.gz, qrels.*.tsv}`` and ``qmd-expansion/all.jsonl.gz``.
@@ -103,9 +103,22 @@ def measure_quality(folder: Path, data: Path) -> list[Row]:
     return rows
 
 
+def measure_switching(folder: Path, data: Path) -> list[Row]:
+    from tests.crash.hammer import hammer
+
+    found = hammer(folder, readers=4, switches=100)
+    told = f"{found.tally.reads} searches, 4 readers, {found.switches} switches"
+    return [
+        Row(name=f"failed: {told}", value=float(found.tally.errors), unit="", goal=0.0, better="lower"),
+        Row(name="answers that mix releases", value=float(found.tally.mixed), unit="", goal=0.0, better="lower"),
+        Row(name="slowest switch among readers", value=found.slowest_switch, unit="s", goal=1.0, better="lower"),
+    ]
+
+
 PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "light": measure_light,
     "dataset": measure_dataset,
+    "switching": measure_switching,
     "speed": measure_speed,
     "quality": measure_quality,
 }

@@ -245,7 +245,7 @@ class Disk:
         for choices in options:
             every *= len(choices)
         if every <= MOST_STATES:
-            drawn = itertools.product(*options)
+            drawn: Iterator[tuple[Any, ...]] = itertools.product(*options)
         else:
             first = tuple(choices[0] for choices in options)
             last = (*[False] * len(moment.pending), *(moment.nodes[n].safe for n in dirty))
