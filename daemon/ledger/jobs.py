@@ -79,8 +79,13 @@ class Jobs:
             return moved
 
     def put_back(self, job: Job, reason: str, now: datetime, *, blameless: bool) -> bool:
-        """running → queued. ``blameless``: a planned stop, which does not count as an attempt."""
+        """running → queued. ``blameless``: a planned stop, which does not count as an attempt.
+
+        A refresh goes → cancelled while another waits in the queue: that one does all it would do.
+        """
         with self._database.transaction() as connection:
+            if job.run is None and any(waiting.run is None for waiting in self.in_state("queued")):
+                return self._leave(connection, job, "cancelled", now, event={"reason": reason})
             moved = self._leave(connection, job, "queued", now, event={"reason": reason})
             if moved and blameless:
                 connection.execute("UPDATE job SET attempts = attempts - 1 WHERE id = ?", (job.id,))

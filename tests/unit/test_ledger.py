@@ -130,3 +130,14 @@ def test_the_same_query_set_is_counted_over_runs(books: Books) -> None:
     for run in (first, first, second):
         books.results.judged("embedding", "set-a", run)
     assert books.results.judgements_before("embedding", second) == {"set-a": 1}
+
+
+def test_of_two_refreshes_that_died_together_one_goes_back_to_the_queue(books: Books) -> None:
+    died = []
+    for _ in range(2):
+        waiting = books.jobs.want_refresh(NOW)
+        assert waiting is not None
+        died.append(books.jobs.claim(waiting.id, OWNER, NOW))
+    for job in died:
+        assert job is not None and books.jobs.put_back(job, "its owner died", NOW, blameless=True)
+    assert [books.jobs.job(job.id).state for job in died if job] == ["queued", "cancelled"]
