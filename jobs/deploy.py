@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,12 +24,17 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     assert spec.target is not None and spec.run is not None
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
     name = _published(spec, validation, workshop)
+    queries = load(_dataset(spec, workshop)).trial_queries(workshop.settings.release.trial_queries)
+    return try_out(name, queries, workshop)
+
+
+def try_out(name: str, queries: Sequence[str], workshop: Workshop) -> Done:
+    """Live on trial, then confirmed or taken back. A release that was judged and taken back before is left alone."""
     releases = workshop.releases
     if (reason := releases.left_because(name)) is not None:
         return _taken_back(name, (), f"{name} was {reason}; {releases.live()} stays live")
     releases.switch(name)
     workshop.phase(f"{name} is live on trial")
-    queries = load(_dataset(spec, workshop)).trial_queries(workshop.settings.release.trial_queries)
     live = releases.directory(name)
     problems = workshop.search.refresh(live / "qmd" / "index.yml", live / "index" / "index.sqlite", queries)
     if problems:

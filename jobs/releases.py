@@ -9,17 +9,15 @@ file under ``<root>/models``: a release that keeps a model keeps its vectors. ``
 hard links to the same files, which makes every release whole. Everything needed to roll back is
 here: no ledger and no daemon take part.
 
-Notes in a release say what became of it, each written whole and in an order that a crash cannot turn
-into a lie: TRIAL before the release goes live, so that a crash finds it unconfirmed; ROLLED-BACK, with
-the reason, before it is left; CAME-AFTER before it replaces another. ``recover`` takes away a note that
-no switch followed.
+Notes in a release say what became of it, in an order that a crash cannot turn into a lie: TRIAL before
+it goes live, ROLLED-BACK with the reason before it is left, CAME-AFTER before it replaces another.
+``recover`` takes away a note that no switch followed.
 
 A reader of ours resolves ``current`` once (``live_directory``) and reads only below the directory it
-found: one release, whatever is switched meanwhile. QMD does not: it opens the index and then the
-configuration, each through ``current``. A QMD command that starts in the milliseconds of a switch may
-see the index of one release with the models of the other; it warns that vectors are missing for its
-model, that one answer mixes vector spaces, and the next command is right. A QMD that keeps running (its
-server) stays with the release it opened.
+found: one release, whatever is switched meanwhile. QMD opens the index and then the configuration, each
+through ``current``: a command that starts in the milliseconds of a switch may see the index of one
+release with the models of the other. It warns of missing vectors, that one answer mixes vector spaces, and
+the next is right. A QMD that keeps running (its server) stays with the release it opened.
 """
 
 from __future__ import annotations
@@ -146,8 +144,8 @@ class Releases:
 
     def left_because(self, name: str) -> str | None:
         """Why ``name`` was judged and taken back; none if it was not, or only because its trial was interrupted."""
-        reason = None if self.live() == name else self._reason(name)
-        return None if reason == INTERRUPTED else reason
+        reason = self._reason(name)
+        return None if self.live() == name or reason == INTERRUPTED else reason
 
     def damage(self, name: str) -> str | None:
         """As ``release_damage``. Raises BadInput as ``release`` does."""
