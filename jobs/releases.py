@@ -181,8 +181,7 @@ class Releases:
         Raises Refused for a withdrawn or damaged release; the live one stays.
         """
         with self.one_at_a_time():
-            live = self.live()
-            if live == name:
+            if (live := self.live()) == name:
                 return
             self._refuse_unfit(name)
             write_file(self.directory(name) / TRIAL, b"")
@@ -218,12 +217,9 @@ class Releases:
         Raises Refused, with ``name`` still live, if no earlier release is whole.
         """
         with self.one_at_a_time():
-            live = self.live()
-            if live != name:
-                assert live is not None
+            if (live := self.live()) is not None and live != name:
                 return live
-            target = self._whole_before(name)
-            if target is None:
+            if (target := self._whole_before(name)) is None:
                 raise Refused(f"{name} stays live: no earlier release is whole", remedy=_REMEDY)
             self._leave(name, target, reason)
             return target

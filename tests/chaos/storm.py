@@ -149,9 +149,11 @@ class Storm:
         self._account.kills[what] = self._account.kills.get(what, 0) + 1
 
     def _kill_worker(self, running: list[Job]) -> bool:
-        """All that run. A worker's death counts against its job: the storm stays below what makes a job fail."""
+        """All that run and have spoken. A worker's death counts against its job: the storm stays below what makes a
+        job fail."""
         workers = self._house.workers()
-        if not running or len(workers) != len(running) or any(job.attempts >= MOST_ATTEMPTS for job in running):
+        ripe = all(job.phase is not None and job.attempts < MOST_ATTEMPTS for job in running)
+        if not running or len(workers) != len(running) or not ripe:
             return False
         for worker in workers:
             with suppress(psutil.NoSuchProcess):
@@ -175,7 +177,8 @@ class Storm:
                     self._account.pick_ups.append(time.monotonic() - since)
                     del waiting[number]
             if time.monotonic() - since > PICK_UP_SECONDS and waiting:
-                self._account.violations.append(f"jobs {sorted(waiting)} were not picked up in {PICK_UP_SECONDS:.0f} s")
+                told = ", ".join(f"{number} ({jobs.job(number).state})" for number in sorted(waiting))
+                self._account.violations.append(f"jobs not picked up in {PICK_UP_SECONDS:.0f} s: {told}")
                 return
             time.sleep(0.02)
 
