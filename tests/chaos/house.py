@@ -122,7 +122,7 @@ class House:
 
     def types(self, *words: str) -> str:
         done = subprocess.run(
-            self._command(words), env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            self._command(words), env=self.environment, capture_output=True, text=True, timeout=1200, check=False
         )
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout.strip()
