@@ -8,7 +8,7 @@ LIGHT := .venv-light/bin
 PINNED := $(addprefix config/tools/,install.py package.json package-lock.json converter.txt)
 
 .NOTPARALLEL:
-.PHONY: help install demo test check light-test bench clean
+.PHONY: help install demo test check light-test bench chaos clean
 
 help:
 	@echo "make demo         your notes to a judged search model and back, live; KB=path takes your own Markdown"
@@ -16,6 +16,7 @@ help:
 	@echo "make check        the same without the tests"
 	@echo "make light-test   the tests that need no ML package, in an environment that has none"
 	@echo "make bench        the measurements; a table, and .bench/results.json; DATA=folder for those on public data"
+	@echo "make chaos        kills at random over real jobs, all accounted for; MINUTES=10, SEED=number repeats its choices"
 	@echo "make install      only install (.venv and .tools)"
 	@echo "make clean        remove all that was installed or made here"
 
@@ -36,6 +37,9 @@ light-test: .venv-light/test
 
 bench: .venv/dev .tools/ready
 	$(BIN)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
+
+chaos: .venv/dev .tools/ready
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 install: .venv/dev .tools/ready
 

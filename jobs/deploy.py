@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,21 +24,32 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     assert spec.target is not None and spec.run is not None
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
     name = _published(spec, validation, workshop)
-    releases = workshop.releases
-    before = releases.live()
-    if before != name:
-        releases.switch(name)
-    workshop.phase(f"{name} is live on trial")
     queries = load(_dataset(spec, workshop)).trial_queries(workshop.settings.release.trial_queries)
-    live = releases.current
+    return try_out(name, queries, workshop)
+
+
+def try_out(name: str, queries: Sequence[str], workshop: Workshop) -> Done:
+    """Live on trial, then confirmed or taken back. A release that was judged and taken back before is left alone."""
+    releases = workshop.releases
+    if (reason := releases.left_because(name)) is not None:
+        return _taken_back(name, (), f"{name} was {reason}; {releases.live()} stays live")
+    releases.switch(name)
+    workshop.phase(f"{name} is live on trial")
+    live = releases.directory(name)
     problems = workshop.search.refresh(live / "qmd" / "index.yml", live / "index" / "index.sqlite", queries)
-    if not problems:
-        releases.confirm(name)
-        return Done(result=msgspec.to_builtins(DeployResult(release=name, live=True)))
-    back = releases.roll_back()
-    result = DeployResult(release=name, live=False, problems=tuple(problems))
-    reason = f"rolled-back: {name} was not healthy ({'; '.join(problems)}); {back} is live again"
-    return Done(result=msgspec.to_builtins(result), ends_run=reason)
+    if problems:
+        back = releases.take_back(name, "found unhealthy")
+        return _taken_back(
+            name, tuple(problems), f"{name} was not healthy ({'; '.join(problems)}); {back} is live again"
+        )
+    if not releases.confirm(name):
+        return _taken_back(name, (), f"{name} was taken back during its trial; {releases.live()} stays live")
+    return Done(result=msgspec.to_builtins(DeployResult(release=name, live=True)))
+
+
+def _taken_back(name: str, problems: tuple[str, ...], reason: str) -> Done:
+    result = DeployResult(release=name, live=False, problems=problems)
+    return Done(result=msgspec.to_builtins(result), ends_run=f"rolled-back: {reason}")
 
 
 def _dataset(spec: JobSpec, workshop: Workshop) -> Path:

@@ -19,16 +19,26 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 def copy_index(source: Path, target: Path, patience: float = PATIENCE) -> None:
     """A consistent copy by SQLite's backup interface, also while QMD writes. No source, no copy.
 
-    Raises ToolFailed, and leaves no target, if the source stays locked longer than ``patience`` seconds.
+    A target that is there already is replaced in one transaction, under the eyes of its readers. Raises
+    ToolFailed if the source stays locked longer than ``patience`` seconds; the target is then as it was.
     """
     if not source.exists():
         return
+    replaced = target.exists()
     try:
         with reading(source, patience) as old, closing(sqlite3.connect(target)) as new:
             old.backup(new, pages=_PAGES_A_STEP, progress=_Impatience(source, patience), sleep=0.05)
     except BaseException:
-        target.unlink(missing_ok=True)
+        if not replaced:
+            target.unlink(missing_ok=True)
         raise
+
+
+def check_index(index: Path, patience: float = PATIENCE) -> None:
+    """Raises BadInput if SQLite cannot open it, ToolFailed if it stays locked. No index is nothing to complain of."""
+    if index.exists():
+        with reading(index, patience) as database:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 class _Impatience:

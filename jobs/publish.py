@@ -1,8 +1,11 @@
 """Old or new, never half: stage, verify, fsync, rename, fsync the directory.
 
-Every file that matters reaches its name through one of these functions, so that a crash at any
-point leaves either the former content or the new one. Orphaned stages carry ``STAGE_PREFIX`` and
-are swept at start.
+Every file that matters reaches its name through one of these functions, so that a crash or a power
+cut at any point leaves either the former content or the new one. When a function has returned, what
+it made is on the disk, directories included. When one raises OSError, what stood at the name before
+stands there still; only where the very last step failed (the sync of the directory after the
+rename) is it the new content, whole but not yet safe from a power cut. Trying again is always right.
+Orphaned stages carry ``STAGE_PREFIX`` and are swept at start.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +24,7 @@ STAGE_PREFIX = ".stage-"
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replaces the file at ``path``. Raises OSError with the former content in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     stage = _stage_beside(path)
     try:
         descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -31,7 +34,7 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             _sync_descriptor(file.fileno())
         stage.replace(path)
     except BaseException:
-        stage.unlink(missing_ok=True)
+        _discard(stage)
         raise
     sync_directory(path.parent)
 
@@ -43,7 +46,7 @@ def published_directory(path: Path, *, verify: Callable[[Path], None] = lambda _
     If ``path`` already exists (somebody published the same content first) the stage is dropped.
     On an exception nothing appears at ``path``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     stage = _stage_beside(path)
     stage.mkdir(mode=0o700)
     try:
@@ -51,38 +54,54 @@ def published_directory(path: Path, *, verify: Callable[[Path], None] = lambda _
         verify(stage)
         _sync_tree(stage)
         if path.exists():
-            shutil.rmtree(stage)
+            _discard(stage)
         else:
             stage.rename(path)
     except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
+        _discard(stage)
         raise
     sync_directory(path.parent)
 
 
 def publish_file(source: Path, path: Path, *, mode: int = 0o400) -> None:
     """Moves a finished file on the same volume to ``path``, synced; an equal name is kept as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     if path.exists():
-        source.unlink()
+        sync_directory(path.parent)  # whoever published it may have died before this
+        source.unlink(missing_ok=True)
         return
-    _sync_file(source)
     source.chmod(mode)
+    sync_file(source)
     source.rename(path)
     sync_directory(path.parent)
 
 
 def switch_symlink(link: Path, target: str) -> None:
     """Points ``link`` at ``target`` (relative or absolute) in one rename. What stood at ``link`` is replaced."""
-    link.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(link.parent)
     stage = _stage_beside(link)
-    stage.symlink_to(target)
     try:
+        stage.symlink_to(target)
         stage.replace(link)
     except BaseException:
-        stage.unlink(missing_ok=True)
+        _discard(stage)
         raise
     sync_directory(link.parent)
+
+
+def make_directory(path: Path) -> None:
+    """The directory and its missing parents, private, each entry synced."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(path.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Gone for good when this returns; nothing happens if there is none."""
+    path.unlink(missing_ok=True)
+    sync_directory(path.parent)
 
 
 def remove_directory(path: Path) -> None:
@@ -101,17 +120,20 @@ def sweep_stages(directory: Path) -> int:
         return 0
     orphans = [entry for entry in directory.iterdir() if entry.name.startswith(STAGE_PREFIX)]
     for orphan in orphans:
-        if orphan.is_dir() and not orphan.is_symlink():
-            shutil.rmtree(orphan)
-        else:
-            orphan.unlink()
+        _remove(orphan)
     return len(orphans)
 
 
 def sync_directory(path: Path) -> None:
+    """Makes what was created, renamed and removed directly inside ``path`` outlast a power cut."""
+    sync_file(path)
+
+
+def sync_file(path: Path) -> None:
+    """The content of a file, or the entries of a directory."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _sync_descriptor(descriptor)
     finally:
         os.close(descriptor)
 
@@ -121,25 +143,37 @@ def _stage_beside(path: Path) -> Path:
 
 
 def _sync_tree(directory: Path) -> None:
-    for folder, _, files in os.walk(directory, topdown=False):
-        for name in files:
-            _sync_file(Path(folder) / name)
+    for folder, _, files in os.walk(directory, topdown=False, onerror=_raise):
+        for path in (Path(folder) / name for name in files):
+            if not path.is_symlink():  # a link has no content of its own
+                sync_file(path)
         sync_directory(Path(folder))
 
 
-def _sync_file(path: Path) -> None:
-    if path.is_symlink():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        _sync_descriptor(descriptor)
-    finally:
-        os.close(descriptor)
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _discard(stage: Path) -> None:
+    """Best effort, so that the error which is under way is the one that is told: a sweep takes what stays."""
+    with suppress(OSError):
+        _remove(stage)
 
 
 def _sync_descriptor(descriptor: int) -> None:
-    """On macOS fsync stops at the drive's cache; F_FULLFSYNC goes through (fsync(2) there)."""
+    """On macOS fsync stops at the drive's cache and F_FULLFSYNC goes through (fsync(2) there).
+
+    Some file systems do not know F_FULLFSYNC: there fsync is all there is, and it tells a real error.
+    """
     if sys.platform == "darwin":
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)

@@ -8,31 +8,44 @@ QMD's caches and vector fingerprints key on a model's path string, so the config
 file under ``<root>/models``: a release that keeps a model keeps its vectors. ``vN/models`` holds
 hard links to the same files, which makes every release whole. Everything needed to roll back is
 here: no ledger and no daemon take part.
+
+Notes in a release say what became of it, in an order that a crash cannot turn into a lie: TRIAL before
+it goes live, ROLLED-BACK with the reason before it is left, CAME-AFTER before it replaces another.
+``recover`` takes away a note that no switch followed.
+
+A reader of ours resolves ``current`` once (``live_directory``) and reads only below the directory it
+found: one release, whatever is switched meanwhile. QMD opens the index and then the configuration, each
+through ``current``: a command that starts in the milliseconds of a switch may see the index of one
+release with the models of the other. It warns of missing vectors, that one answer mixes vector spaces, and
+the next is right. A QMD that keeps running (its server) stays with the release it opened.
 """
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from config.paths import QmdFiles
 from jobs.domain.artifacts import LiveModel, ReleaseState
 from jobs.domain.errors import BadInput, Refused
-from jobs.index_file import copy_index
-from jobs.publish import published_directory, sweep_stages, switch_symlink, write_file
+from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
+from jobs.release_damage import release_damage
 
 METADATA = "training-metadata.json"
 TRIAL = "TRIAL"
 ROLLED_BACK = "ROLLED-BACK"
 WITHDRAWN = "WITHDRAWN"
 CAME_AFTER = "CAME-AFTER"
+INTERRUPTED = "its trial was interrupted"
+"""Why ``recover`` takes a release back. Nobody has judged it, so it may be tried again."""
+BY_HAND = "taken back by hand"
 
+_REMEDY = "`iaipctl releases` lists what there is"
 MergeConfiguration = Callable[[str, str], str]
 """(live configuration, another release's) → the live one with the other's models."""
 
@@ -86,6 +99,11 @@ class Releases:
         """The live release's name, or none before the adoption."""
         return str(self.current.readlink()) if self.current.is_symlink() else None
 
+    def live_directory(self) -> Path | None:
+        """The live release's own directory: what is read below it belongs together, also during a switch."""
+        name = self.live()
+        return None if name is None else self.directory(name)
+
     def directory(self, name: str) -> Path:
         return self.root / name
 
@@ -106,9 +124,7 @@ class Releases:
         try:
             metadata = msgspec.json.decode(path.read_bytes(), type=ReleaseMetadata)
         except (OSError, msgspec.DecodeError) as error:
-            raise BadInput(
-                f"there is no usable release {name}", remedy="`iaipctl releases` lists what there is"
-            ) from error
+            raise BadInput(f"there is no usable release {name}", remedy=_REMEDY) from error
         return Release(metadata=metadata, state=self._state(name), directory=self.directory(name))
 
     def all(self) -> list[Release]:
@@ -123,117 +139,157 @@ class Releases:
         return "rolled-back" if (directory / ROLLED_BACK).exists() else "previous"
 
     def before(self, name: str) -> str | None:
-        """The newest usable release that ``name`` replaced, following the chain backwards."""
-        while (note := self.directory(name) / CAME_AFTER).exists():
-            name = note.read_text("utf-8").strip()
-            if self.directory(name).is_dir() and not (self.directory(name) / WITHDRAWN).exists():
-                return name
-        return None
+        """The newest release that ``name`` replaced and that was not withdrawn, following the chain backwards."""
+        return next(self._earlier(name), None)
+
+    def left_because(self, name: str) -> str | None:
+        """Why ``name`` was judged and taken back; none if it was not, or only because its trial was interrupted."""
+        reason = self._reason(name)
+        return None if self.live() == name or reason == INTERRUPTED else reason
+
+    def damage(self, name: str) -> str | None:
+        """As ``release_damage``. Raises BadInput as ``release`` does."""
+        targets = self.release(name).metadata.targets
+        return release_damage(targets, self.directory(name) / "index" / "index.sqlite")
+
+    @contextmanager
+    def one_at_a_time(self) -> Iterator[None]:
+        """Held by whoever changes what is live or removes a release, in whatever process."""
+        make_directory(self.root)
+        with (self.root / "activation.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def publish(self, metadata: ReleaseMetadata, configuration: str, make_index: Callable[[Path], None]) -> Path:
-        """Writes a whole release under its name, on trial and not live. A second call with the same name is a no-op."""
+        """Writes a whole release under its name, not live yet. A second call with the same name is a no-op."""
         with published_directory(self.directory(metadata.name)) as stage:
             for part in ("models", "index", "qmd"):
                 (stage / part).mkdir()
-            for model in metadata.targets.values():
-                source = Path(model.gguf)
-                if source.parent == self.models:
-                    (stage / "models" / source.name).hardlink_to(source)
+            ours = {Path(m.gguf): m.sha256 for m in metadata.targets.values() if Path(m.gguf).parent == self.models}
+            for source in ours:
+                (stage / "models" / source.name).hardlink_to(source)
             make_index(stage / "index" / "index.sqlite")
             (stage / "qmd" / "index.yml").write_text(configuration, "utf-8")
             (stage / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
-            sums = "".join(f"{m.sha256}  models/{Path(m.gguf).name}\n" for m in metadata.targets.values() if m.sha256)
+            sums = "".join(f"{sha256}  models/{source.name}\n" for source, sha256 in ours.items())
             (stage / "SHA256SUMS").write_text(sums, "utf-8")
-            (stage / TRIAL).touch()
         return self.directory(metadata.name)
 
     def switch(self, name: str) -> None:
-        """Makes ``name`` live in one rename, with the owner's present collections and its own models.
+        """Makes ``name`` live on trial in one rename, with the owner's present collections and its own models.
 
-        Raises Refused for a withdrawn release and BadInput for one that is gone; the live one stays.
+        Raises Refused for a withdrawn or damaged release; the live one stays.
         """
-        directory = self.directory(name)
         with self.one_at_a_time():
-            if not directory.is_dir():
-                raise BadInput(f"there is no release {name} any more", remedy="`iaipctl releases` lists what there is")
-            if (directory / WITHDRAWN).exists():
-                raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
-            live = self.live()
-            if live is not None and live != name:
-                self._carry_collections(live, name)
-                if int(name[1:]) > int(live[1:]):
-                    write_file(directory / CAME_AFTER, live.encode())
-            switch_symlink(self.current, name)
-            (directory / ROLLED_BACK).unlink(missing_ok=True)
+            if (live := self.live()) == name:
+                return
+            self._refuse_unfit(name)
+            write_file(self.directory(name) / TRIAL, b"")
+            self._put_live(name, live)
 
-    def confirm(self, name: str) -> None:
-        (self.directory(name) / TRIAL).unlink(missing_ok=True)
+    def confirm(self, name: str) -> bool:
+        """Ends the trial of the live release. False: ``name`` is not live any more."""
+        with self.one_at_a_time():
+            if self.live() != name:
+                return False
+            remove_file(self.directory(name) / TRIAL)
+            return True
 
     def roll_back(self, to: str | None = None) -> str:
         """Switches to ``to``, else to the release before the live one, and returns its name.
 
-        Raises Refused when there is none. Takes two small writes and a rename.
+        Raises Refused when there is none or it is withdrawn or damaged. Takes a few small writes, a rename
+        and the reading of the models.
         """
-        live = self.live()
-        target = to or (None if live is None else self.before(live))
-        if live is None or target is None:
-            raise Refused("there is no earlier release to go back to", remedy="`iaipctl releases` lists what there is")
-        self.release(target)
-        if target == live:
+        with self.one_at_a_time():
+            live = self.live()
+            target = to or (None if live is None else self.before(live))
+            if live is None or target is None:
+                raise Refused("there is no earlier release to go back to", remedy=_REMEDY)
+            self._refuse_unfit(target)
+            if target != live:
+                self._leave(live, target, BY_HAND)
             return target
-        self.switch(target)
-        if int(target[1:]) < int(live[1:]):
-            write_file(self.directory(live) / ROLLED_BACK, b"")
-        self.confirm(target)
-        self.confirm(live)
-        return target
+
+    def take_back(self, name: str, reason: str) -> str:
+        """Ends the trial of ``name`` by going back, past damaged releases, and returns what is live now.
+
+        Raises Refused, with ``name`` still live, if no earlier release is whole.
+        """
+        with self.one_at_a_time():
+            if (live := self.live()) is not None and live != name:
+                return live
+            if (target := self._whole_before(name)) is None:
+                raise Refused(f"{name} stays live: no earlier release is whole", remedy=_REMEDY)
+            self._leave(name, target, reason)
+            return target
 
     def recover(self) -> str | None:
-        """After a crash: sweeps stages and ends a trial that nobody confirmed by going back. Returns what it left."""
-        sweep_stages(self.root)
-        sweep_stages(self.models)
+        """After a crash: sweeps stages, ends a trial that nobody confirmed by going back, past damaged releases, and
+        takes away the notes of a switch that did not come to pass. Returns the release it left."""
+        with self.one_at_a_time():
+            self._sweep()
+            live = self.live()
+            target = self._whole_before(live) if live and (self.directory(live) / TRIAL).exists() else None
+            if live and target:
+                with suppress(BadInput):  # a configuration that QMD left half: nothing is won by going back
+                    self._leave(live, target, self._reason(live) or INTERRUPTED)
+            self._tidy_notes()
+            return live if self.live() != live else None
+
+    def _earlier(self, name: str) -> Iterator[str]:
+        """Back along the notes, newest first, without the withdrawn."""
+        while (note := self.directory(name) / CAME_AFTER).exists():
+            name = note.read_text("utf-8").strip()
+            if self.directory(name).is_dir() and not (self.directory(name) / WITHDRAWN).exists():
+                yield name
+
+    def _reason(self, name: str) -> str | None:
+        note = self.directory(name) / ROLLED_BACK
+        return note.read_text("utf-8") if note.exists() else None
+
+    def _whole_before(self, name: str) -> str | None:
+        for earlier in self._earlier(name):
+            with suppress(BadInput):
+                if self.damage(earlier) is None:
+                    return earlier
+        return None
+
+    def _refuse_unfit(self, name: str) -> None:
+        if (self.directory(name) / WITHDRAWN).exists():
+            raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
+        if (damage := self.damage(name)) is not None:
+            other = self._whole_before(name)
+            remedy = f"`iaipctl rollback --to {other}`" if other else _REMEDY
+            raise Refused(f"{name} cannot go live: {damage}; {self.live()} stays live", remedy=remedy)
+
+    def _leave(self, live: str, target: str, reason: str) -> None:
+        if int(target[1:]) < int(live[1:]):
+            write_file(self.directory(live) / ROLLED_BACK, reason.encode())
+        remove_file(self.directory(target) / TRIAL)
+        self._put_live(target, live)
+        remove_file(self.directory(live) / TRIAL)
+
+    def _put_live(self, name: str, live: str | None) -> None:
+        """The switch. What is written before it is harmless if it does not come to pass."""
+        if live is not None:
+            self._carry_collections(live, name)
+            if int(name[1:]) > int(live[1:]):
+                write_file(self.directory(name) / CAME_AFTER, live.encode())
+        switch_symlink(self.current, name)
+        remove_file(self.directory(name) / ROLLED_BACK)
+
+    def _sweep(self) -> None:
+        for directory in (self.root, self.models, *(self.directory(name) for name in self.names())):
+            sweep_stages(directory)
+            sweep_stages(directory / "qmd")
+
+    def _tidy_notes(self) -> None:
         live = self.live()
-        if live is None or not (self.directory(live) / TRIAL).exists() or self.before(live) is None:
-            return None
-        self.roll_back()
-        return live
-
-    def adopt(self, files: QmdFiles, now: datetime, targets: dict[str, LiveModel]) -> None:
-        """Takes the owner's configuration and index in as ``v0`` and leaves links in their places.
-
-        Idempotent, and safe to repeat after a crash at any point: a plain file found in the owner's
-        place is always the newest, and is copied before it is replaced.
-        """
-        self.models.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if "v0" not in self.names():
-            metadata = ReleaseMetadata(name="v0", created_at=now, targets=targets)
-            text = files.config.read_text("utf-8") if files.config.exists() else "collections: {}\n"
-            self.publish(metadata, text, lambda path: copy_index(files.index, path))
-            self.confirm("v0")
-        if self.live() is None:
-            switch_symlink(self.current, "v0")
-        self._link(files.config, self.current / "qmd" / "index.yml", self._take_configuration)
-        self._link(files.index, self.current / "index" / "index.sqlite", copy_index)
-
-    def _link(self, place: Path, inside: Path, take: Callable[[Path, Path], None]) -> None:
-        if place.is_symlink() and place.readlink() == inside:
-            return
-        if place.exists():
-            take(place, inside)
-        switch_symlink(place, str(inside))
-        for suffix in ("-wal", "-shm"):
-            place.with_name(place.name + suffix).unlink(missing_ok=True)
-
-    @staticmethod
-    def _take_configuration(place: Path, inside: Path) -> None:
-        write_file(inside, place.read_bytes())
-
-    @contextmanager
-    def one_at_a_time(self) -> Iterator[None]:
-        """Nobody switches to a release while somebody else removes it, in whatever process."""
-        with (self.root / "activation.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        for name in self.names():
+            stale = self.directory(name) / (ROLLED_BACK if name == live else TRIAL)
+            if stale.exists():
+                remove_file(stale)
 
     def _carry_collections(self, live: str, name: str) -> None:
         path = self.directory(name) / "qmd" / "index.yml"

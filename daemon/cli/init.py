@@ -10,6 +10,7 @@ from daemon.cli.root import Context
 from daemon.ledger.restore import open_or_restore
 from daemon.system.lock import single_daemon
 from daemon.system.volumes import require_local
+from jobs.adoption import adopt
 from jobs.domain.artifacts import LiveModel
 from jobs.domain.errors import BadInput
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     for target, address in (("embedding", models.embed), ("expansion", models.generate)):
         if address:
             targets[target] = LiveModel(base="adopted", gguf=address, sha256="")
-    context.releases.adopt(files, datetime.now(UTC), targets)
+    adopt(context.releases, files, datetime.now(UTC), targets)
     if not home.ledger.exists():
         with single_daemon(home.daemon_lock):
             books, _ = open_or_restore(home, context.releases, datetime.now(UTC))

@@ -133,11 +133,24 @@ def measure_loop(folder: Path, data: Path) -> list[Row]:
     return [Row(name=name, value=found.candidate, unit="", peer="base", peer_value=found.current, goal=1.0)]
 
 
+def measure_switching(folder: Path, data: Path) -> list[Row]:
+    from tests.crash.hammer import hammer
+
+    found = hammer(folder, readers=4, switches=100)
+    told = f"{found.tally.reads} searches, 4 readers, {found.switches} switches"
+    return [
+        Row(name=f"failed: {told}", value=float(found.tally.errors), unit="", goal=0.0, better="lower"),
+        Row(name="answers that mix releases", value=float(found.tally.mixed), unit="", goal=0.0, better="lower"),
+        Row(name="slowest switch among readers", value=found.slowest_switch, unit="s", goal=1.0, better="lower"),
+    ]
+
+
 PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "light": measure_light,
     "dataset": measure_dataset,
     "growth": measure_growth,
     "overhead": measure_overhead,
+    "switching": measure_switching,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from config.paths import QmdFiles
+from jobs.adoption import adopt
 from jobs.domain.artifacts import LiveModel
 from jobs.domain.errors import Refused
 from jobs.releases import WITHDRAWN, Gain, ReleaseMetadata, Releases
@@ -38,7 +40,7 @@ def files(tmp_path: Path) -> QmdFiles:
 @pytest.fixture
 def releases(tmp_path: Path, files: QmdFiles) -> Releases:
     found = Releases(tmp_path / "releases", merged)
-    found.adopt(files, NOW, {})
+    adopt(found, files, NOW, {})
     return found
 
 
@@ -49,7 +51,7 @@ def publish(releases: Releases, models: str) -> str:
     metadata = ReleaseMetadata(
         name=name,
         created_at=NOW,
-        targets={"embedding": LiveModel(base="b", gguf=str(gguf), sha256="0" * 64)},
+        targets={"embedding": LiveModel(base="b", gguf=str(gguf), sha256=sha256(models.encode()).hexdigest())},
         gain=Gain(metric="nDCG@10", delta=0.1, low=0.05, high=0.15),
     )
     releases.publish(metadata, f"old notes|{models}", Path.touch)
@@ -66,7 +68,7 @@ def test_adoption_leaves_links_and_keeps_every_byte(releases: Releases, files: Q
 def test_adoption_can_be_repeated_and_takes_the_newest_plain_file(releases: Releases, files: QmdFiles) -> None:
     files.config.unlink()
     files.config.write_text("notes, recipes|base")
-    releases.adopt(files, NOW, {})
+    adopt(releases, files, NOW, {})
     assert files.config.is_symlink() and files.config.read_text() == "notes, recipes|base"
 
 
@@ -133,3 +135,103 @@ def test_numbers_sort_as_numbers(releases: Releases) -> None:
         publish(releases, str(models))
     assert releases.names()[-1] == "v11"
     assert releases.next_name() == "v12"
+
+
+def promote(releases: Releases, *models: str) -> None:
+    for each in models:
+        releases.switch(name := publish(releases, each))
+        releases.confirm(name)
+
+
+def spoil(releases: Releases, models: str) -> None:
+    """One bit of a model, as a failing disk would."""
+    gguf = releases.models / f"{models}.gguf"
+    gguf.write_bytes(bytes([gguf.read_bytes()[0] ^ 1]) + gguf.read_bytes()[1:])
+
+
+def test_a_damaged_release_never_goes_live_and_the_next_step_is_named(releases: Releases) -> None:
+    promote(releases, "one", "two")
+    spoil(releases, "one")
+    with pytest.raises(Refused, match=r"v1 cannot go live: .*one\.gguf is damaged; v2 stays live") as told:
+        releases.roll_back()
+    assert told.value.remedy == "`iaipctl rollback --to v0`"
+    assert releases.live() == "v2"
+    assert releases.roll_back("v0") == "v0"
+
+
+def test_a_release_whose_model_is_gone_or_whose_index_is_no_index_is_refused(releases: Releases) -> None:
+    promote(releases, "one", "two", "three")
+    (releases.models / "two.gguf").unlink()
+    with pytest.raises(Refused, match="is not there"):
+        releases.roll_back()
+    (releases.directory("v1") / "index" / "index.sqlite").write_bytes(b"no index at all" * 100)
+    with pytest.raises(Refused, match="not a usable QMD index"):
+        releases.roll_back("v1")
+    assert releases.live() == "v3"
+
+
+def test_a_trial_that_ends_by_itself_goes_back_past_a_damaged_release(releases: Releases) -> None:
+    promote(releases, "one")
+    releases.switch(publish(releases, "two"))
+    spoil(releases, "one")
+    assert releases.recover() == "v2"
+    assert releases.live() == "v0"
+
+
+def test_a_trial_stays_when_nothing_before_it_is_whole(releases: Releases) -> None:
+    releases.switch(publish(releases, "one"))
+    (releases.directory("v0") / "index" / "index.sqlite").write_bytes(b"no index at all" * 100)
+    assert releases.recover() is None
+    assert releases.release("v1").state == "trial"
+    with pytest.raises(Refused, match="v1 stays live"):
+        releases.take_back("v1", "found unhealthy")
+
+
+def test_why_a_release_was_left_is_known_unless_it_was_only_interrupted(releases: Releases) -> None:
+    promote(releases, "one")
+    releases.switch(publish(releases, "two"))
+    releases.recover()
+    assert releases.left_because("v2") is None, "its trial may be repeated"
+    releases.switch("v2")
+    assert releases.release("v2").state == "trial", "the second attempt is a trial as well"
+    releases.take_back("v2", "found unhealthy")
+    assert releases.left_because("v2") == "found unhealthy"
+    releases.roll_back()
+    assert releases.left_because("v1") == "taken back by hand"
+
+
+def test_what_was_taken_back_meanwhile_is_not_confirmed_nor_taken_back_again(releases: Releases) -> None:
+    promote(releases, "one")
+    releases.switch(publish(releases, "two"))
+    releases.roll_back()
+    assert not releases.confirm("v2")
+    assert releases.take_back("v2", "found unhealthy") == "v1"
+    assert releases.left_because("v2") == "taken back by hand"
+
+
+def test_notes_of_a_switch_that_did_not_come_to_pass_are_taken_away(releases: Releases) -> None:
+    promote(releases, "one")
+    publish(releases, "two")
+    (releases.directory("v2") / "TRIAL").touch()
+    (releases.directory("v1") / "ROLLED-BACK").touch()
+    assert releases.recover() is None
+    releases.switch("v2")
+    releases.confirm("v2")
+    assert [release.state for release in releases.all()] == ["previous", "previous", "live"]
+
+
+def test_the_sums_name_the_models_inside_and_hold(releases: Releases) -> None:
+    directory = releases.directory(publish(releases, "tuned"))
+    [line] = (directory / "SHA256SUMS").read_text().splitlines()
+    digest, name = line.split("  ")
+    assert sha256((directory / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_write_ahead_log_of_the_adopted_index_goes_even_if_the_adoption_was_cut_off(
+    releases: Releases, files: QmdFiles
+) -> None:
+    """A log left beside the link would be taken for that of a plain file put there later."""
+    left = files.index.with_name(files.index.name + "-wal")
+    left.write_bytes(b"of another file")
+    adopt(releases, files, NOW, {})
+    assert not left.exists()

@@ -18,6 +18,7 @@ from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore, restore
+from jobs.adoption import adopt
 from jobs.domain.errors import BadInput
 from jobs.releases import ReleaseMetadata, Releases
 
@@ -34,7 +35,7 @@ def home(tmp_path: Path) -> Home:
 def releases(home: Home) -> Releases:
     found = Releases(home.releases, lambda live, _: live)
     files = QmdFiles(config=home.root / "qmd" / "index.yml", index=home.root / "qmd" / "index.sqlite")
-    found.adopt(files, NOW, {})
+    adopt(found, files, NOW, {})
     return found
 
 

@@ -1,0 +1,86 @@
+"""make chaos: kills daemon, workers and rollbacks at random moments over real jobs, and accounts for everything.
+
+    python -m tests.chaos [--minutes N] [--kills N] [--seed N] [--no-search]
+
+Ends with 1 if a job was lost or done twice, was not picked up in 10 s, or the live release did not answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from daemon.cli.result import table
+from jobs.adapters.node import find_converter, find_node, find_qmd
+from jobs.domain.errors import ToolFailed
+from tests.chaos.house import House
+from tests.chaos.storm import Account, Storm, Watch, close_accounts
+
+
+def run(folder: Path, *, minutes: float, kills: int, seed: int, search: bool) -> Account:
+    """One storm in ``folder``, from a new home to the closed accounts."""
+    account = Account()
+    house = House(folder / "house", search=search)
+    try:
+        with Watch(house, account):
+            storm = Storm(house, account, seed, search=search)
+            storm.rage(minutes * 60, kills)
+            storm.settle()
+        close_accounts(house, account, folder / "afresh")
+    finally:
+        house.daemon.kill()
+        house.daemon.wait()
+    return account
+
+
+def shown(account: Account) -> str:
+    pick_ups = account.pick_ups or [0.0]
+    rows = [[f"killed: {what}", str(count)] for what, count in sorted(account.kills.items())]
+    rows += [
+        ["killed in all", f"{account.killed} in {account.seconds:.0f} s"],
+        ["jobs, of them in runs", f"{account.jobs}, {account.runs} runs"],
+        ["notes edited", str(account.edits)],
+        ["switches by hand tried", str(account.rollbacks)],
+        ["looks at the live release", str(account.looks)],
+        ["picked up again", f"{len(account.pick_ups)} times"],
+        ["pick-up, median and slowest", f"{statistics.median(pick_ups):.2f} s, {max(pick_ups):.2f} s (at most 10)"],
+        ["violations", str(len(account.violations))],
+    ]
+    return table(["chaos", ""], rows)
+
+
+def has_search() -> bool:
+    try:
+        find_node(""), find_qmd(""), find_converter()
+    except ToolFailed:
+        return False
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--kills", type=int, default=10**6)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument(
+        "--no-search", action="store_true", help="refreshes and rollbacks alone, without QMD and training"
+    )
+    options = parser.parse_args()
+    search = has_search() and not options.no_search
+    print(
+        f"seed {options.seed}, {options.minutes:g} minutes, {'whole runs' if search else 'refreshes alone'}", flush=True
+    )
+    with tempfile.TemporaryDirectory(prefix="iaip-chaos-") as folder:
+        account = run(Path(folder), minutes=options.minutes, kills=options.kills, seed=options.seed, search=search)
+    print(shown(account))
+    for violation in account.violations:
+        print(f"VIOLATION  {violation}")
+    return 1 if account.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

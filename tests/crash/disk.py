@@ -1,0 +1,311 @@
+"""A disk that remembers what it was asked, so that every way a crash can leave it can be laid out and repaired.
+
+The functions under test run for real, in a real folder. While ``recording``, every call of ``os`` that
+writes, syncs, renames, links or removes, and every write of an open file, is a point at which
+
+- the process may die (``moments``: the disk as it is, and all that a power cut may leave of it);
+- the system may refuse (``Refusal``: ENOSPC, EIO, EROFS, once or from then on).
+
+The model of a power cut, after ALICE (Pillai et al., OSDI 2014): the content of a file is safe once the
+file was synced, before that it may be missing, half or whole; an entry of a directory (creation, rename,
+link, removal) is safe once that directory was synced, before that any subset of the entries may be
+missing, in any order. A rename is atomic. What SQLite writes is found by looking: its files are old or
+new, never half, because their safety is SQLite's affair.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import itertools
+import os
+import random
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+CALLS = ("chmod", "link", "mkdir", "open", "remove", "rename", "replace", "rmdir", "symlink", "truncate", "unlink")
+MOST_STATES = 256
+"""Of one moment. Where more are possible, so many are drawn by chance."""
+
+Entry = tuple[int, str]
+Change = tuple[tuple[Entry, int | None], ...]
+"""Entries that change together: name in directory → node, or none when it goes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A file, link or directory. ``safe`` is what a power cut leaves of a file's content."""
+
+    kind: str
+    mode: int = 0
+    content: bytes = b""
+    safe: bytes = b""
+    ours: bool = False
+
+    def contents(self) -> list[bytes]:
+        half = self.content[: len(self.content) // 2]
+        return list(dict.fromkeys([self.content, self.safe, *([half] if self.ours else [])]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """The disk between two calls: ``safe`` entries, and ``pending`` changes that no sync has made safe."""
+
+    call: str
+    nodes: Mapping[int, Node]
+    safe: Mapping[Entry, int]
+    pending: tuple[Change, ...]
+
+
+Tree = dict[str, tuple[int, Node, bytes]]
+"""Path → node with one of its contents: one state that a crash leaves."""
+
+
+@dataclass
+class Refusal:
+    """``errno`` at the point of that number (from 0), or at all from there on."""
+
+    point: int
+    errno: int
+    for_good: bool
+
+
+@dataclass
+class Disk:
+    root: Path
+    moments: list[Moment] = field(default_factory=list)
+    refusal: Refusal | None = None
+    points: int = 0
+    refused: int = 0
+    _nodes: dict[int, Node] = field(default_factory=dict)
+    _entries: dict[Entry, int] = field(default_factory=dict)
+    _safe: dict[Entry, int] = field(default_factory=dict)
+    _pending: list[Change] = field(default_factory=list)
+    _known: dict[int, int] = field(default_factory=dict)
+    _last: dict[int, Node] = field(default_factory=dict)
+    _count: Iterator[int] = field(default_factory=itertools.count)
+    _top: int = 0
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """All that is there at the start is safe."""
+        self._look(ours=False)
+        self._safe = dict(self._entries)
+        self._pending.clear()
+        self._nodes = {n: Node(**{**vars(v), "safe": v.content}) for n, v in self._nodes.items()}
+        with ExitStack() as patches:
+            for name in CALLS:
+                patches.enter_context(patch.object(os, name, self._watched(name, getattr(os, name))))
+            patches.enter_context(patch.object(os, "fsync", self._watched_sync(os.fsync)))
+            patches.enter_context(patch.object(fcntl, "fcntl", self._watched_control(fcntl.fcntl)))
+            patches.enter_context(patch.object(io, "open", self._watched_open(io.open)))
+            yield
+        self._point("the end")
+
+    def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            reads = name == "open" and not arguments[1] & (os.O_CREAT | os.O_TRUNC)
+            if reads:
+                return real(*arguments, **options)
+            self._point(name)
+            result = real(*arguments, **options)
+            self._look(ours=True)
+            return result
+
+        return call
+
+    def _watched_sync(self, real: Callable[[int], None]) -> Callable[[int], None]:
+        def sync(descriptor: int) -> None:
+            self._point("fsync")
+            node = self._known.get(os.fstat(descriptor).st_ino)
+            if node is not None:
+                self._make_safe(node)
+
+        return sync
+
+    def _watched_control(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """macOS syncs by fcntl."""
+        sync = self._watched_sync(os.fsync)
+
+        def control(descriptor: int, command: int, *rest: Any) -> Any:
+            if command == getattr(fcntl, "F_FULLFSYNC", None):
+                return sync(descriptor)
+            return real(descriptor, command, *rest)
+
+        return control
+
+    def _watched_open(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        disk = self
+
+        class Written(io.FileIO):
+            def write(self, content: Any) -> int:
+                disk._point("write")
+                written = super().write(content)
+                disk._look(ours=True)
+                return written
+
+        def call(file: Any, mode: str = "r", buffering: int = -1, encoding: Any = None, *rest: Any, **more: Any) -> Any:
+            if not set(mode) & set("wax+"):
+                return real(file, mode, buffering, encoding, *rest, **more)
+            if not isinstance(file, int):
+                self._point("open")
+            raw = Written(file, mode.replace("b", "").replace("t", ""))
+            self._look(ours=True)
+            buffered = io.BufferedWriter(raw)
+            return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding=encoding)
+
+        return call
+
+    def _point(self, call: str) -> None:
+        self._look(ours=False)
+        self.moments.append(
+            Moment(call=call, nodes=dict(self._nodes), safe=dict(self._safe), pending=tuple(self._pending))
+        )
+        number, self.points = self.points, self.points + 1
+        refusal = self.refusal
+        if refusal and call != "the end" and (number == refusal.point or (refusal.for_good and number > refusal.point)):
+            self.refused += 1
+            raise OSError(refusal.errno, os.strerror(refusal.errno))
+
+    def _make_safe(self, number: int) -> None:
+        node = self._nodes[number]
+        if node.kind == "file":
+            self._nodes[number] = Node(**{**vars(node), "safe": node.content})
+            return
+        done = [change for change in self._pending if number in _directories(change)]
+        touched = {entry for change in done for entry, _ in change}
+        latest = max((self._pending.index(change) for change in done), default=-1)
+        for change in done:
+            for entry, target in change:
+                _put(self._safe, entry, target)
+        self._pending = [
+            change
+            for position, change in enumerate(self._pending)
+            if change not in done and not (position < latest and any(entry in touched for entry, _ in change))
+        ]
+
+    def _look(self, *, ours: bool) -> None:
+        """Takes note of what changed since the last look. ``ours``: by one call that was watched."""
+        entries, nodes = self._scan(ours)
+        gone = [(entry, None) for entry in self._entries if entry not in entries]
+        new = [(entry, node) for entry, node in entries.items() if self._entries.get(entry) != node]
+        if ours and (gone or new):
+            self._pending.append((*gone, *new))
+        else:
+            self._pending += [(change,) for change in (*gone, *new)]
+        self._entries, self._nodes = entries, nodes
+        self._last.update(nodes)
+
+    def _scan(self, ours: bool) -> tuple[dict[Entry, int], dict[int, Node]]:
+        entries: dict[Entry, int] = {}
+        nodes: dict[int, Node] = {}
+        known: dict[int, int] = {}
+
+        def visit(path: Path) -> int:
+            status = path.lstat()
+            number = known.setdefault(status.st_ino, self._known.get(status.st_ino, -1))
+            if number < 0:
+                number = known[status.st_ino] = next(self._count)
+            before = self._nodes.get(number)
+            mode = stat.S_IMODE(status.st_mode)
+            if path.is_symlink():
+                nodes[number] = Node(kind="link", content=os.fsencode(path.readlink()))
+            elif path.is_dir():
+                nodes[number] = Node(kind="directory", mode=mode)
+                for child in sorted(path.iterdir()):
+                    entries[number, child.name] = visit(child)
+            else:
+                content = path.read_bytes()
+                safe = before.safe if before else b""
+                changed = before is None or before.content != content
+                nodes[number] = Node(
+                    kind="file",
+                    mode=mode,
+                    content=content,
+                    safe=safe,
+                    ours=ours if changed or before is None else before.ours,
+                )
+            return number
+
+        self._top = visit(self.root)
+        self._known = known
+        return entries, nodes
+
+    def states(self, moment: Moment, chance: random.Random) -> tuple[list[Tree], bool]:
+        """What a crash at this moment may leave, the untouched disk first, and whether that is all of it."""
+        dirty = [n for n, node in moment.nodes.items() if node.kind == "file" and node.safe != node.content]
+        options = [[True, False]] * len(moment.pending) + [moment.nodes[n].contents() for n in dirty]
+        every = 1
+        for choices in options:
+            every *= len(choices)
+        if every <= MOST_STATES:
+            drawn: Iterator[tuple[Any, ...]] = itertools.product(*options)
+        else:
+            first = tuple(choices[0] for choices in options)
+            last = (*[False] * len(moment.pending), *(moment.nodes[n].safe for n in dirty))
+            others = (tuple(chance.choice(choices) for choices in options) for _ in range(MOST_STATES - 2))
+            drawn = itertools.chain([first, last], others)
+        return [self._tree(moment, dirty, choice) for choice in drawn], every <= MOST_STATES
+
+    def _tree(self, moment: Moment, dirty: list[int], choice: tuple[Any, ...]) -> Tree:
+        entries = dict(moment.safe)
+        for kept, change in zip(choice, moment.pending, strict=False):
+            for entry, target in change if kept else ():
+                _put(entries, entry, target)
+        contents = dict(zip(dirty, choice[len(moment.pending) :], strict=True))
+        inside: dict[int, list[tuple[str, int]]] = {}
+        for (directory, name), number in entries.items():
+            inside.setdefault(directory, []).append((name, number))
+        tree: Tree = {}
+
+        def lay(number: int, path: str) -> None:
+            for name, child in sorted(inside.get(number, [])):
+                node = moment.nodes.get(child) or self._last[child]  # an undone removal brings a node back
+                tree[f"{path}{name}"] = (child, node, contents.get(child, node.content))
+                if node.kind == "directory":
+                    lay(child, f"{path}{name}/")
+
+        lay(self._top, "")
+        return tree
+
+
+def _directories(change: Change) -> set[int]:
+    """Whose sync makes the change safe: of a rename, the directory it went to."""
+    return {entry[0] for entry, target in change if target is not None} or {entry[0] for entry, _ in change}
+
+
+def _put(entries: dict[Entry, int], entry: Entry, target: int | None) -> None:
+    if target is None:
+        entries.pop(entry, None)
+    else:
+        entries[entry] = target
+
+
+def fingerprint(tree: Tree) -> frozenset[tuple[str, str, bytes]]:
+    """What tells one state from another."""
+    return frozenset((path, node.kind, content) for path, (_, node, content) in tree.items())
+
+
+def lay_out(tree: Tree, root: Path) -> None:
+    """Puts the state where the recording took place, in place of all that is there."""
+    shutil.rmtree(root)
+    root.mkdir()
+    placed: dict[int, Path] = {}
+    for name, (number, node, content) in tree.items():
+        path = root / name
+        if node.kind == "directory":
+            path.mkdir()
+        elif number in placed:
+            path.hardlink_to(placed[number])
+        elif node.kind == "link":
+            path.symlink_to(os.fsdecode(content))
+        else:
+            path.write_bytes(content)
+            path.chmod(node.mode)
+            placed[number] = path
