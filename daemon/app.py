@@ -13,12 +13,14 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from daemon.executor import Executor
+from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.recover import recover
 from daemon.runner import run_worker
 from daemon.scheduler import Scheduler
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
+from daemon.system.telemetry import telemetry
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from jobs.adapters.markdown_folders import scan
@@ -43,7 +45,8 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     stopping = threading.Event()
     boot = boot_id()
     waiting = recover(books, home, Releases(home.releases, with_collections_of), boot)
-    executor = Executor(books, home, this_process(boot), run_worker, stopping)
+    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
+    executor = Executor(books, home, this_process(boot), governor.run_worker, stopping, governor.may_start)
     bell = Bell(home.bell, executor.execute)
     scheduler = Scheduler(books, settings, bell.ring)
     bell.every_minute(scheduler.tick)
@@ -56,6 +59,7 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
         ),
         scheduler.changed,
     )
+    governor.start()
     consumer = bell.consumer()
     consumer.start()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,3 +75,4 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     watcher.stop()
     scheduler.stop()
     consumer.stop(graceful=True)
+    governor.stop()

@@ -36,20 +36,28 @@ class Executor:
     """Runs jobs in the calling thread; one heavy job at a time over all threads."""
 
     def __init__(
-        self, books: Books, home: Home, owner: Owner, run_worker: RunWorker, stopping: threading.Event
+        self,
+        books: Books,
+        home: Home,
+        owner: Owner,
+        run_worker: RunWorker,
+        stopping: threading.Event,
+        may_start: Callable[[], bool],
     ) -> None:
+        """``may_start`` is asked before a heavy job is claimed: is this a moment for it?"""
         self._books = books
         self._home = home
         self._owner = owner
         self._run_worker = run_worker
         self._stopping = stopping
+        self._may_start = may_start
         self._heavy = threading.Lock()
 
     def execute(self, job_id: int) -> list[int]:
         """Does the job if it is waiting and may run now; returns the jobs to ring for next."""
         waiting = self._books.jobs.job(job_id)
         light = waiting.stage == "dataset"
-        if self._stopping.is_set() or not (light or self._heavy.acquire(blocking=False)):
+        if self._stopping.is_set() or not (light or (self._may_start() and self._heavy.acquire(blocking=False))):
             return []
         try:
             job = self._books.jobs.claim(job_id, self._owner, _now())
@@ -109,8 +117,10 @@ class Executor:
                 self._finish(job, outcome, now)
             case _ if wanted is not None:
                 jobs.set_aside(job, {"cancel": "cancelled", "pause": "paused"}[wanted], "asked for", now)
-            case _ if self._stopping.is_set() or (isinstance(outcome, Failed) and outcome.kind == "stopped"):
+            case _ if self._stopping.is_set():
                 jobs.put_back(job, "the daemon stopped", now, blameless=True)
+            case Failed(kind="stopped"):
+                jobs.put_back(job, outcome.message, now, blameless=True)
             case Crashed() if job.attempts < MOST_ATTEMPTS:
                 jobs.put_back(job, str(outcome), now, blameless=False)
             case Crashed():

@@ -9,6 +9,7 @@ import msgspec
 
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
+from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Job
 from jobs.releases import Release
 
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     scan = books.knowledge.fact("last-scan")
     last_scan: dict[str, Any] | None = None if scan is None else msgspec.json.decode(scan)
     counts = books.jobs.counts()
+    pace = books.pace.latest() if pid is not None else None
     data = {
         "daemon": {"running": pid is not None, "pid": pid},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "queue": {
             state: counts.get(state, 0) for state in ("queued", "running", "paused", "done", "failed", "cancelled")
         },
+        "pace": None if pace is None else msgspec.to_builtins(pace),
         "last_scan": last_scan,
         "alerts": {"unread": len(unread)},
     }
@@ -41,6 +44,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"daemon   {'running, pid ' + str(pid) if pid else 'not running: start it with `iaipd`'}",
         f"live     {_live_line(live)}",
         f"running  {job_line(running)}",
+        f"pace     {pace_line(pace)}",
         f"queue    {_queue_line(counts)}",
         f"notes    {_scan_line(last_scan)}",
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
@@ -89,6 +93,18 @@ def job_line(job: Job | None) -> str:
             f" {progress.rate:.0f} {progress.unit}/s, {progress.eta / 60:.0f} min left"
         )
     return told
+
+
+def pace_line(pace: PaceRecord | None) -> str:
+    if pace is None:
+        return "not known: nobody looks at the machine"
+    words = {
+        "run": "full speed",
+        "slow": f"slowed, rests {pace.rest:.0%} of the time",
+        "pause": "paused",
+        "checkpoint-and-exit": "paused, its memory given back",
+    }
+    return f"{words[pace.action]} since {pace.since:%Y-%m-%d %H:%M} UTC: {pace.reason}"
 
 
 def _queue_line(counts: dict[str, int]) -> str:

@@ -61,4 +61,11 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX request_waiting ON request (id) WHERE handled_at IS NULL;
     """,
+    """
+    CREATE TABLE pace (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, since TEXT NOT NULL,
+        action TEXT NOT NULL CHECK (action IN ('run', 'slow', 'pause', 'checkpoint-and-exit')),
+        rest REAL NOT NULL, reason TEXT NOT NULL, readings TEXT NOT NULL
+    );
+    """,
 )

@@ -53,7 +53,7 @@ def books(tmp_path: Path) -> Books:
 
 
 def executor(books: Books, tmp_path: Path, worker: ScriptedWorker, stopping: threading.Event | None = None) -> Executor:
-    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event())
+    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event(), lambda: True)
 
 
 def new_run(books: Books) -> Job:
