@@ -94,10 +94,10 @@ def runtime_directory(environment: Mapping[str, str]) -> Path:
     The same without the login session's environment, as launchd, systemd and cron start programs: ``/run/user/UID``
     is what XDG_RUNTIME_DIR names on Linux. macOS's own temporary folders are swept every few days, caches are not.
     """
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "iaip"
     if given := environment.get("XDG_RUNTIME_DIR"):
         return Path(given) / "iaip"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "iaip"
     session = Path("/run/user") / str(os.getuid())
     return session / "iaip" if session.is_dir() else Path("/tmp") / f"iaip-{os.getuid()}"  # noqa: S108 - 0700, and its owner is checked
 

@@ -46,6 +46,9 @@ most_expansion_queries = 24
 
 [embedding]
 max_tokens = 128
+
+[governor]
+while_in_use = "run"  # somebody sits here and waits for it
 """
 
 

@@ -57,7 +57,7 @@ def parse_memory(text: str) -> Memory:
 
 
 def parse_power(text: str) -> Power:
-    """``Now drawing from 'AC Power'`` and one line a battery, with ``\\t43%;`` in it. A Mac without prints the first."""
+    """``Now drawing from 'AC Power'`` and one line a battery, with ``\\t43%;`` in it. A Mac without prints one."""
     source = re.search(r"^Now drawing from '(AC|Battery|UPS) Power'\s*$", text, re.MULTILINE)
     if source is None:
         raise NoReading("pmset named no power source")
