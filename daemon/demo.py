@@ -49,6 +49,7 @@ max_tokens = 128
 
 [governor]
 while_in_use = "run"  # somebody sits here and waits for it
+on_battery = "run"
 """
 
 

@@ -136,6 +136,10 @@ def test_a_long_pause_gives_the_memory_of_a_training_back() -> None:
     assert not last(readings, None).may_start
 
 
+def test_severe_pressure_sends_away_whatever_runs() -> None:
+    assert last([but(memory="critical")], MEASURING).order == LEAVE
+
+
 def test_a_collapse_of_speed_stops_a_training() -> None:
     collapsed = msgspec.structs.replace(TRAINING, share=0.05)
     decision = last([FINE], collapsed)
