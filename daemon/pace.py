@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 LOW_BATTERY = 20  # percent
 IN_USE_SECONDS = 120.0
-BUSY_LOAD = 3.0  # runnable processes a processor; a worker's own threads are at most one
+BUSY_LOAD = 6.0  # runnable processes a processor: swamped, so that low priority alone no longer keeps out of the way
 SWAP_SLOWS, SWAP_STOPS = 128 << 20, 512 << 20  # bytes a minute
 DISK_PAUSES, DISK_STOPS = 2 << 30, 1 << 30  # bytes free: a checkpoint must still fit
 COLLAPSED = 0.2  # of a training's own speed; swapping ones fell to under a hundredth

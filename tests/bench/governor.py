@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -53,20 +54,17 @@ def _cpu(folder: Path) -> Row:
 
 
 def _sample(folder: Path) -> list[Row]:
-    machine, times = telemetry(folder), []
+    """The slowest in processor time: by the clock, the slowest of many tells what else the machine did."""
+    machine, walls, used = telemetry(folder), [], []
     for _ in range(SAMPLES):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), _processor_seconds()
         machine.sample()
-        times.append(1000 * (time.perf_counter() - began))
+        walls.append(1000 * (time.perf_counter() - began))
+        used.append(1000 * (_processor_seconds() - before))
+    median = statistics.median(walls)
     return [
-        Row(name="one look at the machine, the first", value=times[0], unit="ms", goal=50.0, better="lower"),
-        Row(
-            name="one look at the machine, the slowest after",
-            value=max(times[1:]),
-            unit="ms",
-            goal=50.0,
-            better="lower",
-        ),
+        Row(name="one look at the machine, median", value=median, unit="ms", goal=50.0, better="lower"),
+        Row(name="the slowest look, processor time", value=max(used), unit="ms", goal=50.0, better="lower"),
     ]
 
 
@@ -74,10 +72,10 @@ def _question() -> Row:
     """What a trainer pays at each step to ask whether it should stop."""
     reading, _ = os.pipe()
     lifeline = Lifeline(os.fdopen(reading, "rb"), "train")
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(ASKED):
         lifeline.should_stop()
-    microseconds = (time.perf_counter() - began) / ASKED * 1e6
+    microseconds = (time.thread_time() - began) / ASKED * 1e6
     return Row(name="asking whether to stop", value=microseconds, unit="µs", goal=1.0, better="lower")
 
 
