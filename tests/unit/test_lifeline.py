@@ -127,7 +127,8 @@ def test_it_leaves_when_the_daemon_dies_even_while_paused(daemon: Daemon) -> Non
 
 def test_leaving_is_final(daemon: Daemon) -> None:
     daemon.says(LEAVE)
-    daemon.says(RUN)
+    os.write(daemon.writing, encode(RUN))
+    time.sleep(0.2)
     assert daemon.lifeline.should_stop()
 
 
