@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,6 +101,20 @@ def default_home(environment: Mapping[str, str]) -> Path:
         return Path.home() / "Library" / "Application Support" / "iaip"
     data = environment.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "iaip"
+
+
+def runtime_directory(environment: Mapping[str, str]) -> Path:
+    """This user's place on this machine for locks that all homes and daemons share. It may not exist yet.
+
+    The same without the login session's environment, as launchd, systemd and cron start programs: ``/run/user/UID``
+    is what XDG_RUNTIME_DIR names on Linux. macOS's own temporary folders are swept every few days, caches are not.
+    """
+    if given := environment.get("XDG_RUNTIME_DIR"):
+        return Path(given) / "iaip"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "iaip"
+    session = Path("/run/user") / str(os.getuid())
+    return session / "iaip" if session.is_dir() else Path("/tmp") / f"iaip-{os.getuid()}"  # noqa: S108 - 0700, and its owner is checked
 
 
 def qmd_files(environment: Mapping[str, str]) -> QmdFiles:

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(gt=0.0)]
+Rest = Annotated[float, Meta(ge=0.0, le=0.9)]
+Hours = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class QmdSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +105,18 @@ class ReleaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     trial_queries: Positive
 
 
+class GovernorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    sample_every: Seconds
+    quiet_hours: list[Hours]
+    while_in_use: Literal["run", "slow", "pause"]
+    on_battery: Literal["run", "slow", "pause"]
+    rest: Rest
+    rest_unknown: Rest
+    longest_pause: Seconds
+    segment: Annotated[float, Meta(ge=0.0)]
+    cool_down: Annotated[float, Meta(ge=0.0)]
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an owner can set, by section of ``config.toml``."""
 
@@ -115,3 +129,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gate: GateSettings
     disk: DiskSettings
     release: ReleaseSettings
+    governor: GovernorSettings

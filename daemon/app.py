@@ -14,6 +14,7 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from daemon.executor import Executor
+from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
@@ -24,6 +25,7 @@ from daemon.scheduler import Calls, Scheduler
 from daemon.space import Space
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
+from daemon.system.telemetry import telemetry
 from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
@@ -61,7 +63,10 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
     waiting = recover(books, home, releases, this)
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, _measure_bases(home, settings))
-    executor = Executor(books, home, this, run_worker, stopping, space.allows)
+    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
+    executor = Executor(
+        books, home, this, governor.run_worker, stopping, lambda job: governor.may_start() and space.allows(job)
+    )
     bell = Bell(home.bell, executor.execute)
 
     def end_damaged(damage: Damaged) -> None:
@@ -86,6 +91,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         ),
         scheduler.changed,
     )
+    governor.start()
     consumer = bell.consumer()
     consumer.start()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +109,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
     watcher.stop()
     scheduler.stop()
     consumer.stop(graceful=True)
+    governor.stop()
     if damages:
         raise damages[0]
 

@@ -49,6 +49,10 @@ reserve = 500000000  # so that it runs on a small disk too
 
 [embedding]
 max_tokens = 128
+
+[governor]
+while_in_use = "run"  # somebody sits here and waits for it
+on_battery = "run"
 """
 
 

@@ -47,6 +47,7 @@ class Executor:
         stopping: threading.Event,
         may_start: Callable[[Job], bool],
     ) -> None:
+        """``may_start`` is asked before a heavy job is claimed: is this a moment for it?"""
         self._books = books
         self._home = home
         self._owner = owner
@@ -142,7 +143,9 @@ class Executor:
                 self._leave(job, ending, outcome.message, outcome.remedy, now)
 
     def _leave(self, job: Job, ending: Ending, message: str, remedy: str, now: datetime) -> None:
-        reason = {Ending.CANCELLED: "asked for", Ending.PAUSED: "asked for", Ending.STOPPED: "the daemon stopped"}
+        reason = {Ending.CANCELLED: "asked for", Ending.PAUSED: "asked for"}
+        if self._stopping.is_set():
+            reason[Ending.STOPPED] = "the daemon stopped"
         with self._books.database.transaction():
             left = Left(ending=ending, reason=reason.get(ending, message), remedy=remedy)
             settled = self._books.jobs.settle(job, left, now)

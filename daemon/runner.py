@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jobs.wire import CONTROL_STOP, Done, Event, Failed, JobSpec, decode_event, encode
+from daemon.system.gentle import Wakefulness, gentle, make_gentle
+from jobs.wire import LEAVE, LIGHT_STAGES, PAUSE, RUN, Done, Event, Failed, JobSpec, Order, decode_event, encode
 
+WORKER = (sys.executable, "-m", "jobs.worker")
 POLL_SECONDS = 0.5
 SECONDS_TO_LEAVE = 75.0
 OFFLINE = {
@@ -35,27 +37,34 @@ class Crashed(Exception):
 
 
 def run_worker(
-    spec: JobSpec, log: Path, on_event: Callable[[Event], None], should_stop: Callable[[], bool]
+    spec: JobSpec,
+    log: Path,
+    on_event: Callable[[Event], None],
+    order: Callable[[], Order],
+    command: Sequence[str] = WORKER,
 ) -> Done | Failed:
     """The worker's last word. Every other event goes to ``on_event`` as it comes.
 
-    ``should_stop`` is asked twice a second; once true, the worker is told to checkpoint and leave, and is
-    killed if it has not left after SECONDS_TO_LEAVE. Raises Crashed if it ends without a last word.
+    ``order`` is asked twice a second; the worker is told when it changes. Told to leave, it is killed if it has
+    not left after SECONDS_TO_LEAVE; however it left, that is Failed with kind ``stopped``, unless it had another
+    last word. Raises Crashed if it ends untold without one.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.worker"],
+            gentle(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             env=worker_environment(),
             process_group=0,
         )
+        make_gentle(process.pid)
+        worker = _Worker(process, Wakefulness(process.pid), light=spec.stage in LIGHT_STAGES)
         try:
-            return _converse(process, spec, on_event, should_stop)
+            return worker.converse(spec, on_event, order)
         finally:
-            _end(process)
+            worker.end()
 
 
 def worker_environment() -> dict[str, str]:
@@ -63,54 +72,75 @@ def worker_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in DROPPED} | OFFLINE
 
 
-def _converse(
-    process: subprocess.Popen[bytes], spec: JobSpec, on_event: Callable[[Event], None], should_stop: Callable[[], bool]
-) -> Done | Failed:
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(encode(spec))
-        process.stdin.flush()
-    except BrokenPipeError as error:
-        raise Crashed(f"the worker ended with {process.wait()} before it read its job") from error
-    deadline: float | None = None
-    descriptor = process.stdout.fileno()
-    pending = b""
-    while True:
-        if deadline is None and should_stop():
-            _tell_to_stop(process)
-            deadline = time.monotonic() + SECONDS_TO_LEAVE
-        if deadline is not None and time.monotonic() > deadline:
-            raise Crashed("the worker did not leave in time and was killed")
-        if not select.select([descriptor], [], [], POLL_SECONDS)[0]:
-            continue
-        chunk = os.read(descriptor, 1 << 16)
-        if not chunk:
-            raise Crashed(f"the worker ended with {process.wait()} without a last word")
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            event = decode_event(line)
-            if isinstance(event, Done | Failed):
-                return event
-            on_event(event)
+class _Worker:
+    """One worker process and the talk with it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], wakefulness: Wakefulness, *, light: bool) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process = process
+        self._stdin = process.stdin
+        self._stdout = process.stdout
+        self._wakefulness = wakefulness
+        self._light = light
+        self._told = RUN
+        self._deadline: float | None = None
+
+    def converse(self, spec: JobSpec, on_event: Callable[[Event], None], order: Callable[[], Order]) -> Done | Failed:
+        if not self._say(spec):
+            raise Crashed(f"the worker ended with {self._process.wait()} before it read its job")
+        self._wakefulness.keep(not self._light)
+        pending = b""
+        while True:
+            self._tell(order())
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                return _left("it did not leave in time and was killed")
+            if not select.select([self._stdout], [], [], POLL_SECONDS)[0]:
+                continue
+            chunk = os.read(self._stdout.fileno(), 1 << 16)
+            if not chunk:
+                return self._ended()
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                event = decode_event(line)
+                if isinstance(event, Done | Failed):
+                    return event
+                on_event(event)
+
+    def end(self) -> None:
+        """Leaves nothing behind: the worker and every tool it started are in one process group."""
+        self._wakefulness.keep(False)
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5.0)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._stdout.close()
+
+    def _tell(self, order: Order) -> None:
+        if self._told in (order, LEAVE):
+            return
+        self._told = order
+        self._say(order)  # if it has ended meanwhile, reading its output tells how
+        if order == LEAVE:
+            self._deadline = time.monotonic() + SECONDS_TO_LEAVE
+        self._wakefulness.keep(not self._light and order != PAUSE)
+
+    def _say(self, message: JobSpec | Order) -> bool:
+        try:
+            self._stdin.write(encode(message))
+            self._stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _ended(self) -> Failed:
+        code = self._process.wait()
+        if self._told == LEAVE:
+            return _left("it left as it was told")
+        raise Crashed(f"the worker ended with {code} without a last word")
 
 
-def _tell_to_stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(CONTROL_STOP.encode() + b"\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        return  # it has ended; reading its output tells how
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leaves nothing behind: the worker and every tool it started are in one process group."""
-    if process.stdin is not None:
-        process.stdin.close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5.0)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+def _left(how: str) -> Failed:
+    return Failed(message=how, remedy="nothing to do: it goes on when the job runs again", kind="stopped")

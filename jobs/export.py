@@ -51,6 +51,7 @@ def _export(
     draft.unlink(missing_ok=True)
     workshop.phase(f"converting to {quantisation}")
     workshop.exporter().export(model, quantisation, draft)
+    workshop.rest_if_told()
     workshop.phase("comparing the file with the trained model")
     parity = _parity(base, model, draft, quantisation, dataset, workshop)
     if parity.problems:

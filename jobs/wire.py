@@ -1,17 +1,24 @@
-"""What passes between the daemon and a worker: one JobSpec on stdin, Events as JSON lines on stdout."""
+"""What passes between the daemon and a worker: one JobSpec and then Orders on stdin, Events as JSON lines on stdout."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from jobs.domain.artifacts import Progress
 from jobs.domain.examples import Target
 
 Stage = Literal["dataset", "baseline", "train", "export", "validate", "deploy"]
 STAGE_ORDER: tuple[Stage, ...] = ("dataset", "baseline", "train", "export", "validate", "deploy")
+
+
+LIGHT_STAGES: frozenset[Stage] = frozenset({"dataset"})
+"""They need no accelerator, little memory and few seconds: any number runs beside a heavy job."""
+
+UNGOVERNED_STAGES: frozenset[Stage] = LIGHT_STAGES | {"deploy"}
+"""They run at full speed to their end: a switch is short, and best ended as it was begun."""
 
 
 def following(stage: Stage) -> Stage | None:
@@ -66,13 +73,30 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
 
 
 Event = Phase | Step | Done | Failed
-CONTROL_STOP = "checkpoint-and-exit"
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """How a worker goes on from its next step boundary. ``rest`` is the share of the time that it sleeps when slow."""
+
+    kind: Literal["run", "slow", "pause", "checkpoint-and-exit"]
+    rest: Annotated[float, Meta(ge=0.0, le=0.95)] = 0.0
+
+
+RUN = Order(kind="run")
+PAUSE = Order(kind="pause")
+LEAVE = Order(kind="checkpoint-and-exit")
+
+
+def slow(rest: float) -> Order:
+    return Order(kind="slow", rest=rest)
+
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _spec_decoder = msgspec.json.Decoder(JobSpec)
+_order_decoder = msgspec.json.Decoder(Order)
 
 
-def encode(message: Event | JobSpec) -> bytes:
+def encode(message: Event | JobSpec | Order) -> bytes:
     """One line, newline included."""
     return msgspec.json.encode(message) + b"\n"
 
@@ -84,3 +108,8 @@ def decode_event(line: bytes) -> Event:
 
 def decode_spec(line: bytes) -> JobSpec:
     return _spec_decoder.decode(line)
+
+
+def decode_order(line: bytes) -> Order:
+    """Raises msgspec.DecodeError (a ValueError) for anything that is not an order."""
+    return _order_decoder.decode(line)

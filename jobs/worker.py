@@ -1,25 +1,21 @@
 """The heavy process: reads one JobSpec from stdin, does that stage, writes Events to stdout.
 
-The composition root: every adapter is plugged in here. Standard input stays open as the lifeline:
-when it closes, the daemon is gone and the worker leaves, from training with a checkpoint.
+The composition root: every adapter is plugged in here. Standard input stays open as the lifeline: orders
+come down it, and when it closes, the daemon is gone and the worker leaves, from training with a checkpoint.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
 from config.load import load_settings
-from config.paths import Home, QmdFiles
+from config.paths import Home, QmdFiles, runtime_directory
 from config.settings import Settings
 from jobs.adapters.base_models import BaseModels
 from jobs.adapters.ir_metrics import IrMeasures
@@ -30,48 +26,13 @@ from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target
+from jobs.heavy_slot import heavy_slot
+from jobs.lifeline import Lifeline
 from jobs.pipeline import run_stage
 from jobs.ports import EmbeddingTrainer, ExpansionTrainer, Exporter
 from jobs.releases import Releases
-from jobs.wire import CONTROL_STOP, Event, Failed, JobSpec, decode_spec, encode
+from jobs.wire import LIGHT_STAGES, Event, Failed, JobSpec, Phase, decode_spec, encode
 from jobs.workshop import Workshop
-
-SECONDS_TO_CHECKPOINT = 60.0
-
-
-class Lifeline:
-    """Reads control lines; a closed pipe means that the daemon died."""
-
-    def __init__(self, stream: BinaryIO, stage: str) -> None:
-        self._stop = threading.Event()
-        self._stream = stream
-        self._stage = stage
-        threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
-
-    def should_stop(self) -> bool:
-        return self._stop.is_set()
-
-    def _listen(self) -> None:
-        for line in self._stream:
-            if line.strip() == CONTROL_STOP.encode():
-                self._leave()
-        self._leave()
-
-    def _leave(self) -> None:
-        """Training gets time for its checkpoint; every other stage starts again from its inputs anyway."""
-        self._stop.set()
-        if self._stage != "train":
-            end_process_group()
-        timer = threading.Timer(SECONDS_TO_CHECKPOINT, end_process_group)
-        timer.daemon = True
-        timer.start()
-
-
-def end_process_group() -> None:
-    """Ends this process and every tool it started. The worker leads its own group; run by hand it does not."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(75)
 
 
 def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
@@ -86,10 +47,6 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         timeout=settings.qmd.timeout,
     )
     base_models = BaseModels(home.base_models)
-
-    def emit(event: Event) -> None:
-        events.write(encode(event))
-        events.flush()
 
     def base_model(target: Target) -> BaseModel:
         recipe = settings.embedding if target == "embedding" else settings.expansion
@@ -106,7 +63,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         embedding_trainer=_embedding_trainer,
         expansion_trainer=_expansion_trainer,
         exporter=cache(lambda: llama_cpp_exporter(settings)),
-        emit=emit,
+        emit=partial(tell, events),
         should_stop=lifeline.should_stop,
     )
 
@@ -139,15 +96,16 @@ def llama_cpp_exporter(settings: Settings) -> Exporter:
     )
 
 
-@contextmanager
-def heavy_slot(home: Path, stage: str) -> Iterator[None]:
-    """One heavy job at a time, even when a predecessor is still leaving. Keeping examples fresh is light."""
-    if stage == "dataset":
-        yield
-        return
-    with (home / "heavy.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def tell(events: BinaryIO, event: Event) -> None:
+    events.write(encode(event))
+    events.flush()
+
+
+def _slot(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> AbstractContextManager[None]:
+    if spec.stage in LIGHT_STAGES:
+        return nullcontext()
+    waits = Phase(text="waiting for another heavy job of this user")
+    return heavy_slot(runtime_directory(os.environ), lifeline.should_stop, lambda: tell(events, waits))
 
 
 def main() -> int:
@@ -158,7 +116,7 @@ def main() -> int:
     spec = decode_spec(sys.stdin.buffer.readline())
     lifeline = Lifeline(sys.stdin.buffer, spec.stage)
     try:
-        with heavy_slot(Path(spec.home), spec.stage):
+        with _slot(spec, events, lifeline):
             outcome: Event = run_stage(spec, assemble(spec, events, lifeline))
     except IaipError as error:
         kind = "stopped" if isinstance(error, Stopped) else type(error).__name__
@@ -169,8 +127,7 @@ def main() -> int:
             remedy="look at free disk space and permissions, then `iaipctl queue retry`",
             kind="OSError",
         )
-    events.write(encode(outcome))
-    events.flush()
+    tell(events, outcome)
     return 0 if not isinstance(outcome, Failed) else 1
 
 

@@ -46,6 +46,10 @@ class Workshop:
     def phase(self, text: str, done: int = 0, total: int = 0) -> None:
         self.emit(Phase(text=text, done=done, total=total))
 
+    def rest_if_told(self) -> None:
+        """Between two pieces of work that are not steps of a training: slows or waits as the daemon ordered."""
+        self.should_stop()
+
     def recipe(self, target: Target) -> EmbeddingRecipe | ExpansionRecipe:
         return self.settings.embedding if target == "embedding" else self.settings.expansion
 

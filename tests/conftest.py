@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -16,6 +18,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Sets the environment that the tests and all their child processes see."""
     os.environ.pop("CI", None)  # QMD turns its models off where it is set
     os.environ["HF_HUB_OFFLINE"] = "1"  # no test may fetch a model
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="iaip-tests-")  # the owner's heavy jobs go on meanwhile
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # it warns in forked children
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("repeatable")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)

@@ -10,6 +10,7 @@ import msgspec
 
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
+from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Job
 from daemon.ledger.room import in_gb, waits_for_room
 from daemon.watching import LastScan, Watching, watching_lines
@@ -32,11 +33,13 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     watching = books.knowledge.value("watching", Watching) or Watching()
     counts = books.jobs.counts()
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
+    pace = books.pace.latest() if pid is not None else None
     data = {
         "daemon": {"running": pid is not None, "pid": pid},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
         "queue": {state.value: counts.get(state, 0) for state in JobState},
+        "pace": None if pace is None else msgspec.to_builtins(pace),
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
@@ -46,6 +49,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"daemon   {'running, pid ' + str(pid) if pid else 'not running: start it with `iaipd`'}",
         f"live     {_live_line(live)}",
         f"running  {job_line(running)}",
+        f"pace     {pace_line(pace)}",
         f"queue    {_queue_line(counts)}",
         f"notes    {_scan_line(scan)}",
         *(f"         {line}" for line in watching_lines(watching, scan)),
@@ -96,6 +100,18 @@ def job_line(job: Job | None) -> str:
             f" {progress.rate:.0f} {progress.unit}/s, {progress.eta / 60:.0f} min left"
         )
     return told
+
+
+def pace_line(pace: PaceRecord | None) -> str:
+    if pace is None:
+        return "not known: nobody looks at the machine"
+    words = {
+        "run": "full speed",
+        "slow": f"slowed, rests {pace.rest:.0%} of the time",
+        "pause": "paused",
+        "checkpoint-and-exit": "paused, its memory given back",
+    }
+    return f"{words[pace.action]} since {pace.since:%Y-%m-%d %H:%M} UTC: {pace.reason}"
 
 
 def _queue_line(counts: dict[str, int]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 
 import msgspec
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
+from daemon.ledger.records import Job
 from daemon.ledger.room import waits_for_room
 from jobs.domain.results import BaselineResult, ValidationResult
+from jobs.wire import UNGOVERNED_STAGES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +72,19 @@ def _moved(number: int, context: Context) -> list[str]:
     return best + worst
 
 
+def _pace(job: Job, context: Context) -> list[str]:
+    """At what pace the machine let the latest attempt go, or why it does not let it start."""
+    latest = context.books.pace.latest()
+    if job.stage in UNGOVERNED_STAGES:
+        return []
+    if job.state == "queued" and latest is not None and latest.action in ("pause", "checkpoint-and-exit"):
+        return [f"not started yet: {latest.reason}"]
+    if job.started_at is None:
+        return []
+    changes = context.books.pace.changes(job.started_at, job.ended_at or datetime.now(UTC))
+    return [f"{change.at:%Y-%m-%dT%H:%M:%S}  pace {change.action}  {change.reason}" for change in changes]
+
+
 def _job(number: int, context: Context) -> Result:
     job = context.books.jobs.job(number)
     rows = context.books.database.rows(
@@ -78,6 +94,7 @@ def _job(number: int, context: Context) -> Result:
     lines += [f"{row['at'][:19]}  {row['kind']}  {row['data'] if row['data'] != '{}' else ''}".rstrip() for row in rows]
     if (waits := waits_for_room(context.books)) is not None and waits.job == number:
         lines.append(waits.words)
+    lines += _pace(job, context)
     if job.error:
         lines += [f"failed: {job.error}", f"next: {job.remedy}"]
     return Result(

@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.ledger.database import Database, open_to_read, open_to_write
 from daemon.ledger.jobs import Jobs
 from daemon.ledger.knowledge import Knowledge
+from daemon.ledger.pace import PaceHistory
 from daemon.ledger.results import Alerts, Requests, Results
 
 
@@ -19,6 +20,7 @@ class Books:
     results: Results
     alerts: Alerts
     requests: Requests
+    pace: PaceHistory
 
 
 def open_books(ledger: Path) -> Books:
@@ -39,4 +41,5 @@ def _books(database: Database) -> Books:
         results=Results(database),
         alerts=Alerts(database),
         requests=Requests(database),
+        pace=PaceHistory(database),
     )

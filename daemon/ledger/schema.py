@@ -106,4 +106,12 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE request ADD COLUMN key TEXT;
     CREATE UNIQUE INDEX request_by_key ON request (key);
     """,
+    # What the governor decided.
+    """
+    CREATE TABLE pace (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, since TEXT NOT NULL,
+        action TEXT NOT NULL CHECK (action IN ('run', 'slow', 'pause', 'checkpoint-and-exit')),
+        rest REAL NOT NULL, reason TEXT NOT NULL, readings TEXT NOT NULL
+    );
+    """,
 )

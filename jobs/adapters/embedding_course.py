@@ -172,7 +172,9 @@ class _Watch(TrainerCallback):
         step = course.state.step + 1
         seconds = self._start.seconds + time.monotonic() - self._began
         course.state = msgspec.structs.replace(course.state, step=step, seconds=seconds)
+        asked = time.monotonic()
         stopping = course.bench.should_stop()
+        self._began += time.monotonic() - asked  # rests and pauses are no training time
         if stopping or step == len(course.batches) or step % course.bench.recipe.checkpoint_steps == 0:
             course.publish(self._optimizer)
         control.should_training_stop |= stopping

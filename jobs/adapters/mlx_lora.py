@@ -7,6 +7,7 @@ Nothing here touches that limit.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,7 @@ from jobs.adapters.lora_training import LoraShape, LoraTrainer  # noqa: E402
 from jobs.domain.errors import BadInput  # noqa: E402
 
 _CACHE_BYTES = 1 << 30  # freed buffers kept for reuse; MLX's default keeps nearly all of the memory
+_MEMORY_SHARE = 0.6  # of the machine's, beyond which MLX frees and waits; its default is one and a half times the GPU's
 _KEYS = frozenset(
     f"{'self_attn' if name in ('q_proj', 'k_proj', 'v_proj', 'o_proj') else 'mlp'}.{name}" for name in PROJECTIONS
 )
@@ -47,6 +49,7 @@ class MlxEngine:
 
     def __init__(self, base: Path, shape: LoraShape) -> None:
         mx.set_cache_limit(_CACHE_BYTES)
+        mx.set_memory_limit(int(_MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
         mx.random.seed(shape.seed)
         self.precision: Precision = shape.precision or ("bfloat16" if mx.metal.is_available() else "float32")
         self._model = _load(base, self._dtype)

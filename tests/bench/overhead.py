@@ -24,10 +24,12 @@ from msgspec import Struct
 from config.load import load_settings
 from config.paths import Home
 from daemon.executor import Executor
+from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job
 from daemon.runner import run_worker
 from daemon.system.processes import boot_id, this_process
+from daemon.system.telemetry import telemetry
 from jobs.domain.corpus import DocumentId
 from jobs.domain.examples import DatasetCounts, DatasetManifest, Origin, Pair
 from jobs.domain.recipe import Plan
@@ -107,8 +109,15 @@ def called_directly(home: Home, dataset: str, work: Path) -> None:
 def through_daemon(home: Home, books: Books, dataset: str) -> None:
     """The train job of a new run, from its claim to its settlement, by a real worker process."""
     job = _train_job(books, dataset)
-    executor = Executor(books, home, this_process(boot_id()), run_worker, threading.Event(), lambda job: True)
-    executor.execute(job.id)
+    unhindered = msgspec.structs.replace(load_settings(home.config_file).governor, rest=0.0, rest_unknown=0.0)
+    governor = Governor(unhindered, telemetry(home.root), books.pace, run_worker)
+    governor.start()
+    try:
+        Executor(
+            books, home, this_process(boot_id()), governor.run_worker, threading.Event(), lambda job: True
+        ).execute(job.id)
+    finally:
+        governor.stop()
     settled = books.jobs.job(job.id)
     assert settled.state == "done", (settled.error, settled.remedy)
     _end(books, settled, home)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -263,6 +265,18 @@ def test_stopping_leaves_a_checkpoint_and_no_merged_model(
     assert found is not None
     assert {file.suffix for file in found.iterdir()} == {".safetensors", ".json"}
     assert not (tmp_path / "merged").exists()
+
+
+def test_mlx_keeps_its_memory_below_limits_and_never_wires_any(
+    base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = mlx()
+    core = importlib.import_module("mlx.core")
+    monkeypatch.setattr(core, "set_wired_limit", pytest.fail)
+    train(learner, base, tmp_path)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert core.set_memory_limit(machine) <= 0.6 * machine
+    assert core.set_cache_limit(1 << 30) <= 1 << 30
 
 
 def test_a_finished_training_run_again_gives_the_same_model_without_a_step(

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from daemon.ledger.books import Books, open_books, read_books
+from daemon.ledger.pace import PaceRecord
+from daemon.ledger.records import Owner
+from daemon.readings import Readings
 
 
 class Person:
@@ -97,6 +100,7 @@ def test_status_as_json_is_a_contract(settled: Person) -> None:
     assert status["live"]["release"] == "v0"
     assert status["running"] is None
     assert set(status["queue"]) == {"queued", "running", "paused", "done", "failed", "cancelled", "quarantined"}
+    assert status["pace"] is None, "nobody looks at the machine while the daemon is down"
     assert status["alerts"]["unread"] == 0
     assert status["disk"]["free"] > 0 and status["disk"]["waits"] is None
     assert status["last_scan"] is None
@@ -188,6 +192,23 @@ def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
     assert told.returncode == 1 and "did you mean quiet?" in told.stderr
 
 
+def test_why_a_job_waits_is_said(settled: Person) -> None:
+    books, now = open_books(settled.home / "ledger.sqlite"), datetime.now(UTC)
+    started = books.jobs.start_run("embedding", cause="test", forced=False, now=now)
+    assert started is not None
+    light = books.jobs.claim(started[1].id, Owner(boot="b", pid=1, started=1.0), now)
+    assert light is not None
+    assert books.jobs.finish(light, {}, "baseline", now)
+    [heavy] = books.jobs.in_state("queued")
+    books.pace.add(
+        PaceRecord(at=now, since=now, action="pause", rest=0.0, reason="thermal pressure is heavy", readings=Readings())
+    )
+    assert "not started yet: thermal pressure is heavy" in settled.types("why", "job", str(heavy.id)).stdout
+    assert "thermal" not in settled.types("why", "job", str(light.id)).stdout
+    books.jobs.claim(heavy.id, Owner(boot="b", pid=1, started=1.0), now)
+    assert "pace pause  thermal pressure is heavy" in settled.types("why", "job", str(heavy.id)).stdout
+
+
 @pytest.mark.parametrize(
     "command",
     ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "gc", "ledger", "why", "models"],
@@ -205,7 +226,11 @@ def test_the_daemon_notices_an_edit_and_a_second_daemon_is_refused(settled: Pers
     try:
         books = settled.books()
         wait_for(lambda: books.jobs.counts().get("done", 0) >= 1)
-        assert settled.types("status").returncode == 0
+        told = settled.types("status")
+        assert told.returncode == 0 and "pace     " in told.stdout
+        pace = settled.reads("status")["pace"]
+        assert pace["action"] in ("run", "slow", "pause", "checkpoint-and-exit") and pace["reason"]
+        assert isinstance(pace["readings"]["free_disk"], int)
         second = subprocess.run(
             [sys.executable, "-m", "daemon"],
             env=settled.environment,

@@ -32,6 +32,13 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     assert len(refusal.value.problems) == 4
 
 
+@pytest.mark.parametrize("hours", ["8-12", "24:00-06:00", "08:30 - 12:00", "evening"])
+def test_quiet_hours_are_times_of_day(tmp_path: Path, hours: str) -> None:
+    (tmp_path / "config.toml").write_text(f'[governor]\nquiet_hours = ["08:30-12:00", "{hours}"]\n')
+    with pytest.raises(ConfigurationError, match=r"governor\.quiet_hours"):
+        load_settings(tmp_path / "config.toml")
+
+
 def test_broken_toml_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[dataset\n")
     with pytest.raises(ConfigurationError, match="not TOML"):

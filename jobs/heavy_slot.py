@@ -1,0 +1,44 @@
+"""One heavy job at a time for one user of one machine, over all homes and daemons."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobs.domain.errors import Refused, Stopped
+
+_POLL_SECONDS = 0.5
+
+
+@contextmanager
+def heavy_slot(place: Path, should_stop: Callable[[], bool], on_wait: Callable[[], None]) -> Iterator[None]:
+    """Held for the block; the kernel frees it however its holder dies. Calls ``on_wait`` once if it must wait.
+
+    ``place`` is a directory of this user alone. Raises Stopped when asked to stop while waiting, and Refused for
+    a place that somebody else made.
+    """
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if place.stat().st_uid != os.getuid():
+        raise Refused(f"{place} belongs to somebody else", remedy=f"ask the administrator to remove {place}")
+    with (place / "heavy.lock").open("a") as lock:
+        waiting = False
+        while not _taken(lock.fileno()):
+            if not waiting:
+                on_wait()
+            waiting = True
+            if should_stop():
+                raise Stopped("another heavy job of this user was running", remedy="nothing to do: it starts later")
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,366 @@
+"""Every reading is a value or unknown with its reason, whatever a tool prints."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.readings import NOBODY, Power, Readings, Unknown
+from daemon.system import telemetry_linux as linux
+from daemon.system import telemetry_macos as macos
+from daemon.system.telemetry import SAMPLE_SECONDS, Gauge, NoReading, SwapGrowth, Telemetry, ask, telemetry
+
+BATTERY = (
+    "Now drawing from 'Battery Power'\n"
+    " -InternalBattery-0 (id=4653155)\t43%; discharging; 3:02 remaining present: true\n"
+)
+CHARGING = (
+    "Now drawing from 'AC Power'\n -InternalBattery-0 (id=4653155)\t80%; AC attached; not charging present: true\n"
+)
+UPS = "Now drawing from 'UPS Power'\n -Back-UPS (id=123)\t97%; discharging; (no estimate) present: true\n"
+SETTINGS = (
+    "System-wide power settings:\nCurrently in use:\n standby              1\n lowpowermode         {}\n sleep   1\n"
+)
+SETTINGS_PRO = "System-wide power settings:\nCurrently in use:\n powermode            {}\n womp                 1\n"
+SETTINGS_WITHOUT = "System-wide power settings:\nCurrently in use:\n womp                 1\n sleep                0\n"
+INPUT = '+-o IOHIDSystem  <class IOHIDSystem>\n    |   "HIDIdleTime" = {}\n    |   "HIDIdleTime" = {}\n'
+
+
+@pytest.mark.parametrize(
+    ("level", "heat"), [(0, "nominal"), (1, "moderate"), (2, "heavy"), (3, "critical"), (4, "critical")]
+)
+def test_macos_tells_its_thermal_pressure(level: int, heat: str) -> None:
+    assert macos.parse_heat(f"com.apple.system.thermalpressurelevel {level}\n") == heat
+
+
+@pytest.mark.parametrize(("text", "memory"), [("1\n", "normal"), ("2\n", "tight"), ("4\n", "critical")])
+def test_macos_tells_its_memory_pressure(text: str, memory: str) -> None:
+    assert macos.parse_memory(text) == memory
+
+
+@pytest.mark.parametrize(
+    ("text", "power"),
+    [
+        ("Now drawing from 'AC Power'\n", Power(source="mains")),
+        (BATTERY, Power(source="battery", percent=43)),
+        (CHARGING, Power(source="mains", percent=80)),
+        (UPS, Power(source="ups", percent=97)),
+        (BATTERY.replace("43%", "243%"), Power(source="battery")),
+    ],
+)
+def test_macos_tells_its_power_source(text: str, power: Power) -> None:
+    assert macos.parse_power(text) == power
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [
+        (SETTINGS.format(0), False),
+        (SETTINGS.format(1), True),
+        (SETTINGS_PRO.format(1), True),
+        (SETTINGS_PRO.format(2), False),
+        (SETTINGS_WITHOUT, False),
+    ],
+)
+def test_macos_tells_its_low_power_mode_under_either_name(text: str, on: bool) -> None:
+    assert macos.parse_low_power(text) is on
+
+
+def test_macos_tells_how_long_nobody_touched_it() -> None:
+    assert macos.parse_idle(INPUT.format(9_000_000_000, 4_500_000_000)) == 4.5
+    assert macos.parse_idle("+-o IOHIDSystem  <class IOHIDSystem>\n") == NOBODY, "a headless Mac has no input devices"
+
+
+MACOS_PARSERS = [macos.parse_heat, macos.parse_memory, macos.parse_power, macos.parse_low_power, macos.parse_idle]
+OTHER_FORMATS = [
+    "",
+    "\n",
+    "com.apple.system.thermalpressurelevel",
+    "com.apple.system.thermalpressurelevel -1",
+    "com.apple.system.thermalpressurelevel 9",
+    "com.apple.system.thermalpressurelevel: Failed",
+    "com.apple.something.else 2",
+    "3",
+    "kern.memorystatus_vm_pressure_level: 1",
+    "sysctl: unknown oid 'kern.memorystatus_vm_pressure_level'",
+    "Now drawing from AC",
+    "Now drawing from 'Solar Power'",
+    "Error:Failed to get power source information with error code 0xe00002bc",
+]
+
+
+@pytest.mark.parametrize("text", OTHER_FORMATS)
+@pytest.mark.parametrize("parse", MACOS_PARSERS)
+def test_another_format_is_unknown_and_no_value(parse: Callable[[str], object], text: str) -> None:
+    with pytest.raises(NoReading):
+        parse(text)
+
+
+@given(text=st.text(max_size=200), parse=st.sampled_from([*MACOS_PARSERS, linux.parse_stalls]))
+def test_garbage_never_raises_anything_else(text: str, parse: Callable[[str], object]) -> None:
+    try:
+        parse(text)
+    except NoReading as reason:
+        assert str(reason)
+
+
+class Mac:
+    """Answers every tool as recorded, and can lose one."""
+
+    def __init__(self, missing: str = "") -> None:
+        self.missing = missing
+        self.asked: list[str] = []
+
+    def __call__(self, argv: Sequence[str]) -> str:
+        self.asked.append(argv[0])
+        if argv[0].endswith(self.missing or "nothing at all"):
+            raise NoReading(f"{self.missing} is not there")
+        return {
+            macos.NOTIFYUTIL: "com.apple.system.thermalpressurelevel 1\n",
+            macos.PRESSURE: "1\n",
+            macos.BATTERY: "Now drawing from 'AC Power'\n",
+            macos.POWER_SETTINGS: SETTINGS.format(0),
+            macos.INPUT: INPUT.format(10**12, 10**12),
+        }[tuple(argv)]
+
+
+def test_a_mac_is_read_whole() -> None:
+    readings = Telemetry(gauges=macos.gauges(Mac())).sample()
+    assert (readings.heat, readings.memory, readings.power, readings.low_power, readings.idle) == (
+        "moderate",
+        "normal",
+        Power(source="mains"),
+        False,
+        1000.0,
+    )
+
+
+def test_a_missing_tool_is_one_unknown_reading_with_its_reason() -> None:
+    readings = Telemetry(gauges=macos.gauges(Mac(missing="notifyutil"))).sample()
+    assert readings.heat == Unknown(reason="notifyutil is not there")
+    assert readings.memory == "normal"
+
+
+def test_tools_are_asked_at_their_own_pace() -> None:
+    mac, clock = Mac(), Clock()
+    readings = Telemetry(gauges=macos.gauges(mac), clock=clock)
+    for _ in range(60):
+        readings.sample()
+        clock.now += 5.0
+    assert mac.asked.count(macos.NOTIFYUTIL[0]) == 30
+    assert mac.asked.count(macos.INPUT[0]) == 5
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_sample_takes_what_its_time_allows_and_the_rest_next_time() -> None:
+    clock, taken = Clock(), []
+
+    def slow(name: str) -> Callable[[], object]:
+        def read() -> object:
+            clock.now += SAMPLE_SECONDS
+            taken.append(name)
+            return 1.0
+
+        return read
+
+    dear = Telemetry(gauges={name: Gauge(every=1.0, read=slow(name)) for name in ("load", "idle")}, clock=clock)
+    dear.sample()
+    assert taken == ["load", "idle"], "the first sample leaves nothing out"
+    clock.now += 10.0
+    dear.sample()
+    dear.sample()
+    assert sorted(taken[2:]) == ["idle", "load"] and len(taken) == 4
+
+
+def test_a_reading_that_breaks_is_unknown_until_it_works_again() -> None:
+    values = iter([ValueError("odd"), 1.5])
+
+    def read() -> object:
+        value = next(values)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    gauges = Telemetry(gauges={"load": Gauge(every=0.0, read=read)})
+    assert gauges.sample().load == Unknown(reason="reading it failed (ValueError)")
+    assert gauges.sample().load == 1.5
+
+
+def test_swap_growth_is_that_of_the_last_minute() -> None:
+    used, clock = [100, 100, 350, 350, 350], Clock()
+    growth = SwapGrowth(lambda: used.pop(0), clock)
+    found = []
+    for _ in range(5):
+        found.append(growth())
+        clock.now += 25.0
+    assert found == [0, 0, 250, 250, 0]
+
+
+def test_a_tool_that_is_missing_slow_or_failing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NoReading, match="nosuchtool is not there"):
+        ask([str(tmp_path / "nosuchtool")])
+    monkeypatch.setattr("daemon.system.telemetry.TOOL_SECONDS", 0.05)
+    with pytest.raises(NoReading, match="did not answer within"):
+        ask([sys.executable, "-c", "import time; time.sleep(5)"])
+    monkeypatch.undo()
+    with pytest.raises(NoReading, match="ended with 3"):
+        ask([sys.executable, "-c", "raise SystemExit(3)"])
+    assert ask([sys.executable, "-c", r"print('\udcff' if 0 else 'fine')"]) == "fine\n"
+
+
+def zone(folder: Path, number: int, temperature: str, **trips: str) -> None:
+    directory = folder / f"thermal_zone{number}"
+    directory.mkdir(parents=True)
+    (directory / "temp").write_text(temperature)
+    for place, (kind, trip) in enumerate(trips.items()):
+        (directory / f"trip_point_{place}_type").write_text(kind + "\n")
+        (directory / f"trip_point_{place}_temp").write_text(trip + "\n")
+
+
+def files(folder: Path, *, hypervisor: bool = False) -> linux.LinuxFiles:
+    (folder / "cpuinfo").write_text("flags\t\t: fpu vme hypervisor lahf_lm\n" if hypervisor else "flags\t\t: fpu vme\n")
+    return linux.LinuxFiles(
+        thermal=folder / "thermal",
+        memory_pressure=folder / "memory",
+        platform_profile=folder / "platform_profile",
+        processor=folder / "cpuinfo",
+    )
+
+
+@pytest.mark.parametrize(
+    ("temperature", "heat"),
+    [("45000", "nominal"), ("86000", "moderate"), ("96000", "heavy"), ("103000", "critical")],
+)
+def test_linux_judges_a_zone_by_its_own_trip_points(tmp_path: Path, temperature: str, heat: str) -> None:
+    zone(tmp_path / "thermal", 0, temperature, passive="85000", hot="95000", critical="105000")
+    zone(tmp_path / "thermal", 1, "30000", critical="100000")
+    assert linux.heat(files(tmp_path)) == heat
+
+
+def test_linux_does_not_believe_impossible_trip_points_or_temperatures(tmp_path: Path) -> None:
+    zone(tmp_path / "thermal", 0, "50000", passive="0", hot="-274000", critical="20000")
+    zone(tmp_path / "thermal", 1, "-273200", passive="60000")
+    zone(tmp_path / "thermal", 2, "999000000")
+    zone(tmp_path / "thermal", 3, "hot!")
+    assert linux.heat(files(tmp_path)) == "nominal"
+
+
+def test_without_a_sensor_the_heat_is_unknown_but_a_virtual_machine_has_none(tmp_path: Path) -> None:
+    with pytest.raises(NoReading, match="no thermal zone"):
+        linux.heat(files(tmp_path))
+    assert linux.heat(files(tmp_path, hypervisor=True)) == "nominal"
+
+
+STALLS = "some avg10={} avg60=0.00 avg300=0.00 total=0\nfull avg10={} avg60=0.00 avg300=0.00 total=0\n"
+
+
+def test_linux_tells_memory_stalls() -> None:
+    assert linux.parse_stalls(STALLS.format("21.50", "3.25")) == (21.5, 3.25)
+
+
+@pytest.mark.parametrize("text", ["", "some avg10=1.00 avg60=0", STALLS.format("120.00", "0.00"), "full\nsome\n"])
+def test_another_kernel_s_stalls_are_no_reading(text: str) -> None:
+    with pytest.raises(NoReading):
+        linux.parse_stalls(text)
+
+
+@given(
+    some=st.floats(0, 100),
+    full=st.floats(0, 100),
+    room=st.floats(0, 100),
+    worse=st.floats(0, 50),
+    less=st.floats(0, 50),
+)
+def test_memory_is_never_judged_milder_for_being_worse(
+    some: float, full: float, room: float, worse: float, less: float
+) -> None:
+    order = ["normal", "tight", "critical"]
+    before = order.index(linux.judge_memory(some, full, room))
+    assert order.index(linux.judge_memory(some + worse, full + worse, room - less)) >= before
+
+
+def test_linux_without_stall_counts_judges_by_the_room_that_is_left(tmp_path: Path) -> None:
+    assert linux.memory(files(tmp_path)) in ("normal", "tight", "critical")
+    (tmp_path / "memory").write_text(STALLS.format("0.00", "60.00"))
+    assert linux.memory(files(tmp_path)) == "critical"
+
+
+def test_linux_tells_its_power_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    for battery, expected in [
+        (None, Power(source="mains")),
+        (Battery(41.6, False), Power(source="battery", percent=42)),
+        (Battery(100.0, True), Power(source="mains", percent=100)),
+        (Battery(-3.0, True), Power(source="mains")),
+    ]:
+        monkeypatch.setattr(psutil, "sensors_battery", lambda battery=battery: battery)
+        assert linux.power() == expected
+    monkeypatch.setattr(psutil, "sensors_battery", lambda: Battery(50.0, None))
+    with pytest.raises(NoReading):
+        linux.power()
+
+
+class Battery:
+    def __init__(self, percent: float, plugged: bool | None) -> None:
+        self.percent = percent
+        self.power_plugged = plugged
+
+
+def test_linux_tells_its_low_power_mode(tmp_path: Path) -> None:
+    machine = files(tmp_path)
+    assert not linux.low_power(machine)
+    machine.platform_profile.write_text("low-power\n")
+    assert linux.low_power(machine)
+
+
+def test_linux_tells_how_long_the_seat_was_idle() -> None:
+    now = time.monotonic()
+    since = int((now - 300.0) * 1e6)
+    assert linux.parse_seat("IdleHint=no\nIdleSinceHintMonotonic=0\n", now) == 0.0
+    assert linux.parse_seat(f"IdleHint=yes\nIdleSinceHintMonotonic={since}\n", now) == pytest.approx(300.0, abs=0.1)
+    assert linux.parse_seat("IdleHint=yes\nIdleSinceHintMonotonic=0\n", now) == NOBODY
+    for other in ("", "IdleHint=\n", "IdleHint=yes\n", "IdleHint=maybe\nIdleSinceHintMonotonic=7\n"):
+        with pytest.raises(NoReading):
+            linux.parse_seat(other, now)
+
+
+def test_nobody_is_logged_in_on_a_server_without_logind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(argv: Sequence[str]) -> str:
+        raise NoReading("loginctl is not there")
+
+    monkeypatch.setattr(psutil, "users", list)
+    assert linux.idle(absent) == NOBODY
+    monkeypatch.setattr(psutil, "users", lambda: [User(":0")])
+    with pytest.raises(NoReading, match="loginctl"):
+        linux.idle(absent)
+
+
+class User:
+    def __init__(self, terminal: str) -> None:
+        self.terminal = terminal
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads this machine's own gauges")
+def test_this_machine_is_read_within_its_budget(tmp_path: Path) -> None:
+    here = telemetry(tmp_path)
+    first = here.sample()
+    began = time.process_time()
+    here.sample()
+    assert time.process_time() - began < 0.05
+    values: dict[str, Any] = {name: getattr(first, name) for name in Readings.__struct_fields__}
+    for name in ("memory", "swap_growth", "free_disk", "load", "power", "low_power"):
+        assert not isinstance(values[name], Unknown), (name, values[name])
