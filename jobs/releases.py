@@ -12,6 +12,7 @@ here: no ledger and no daemon take part.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from config.paths import QmdFiles
 from jobs.domain.artifacts import LiveModel, ReleaseState
 from jobs.domain.errors import BadInput, Refused
 from jobs.index_file import copy_index
-from jobs.publish import published_directory, sweep_stages, switch_symlink, write_file
+from jobs.publish import published_directory, staged_file, sweep_stages, switch_symlink, write_file
 
 METADATA = "training-metadata.json"
 TRIAL = "TRIAL"
@@ -209,6 +210,33 @@ class Releases:
             switch_symlink(self.current, "v0")
         self._link(files.config, self.current / "qmd" / "index.yml", self._take_configuration)
         self._link(files.index, self.current / "index" / "index.sqlite", copy_index)
+
+    def give_back(self, files: QmdFiles) -> list[Path]:
+        """The inverse of ``adopt``: the live configuration and index as plain files in the owner's places.
+
+        Each file is copied beside its link, synced, and renamed over it: after a crash a place holds the
+        link or the whole copy, both work, and a second call goes on. Returns what was given back; a place
+        that is no link of ours is the owner's and is left alone. The configuration still names the live
+        models, which stay under ``models``.
+        """
+        given = []
+        for place, inside, copy in (
+            (files.index, self.current / "index" / "index.sqlite", copy_index),
+            (files.config, self.current / "qmd" / "index.yml", shutil.copyfile),
+        ):
+            if place.is_symlink() and place.readlink() == inside:
+                self._replace_link(place, inside, copy)
+                given.append(place)
+        return given
+
+    @staticmethod
+    def _replace_link(link: Path, inside: Path, copy: Callable[[Path, Path], object]) -> None:
+        """A link to nothing (an index that was never made) just goes."""
+        if not inside.exists():
+            link.unlink()
+            return
+        with staged_file(link) as stage:
+            copy(inside, stage)
 
     def _link(self, place: Path, inside: Path, take: Callable[[Path, Path], None]) -> None:
         if place.is_symlink() and place.readlink() == inside:

@@ -1,0 +1,22 @@
+"""iaipctl start: the installed daemon runs again, also after it gave up."""
+
+from __future__ import annotations
+
+import argparse
+
+from daemon.cli.install import SECONDS_TO_BE_WELL, told
+from daemon.cli.result import Result
+from daemon.cli.root import Context
+from daemon.socket import wait_healthy
+from daemon.supervision import Supervision
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Clears the count of crashes that made it stay down."
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    Supervision(context.home).clear()
+    context.agent.start()
+    health = wait_healthy(context.home.socket, lambda health: health.home == str(context.home.root), SECONDS_TO_BE_WELL)
+    return told(health, context, "iaip.start/1", "running", [])
