@@ -193,10 +193,12 @@ def _line(connection: socket.socket, most: int) -> bytes:
     return read.partition(b"\n")[0][:most]
 
 
-def wait_healthy(path: Path, wanted: Callable[[Health], bool], seconds: float) -> Health | None:
-    """The first answer that is ``wanted``; none if there is none within ``seconds``."""
+def wait_healthy(
+    path: Path, wanted: Callable[[Health], bool], seconds: float, given_up: Callable[[], bool]
+) -> Health | None:
+    """The first answer that is ``wanted``; none if there is none within ``seconds``, or before it was ``given_up``."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not given_up():
         health = ask_health(path, uuid4().hex)
         if health is not None and wanted(health):
             return health

@@ -67,12 +67,12 @@ class Supervision:
     def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None] = notify) -> None:
         """Keeps the reason for `iaipctl status` and tells the owner, once a reason."""
         before = self.read()
-        self._write(Starts(unclean=before.unclean, down=reason))
         if before.down == reason:
             return
         title = "iaip has stopped and stays down"
         body = f"{reason}. Your search works as before. Next: `iaipctl doctor`, then `iaipctl start`"
         _post(self._home.ledger, title, body, now)
+        self._write(Starts(unclean=before.unclean, down=reason))
         tell(title, body)
 
     def _write(self, starts: Starts) -> None:

@@ -18,14 +18,17 @@ CODE = Path(__file__).resolve().parent.parent
 
 
 class Program:
-    def __init__(self, home: Home, write: WriteFile) -> None:
+    """The script of one home, for the interpreter that runs now and the code under ``code``."""
+
+    def __init__(self, home: Home, write: WriteFile, *, code: Path = CODE) -> None:
         self.path = home.agent_program
         self.former = self.path.with_name(self.path.name + ".former")
         self._write = write
+        self._code = code
 
-    def place(self, *, interpreter: Path | None = None, code: Path = CODE) -> bool:
-        """Writes the script for this interpreter and this code; false if it was there already."""
-        wanted = script(stable_interpreter(interpreter or Path(sys.executable)), code).encode()
+    def place(self) -> bool:
+        """Writes the script; false if it was there already. Another one is kept as the former."""
+        wanted = script(stable_interpreter(Path(sys.executable)), self._code).encode()
         present = self.path.read_bytes() if self.path.exists() else None
         if present == wanted:
             return False

@@ -36,8 +36,9 @@ class SystemdAgent:
         changed = self.definition.place(self.content(), force=force)
         self._checked("daemon-reload")
         self._checked("enable", UNIT)
-        self._call("reset-failed", UNIT)
-        self._checked("restart" if changed or force else "start", UNIT, timeout=STOP_SECONDS + START_SECONDS)
+        if changed or force:
+            self._checked("stop", UNIT, timeout=STOP_SECONDS)
+        self._begin()
         if self._machine.call("loginctl", "enable-linger").code != 0:
             return [
                 "It runs while you are logged in; `loginctl enable-linger`, by an administrator, makes that always."
@@ -55,8 +56,7 @@ class SystemdAgent:
 
     def start(self) -> None:
         self._require_definition()
-        self._call("reset-failed", UNIT)
-        self._checked("start", UNIT, timeout=START_SECONDS)
+        self._begin()
         self.definition.note_stopped(False)
 
     def stop(self) -> None:
@@ -67,8 +67,8 @@ class SystemdAgent:
 
     def restart(self) -> None:
         self._require_definition()
-        self._call("reset-failed", UNIT)
-        self._checked("restart", UNIT, timeout=STOP_SECONDS + START_SECONDS)
+        self._checked("stop", UNIT, timeout=STOP_SECONDS)
+        self._begin()
         self.definition.note_stopped(False)
 
     def state(self) -> AgentState:
@@ -92,6 +92,11 @@ class SystemdAgent:
             return AgentState(condition="disabled", definition=definition, remedy="`iaipctl install`")
         return AgentState(condition="stopped", definition=definition, remedy="`iaipctl start`")
 
+    def _begin(self) -> None:
+        """Asks for the start and does not wait for it: whether the daemon is well, it says itself."""
+        self._call("reset-failed", UNIT)
+        self._checked("start", "--no-block", UNIT)
+
     def _require_definition(self) -> None:
         refuse_root(self._machine.session)
         if self.definition.standing() == "missing":
@@ -114,11 +119,6 @@ def _failed(verb: str, answer: Answer) -> AgentFailed:
     if "connect to bus" in answer.err or "XDG_RUNTIME_DIR" in answer.err:
         return AgentFailed(
             "you have no systemd user session here", remedy="log in directly (not by su or sudo), then try again"
-        )
-    if verb in ("start", "restart"):
-        return AgentFailed(
-            f"the daemon did not start (systemctl {verb}: {answer.code})",
-            remedy="`iaipctl doctor` shows what is wrong; `iaipctl start` tries again",
         )
     return AgentFailed(
         f"systemctl {verb} ended with {answer.code}: {answer.err.strip()[-200:]}",

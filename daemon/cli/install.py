@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import msgspec
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     notes = context.agent.install(force=options.force)
     if placed:
         notes.append("The daemon's program was written anew; a daemon that ran before needs `iaipctl restart`.")
-    health = wait_healthy(context.home.socket, lambda health: is_ours(health, context), SECONDS_TO_BE_WELL)
+    health = awaited(context, lambda health: is_ours(health, context))
     return told(health, context, "iaip.install/1", "installed and well", notes)
 
 
@@ -44,6 +45,12 @@ def _refuse_another_daemon(context: Context) -> None:
             f"a daemon started by hand serves this home (pid {pid}); nothing was changed",
             remedy=f"end it with `kill {pid}`, then `iaipctl install`",
         )
+
+
+def awaited(context: Context, wanted: Callable[[Health], bool]) -> Health | None:
+    """The daemon's word, once it is ``wanted``; none after SECONDS_TO_BE_WELL, or when it says it stays down."""
+    supervision = Supervision(context.home)
+    return wait_healthy(context.home.socket, wanted, SECONDS_TO_BE_WELL, lambda: supervision.read().down is not None)
 
 
 def is_ours(health: Health, context: Context) -> bool:

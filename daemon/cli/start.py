@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from daemon.cli.install import SECONDS_TO_BE_WELL, told
+from daemon.cli.install import awaited, told
 from daemon.cli.result import Result
 from daemon.cli.root import Context
-from daemon.socket import wait_healthy
 from daemon.supervision import Supervision
 
 
@@ -18,5 +17,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> Result:
     Supervision(context.home).clear()
     context.agent.start()
-    health = wait_healthy(context.home.socket, lambda health: health.home == str(context.home.root), SECONDS_TO_BE_WELL)
+    health = awaited(context, lambda health: health.home == str(context.home.root))
     return told(health, context, "iaip.start/1", "running", [])
