@@ -72,6 +72,8 @@ class SocketServer:
 
     def stop(self) -> None:
         self._stop.set()
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waker:
+            waker.connect(str(self._path))  # ends the wait for the next asker
         self._thread.join()
         if self._listener is not None:
             self._listener.close()

@@ -12,7 +12,7 @@ from launchd.agent import AgentFailed
 from launchd.machine import NOT_THERE, TIMED_OUT, Answer, Session
 
 NO_SUCH_PROCESS, INPUT_OUTPUT, FILE_EXISTS = 3, 5, 17
-IN_PROGRESS = (36, 37)
+IN_PROGRESS, RUNS_ALREADY = 36, 37
 NO_DOMAIN, NO_SERVICE, DISABLED, NOT_IN_DOMAIN = 112, 113, 119, 125
 BACKGROUND_POLICY, QUARANTINED, BAD_PERMISSIONS = 161, 155, 122
 
@@ -28,8 +28,8 @@ WORDS: dict[int, tuple[str, str]] = {
     NO_SUCH_PROCESS: ("launchd knows no such agent", "`iaipctl install`"),
     INPUT_OUTPUT: ("launchd refused with its catch-all error (busy, disabled, or a permission)", _AGAIN),
     FILE_EXISTS: ("launchd has an agent of this name already", "`iaipctl restart`"),
-    36: ("launchd is still taking the former agent down", "wait ten seconds, then try again"),
-    37: ("launchd is still busy with the former agent", "wait ten seconds, then try again"),
+    IN_PROGRESS: ("launchd is still taking the former agent down", "wait ten seconds, then try again"),
+    RUNS_ALREADY: ("launchd is still busy with the former agent", "wait ten seconds, then try again"),
     109: ("launchd cannot read the agent's plist", "`iaipctl install --force` writes it anew"),
     111: ("launchd does not find the agent's program", "`iaipctl install` writes it anew"),
     NO_DOMAIN: ("there is no graphical session of yours for the agent to live in", _LOG_IN),

@@ -59,7 +59,9 @@ class LaunchdAgent:
         self._call("enable", self._target)
         self.definition.note_stopped(False)
         if self._registered():
-            self._checked("kickstart", self._target)
+            answer = self._call("kickstart", self._target)
+            if answer.code not in (0, launchctl.RUNS_ALREADY):
+                raise launchctl.failed("kickstart", answer, self._machine.session)
         else:
             self._load()
 
@@ -110,8 +112,8 @@ class LaunchdAgent:
         if not self._registered():
             return
         answer = self._call("bootout", self._target, timeout=SECONDS_TO_STOP + 15.0)
-        gone = (0, launchctl.NO_SUCH_PROCESS, launchctl.NO_SERVICE, *launchctl.IN_PROGRESS)
-        if answer.code not in gone:
+        going = (0, launchctl.NO_SUCH_PROCESS, launchctl.NO_SERVICE, launchctl.IN_PROGRESS, launchctl.RUNS_ALREADY)
+        if answer.code not in going:
             raise launchctl.failed("bootout", answer, self._machine.session)
         for _ in range(int((SECONDS_TO_STOP + 15) / POLL_SECONDS)):
             if not self._registered():
@@ -128,7 +130,7 @@ class LaunchdAgent:
             answer = self._call("bootstrap", self._domain, str(self.definition.path))
             if answer.code == 0:
                 return
-            passing = answer.code in (launchctl.INPUT_OUTPUT, 37, launchctl.DISABLED)
+            passing = answer.code in (launchctl.INPUT_OUTPUT, launchctl.RUNS_ALREADY, launchctl.DISABLED)
             if not passing or seconds is None:
                 raise launchctl.failed("bootstrap", answer, self._machine.session)
             if answer.code == launchctl.DISABLED:
@@ -148,11 +150,6 @@ class LaunchdAgent:
                 remedy="log in as the person whose notes these are, and run it there",
                 kept=True,
             )
-
-    def _checked(self, verb: str, *arguments: str) -> None:
-        answer = self._call(verb, *arguments)
-        if answer.code != 0:
-            raise launchctl.failed(verb, answer, self._machine.session)
 
     def _call(self, verb: str, *arguments: str, timeout: float = 20.0) -> Answer:
         return self._machine.call("launchctl", verb, *arguments, timeout=timeout)

@@ -152,6 +152,8 @@ def _kickstart(state: State, rest: list[str]) -> Answer:
         service = values["services"].get(label)
         if service is None:
             return 113, "", f'Could not kickstart service "{label}": 113: {NAMES[113]}\n'
+        if service["pid"]:
+            return 37, "", f'Could not kickstart service "{label}": 37: Operation already in progress\n'
         service["kicked"] = True
     return 0, "", ""
 
