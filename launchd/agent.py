@@ -47,7 +47,7 @@ class Agent(Protocol):
         """
 
     def uninstall(self) -> None:
-        """Stops the agent in order and removes its definition."""
+        """Stops the agent in order and removes its definition: that alone where no supervisor can be reached."""
 
     def start(self) -> None: ...
 

@@ -33,6 +33,7 @@ class SystemdAgent:
     def install(self, *, force: bool) -> list[str]:
         refuse_root(self._machine.session)
         refuse_unspeakable(self._home)
+        self._checked("daemon-reload")  # without a user session it ends here, with nothing changed
         changed = self.definition.place(self.content(), force=force)
         self._checked("daemon-reload")
         self._checked("enable", UNIT)
@@ -49,10 +50,14 @@ class SystemdAgent:
         refuse_root(self._machine.session)
         if self.definition.standing() == "missing":
             return
-        self.stop()
-        self._checked("disable", UNIT)
+        reachable = self._call("daemon-reload").code == 0
+        if reachable:
+            self.stop()
+            self._checked("disable", UNIT)
         self.definition.remove()
-        self._checked("daemon-reload")
+        (self.definition.path.parent / "default.target.wants" / UNIT).unlink(missing_ok=True)
+        if reachable:
+            self._checked("daemon-reload")
 
     def start(self) -> None:
         self._require_definition()

@@ -107,13 +107,17 @@ def check_encryption(subject: Subject) -> Finding:
     if not device.startswith("/dev/"):
         return _unknown_encryption(f"the home is on {device or 'an unnamed device'}")
     answer = subject.machine.call("lsblk", "--inverse", "--noheadings", "--output", "TYPE", device)
-    if answer.code != 0:
-        return _unknown_encryption(answer.err.strip())
-    if "crypt" in answer.out.split():
+    return luks(answer.out) if answer.code == 0 else _unknown_encryption(answer.err.strip())
+
+
+def luks(types: str) -> Finding:
+    """What `lsblk --inverse --output TYPE` says of a device and all it lies on."""
+    if not types.split():
+        return _unknown_encryption("lsblk gave no answer that we know")
+    if "crypt" in types.split():
         return ok("the disk is encrypted (LUKS)")
-    return warn(
-        "the disk is not encrypted", "whoever takes the machine reads the notes; LUKS is set up at installation"
-    )
+    remedy = "whoever takes the machine reads the notes; LUKS is set up when Linux is installed"
+    return warn("the disk is not encrypted", remedy)
 
 
 def filevault(status: str) -> Finding:

@@ -103,6 +103,16 @@ def test_without_a_user_session_the_words_say_how_to_get_one(linux, home) -> Non
         agent_on(linux, home).install(force=False)
     assert "log in directly" in told.value.remedy
     assert agent_on(linux, home).state().condition == "cannot tell"
+    assert not agent_on(linux, home).definition.path.exists(), "nothing was changed"
+
+
+def test_what_was_installed_can_be_removed_without_a_user_session(linux, home) -> None:
+    agent = agent_on(linux, home)
+    agent.install(force=False)
+    agent.stop()
+    linux.set(bus=False)
+    agent.uninstall()
+    assert not agent.definition.path.exists()
 
 
 def test_a_machine_without_systemd_says_so(linux, home) -> None:

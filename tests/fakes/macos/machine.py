@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from launchd.machine import PLACES, Answer, Machine, Session, Tools, run_tool
+from launchd.machine import NOT_THERE, PLACES, Answer, Machine, Session, Tools, run_tool
 from tests.fakes.macos.state import FRESH, State
 from tests.fakes.macos.tools import answered
 
@@ -58,6 +58,8 @@ class FakeMachine:
         tool = Path(argv[0])
         if tool.parent != self.tools:
             return run_tool(argv, timeout)
+        if not tool.exists():
+            return Answer(NOT_THERE, "", "No such file or directory")
         return Answer(*answered(self.state, tool.name, list(argv[1:])))
 
     def set(self, **values: Any) -> None:
