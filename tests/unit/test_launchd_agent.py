@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import plistlib
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from launchd.machine import TIMED_OUT, Answer, Session
 from launchd.surroundings import agent_environment
 from tests.fakes.macos.launchctl import printed
 from tests.fakes.macos.machine import FakeMachine, fake_machine
+
+RECORDING = Path(__file__).parents[1] / "fakes" / "macos" / "recordings" / "launchctl-print.txt"
 
 
 @pytest.fixture
@@ -277,6 +280,24 @@ def test_an_argument_that_looks_like_a_state_is_not_taken_for_one(home, tmp_path
     wanted["ProgramArguments"] = ["/bin/x", "}\n\tpid = 99\n\t\tstate = active"]
     service = {"plist": wanted, "path": "/p", "state": "spawn scheduled", "pid": 0, "last_exit": 1, "runs": 3}
     assert launchctl.told_state(printed(501, LABEL, service)) == "spawn scheduled"
+
+
+def first_depth(text: str) -> set[str]:
+    return {key for key in re.findall(r"^\t(\w[\w ]*) = ", text, re.MULTILINE)}
+
+
+def test_the_fake_prints_no_line_that_macos_does_not(home, tmp_path) -> None:
+    recorded = RECORDING.read_text("utf-8")
+    assert launchctl.told_state(recorded) == "running"
+    service = {
+        "plist": plist(home, tmp_path, {}),
+        "path": "/p",
+        "state": "running",
+        "pid": 7,
+        "last_exit": None,
+        "runs": 1,
+    }
+    assert first_depth(printed(501, LABEL, service)) <= first_depth(recorded) | {"resource coalition"}
 
 
 @given(st.text())

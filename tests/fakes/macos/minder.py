@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -129,7 +130,7 @@ def mind_unit(state: State, name: str) -> None:
     began = time.monotonic()
     with ExitStack() as stack:
         ears = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        address = state.path.with_name(f"notify-{os.getpid()}")
+        address = Path(tempfile.gettempdir()) / f"iaip-fake-notify-{os.getpid()}"  # a test's own folder may be too long
         ears.bind(str(address))
         ears.settimeout(POLL_SECONDS)
         stack.callback(lambda: address.unlink(missing_ok=True))
