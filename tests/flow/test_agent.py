@@ -17,7 +17,7 @@ import pytest
 
 from config.paths import Home
 from config.version import VERSION
-from daemon.cli import install, restart
+from daemon.cli import restart
 from daemon.cli.result import DONE, FAILED, REFUSED, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books
@@ -152,8 +152,7 @@ def _listed(owner: Owner, pid: int) -> bool:
     return pid in [entry["pid"] for entry in (*state["services"].values(), *state["units"].values())]
 
 
-def test_a_mistake_that_no_restart_can_mend_is_told_once_and_stays_down(owner, monkeypatch) -> None:
-    monkeypatch.setattr(install, "SECONDS_TO_BE_WELL", 3.0)
+def test_a_mistake_that_no_restart_can_mend_is_told_once_and_stays_down(owner) -> None:
     owner.home.config_file.write_text("[watch]\nquite = 3\n")
     assert "stays down" in _typed_to_failure(owner, "install")
     assert "did you mean quiet?" in str(Supervision(owner.home).read().down)
@@ -169,26 +168,29 @@ def _typed_to_failure(owner: Owner, command: str) -> str:
     return result.talk
 
 
-def test_an_upgrade_that_is_not_well_goes_back_to_the_former_program(owner, monkeypatch, tmp_path) -> None:
+def test_an_upgrade_that_is_not_well_goes_back_to_the_former_program(owner, tmp_path) -> None:
     owner.types("install")
     former = owner.context().program.path.read_text()
     broken = tmp_path / "upgrade"
     (broken / "daemon").mkdir(parents=True)
     (broken / "daemon" / "__init__.py").write_text("")
-    (broken / "daemon" / "__main__.py").write_text("import sys\nsys.exit(1)\n")
+    down = '{"down": "the new version cannot read these settings"}'
+    (broken / "daemon" / "__main__.py").write_text(
+        f"import pathlib, sys\npathlib.Path({str(owner.home.starts)!r}).write_text({down!r})\n"
+        "sys.exit(78 if 'systemd' in sys.argv else 0)\n"
+    )
     context = owner.context()
     vars(context)["program"] = Program(owner.home, write_file, code=broken)  # as the upgrade's own iaipctl has it
-    monkeypatch.setattr(install, "SECONDS_TO_BE_WELL", 8.0)
     result = restart.run(argparse.Namespace(), context)
-    assert result.code == FAILED and result.data["back"] and "runs again" in result.talk
+    assert result.code == FAILED and result.data["back"]
+    assert "runs again" in result.talk and "cannot read these settings" in result.talk
     assert context.program.path.read_text() == former and not context.program.former.exists()
     assert owner.health() is not None
 
 
-def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_says_so(owner, monkeypatch) -> None:
+def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_says_so(owner) -> None:
     owner.types("install")
     owner.home.config_file.write_text("[watch]\nquite = 3\n")
-    monkeypatch.setattr(install, "SECONDS_TO_BE_WELL", 3.0)
     result = owner.types("restart")
     assert result.code == FAILED and not result.data["back"] and "no former version" in result.talk
 

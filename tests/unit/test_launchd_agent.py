@@ -283,7 +283,7 @@ def test_an_argument_that_looks_like_a_state_is_not_taken_for_one(home, tmp_path
 
 
 def first_depth(text: str) -> set[str]:
-    return {key for key in re.findall(r"^\t(\w[\w ]*) = ", text, re.MULTILINE)}
+    return set(re.findall(r"^\t(\w[\w ]*) = ", text, re.MULTILINE))
 
 
 def test_the_fake_prints_no_line_that_macos_does_not(home, tmp_path) -> None:

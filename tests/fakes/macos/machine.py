@@ -87,7 +87,7 @@ class FakeMachine:
         """What launchd holds of the one agent there may be."""
         return next(iter(self.state.read()["services"].values()), None)
 
-    def until(self, condition: Any, seconds: float = 30.0) -> None:
+    def until(self, condition: Any, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain; {self.state.read()}"
