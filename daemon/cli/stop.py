@@ -23,9 +23,10 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             talk=f"the agent is stopped, but a daemon started by hand goes on (pid {pid})\n  next: `kill {pid}`",
             code=FAILED,
         )
+    installed = context.agent.state().condition != "not installed"
     return Result(
         schema="iaip.stop/1",
         data={"stopped": True, "pid": None},
-        text="stopped",
-        talk="It starts again at the next login, or with `iaipctl start`.",
+        text="stopped" if installed else "no agent is installed, and no daemon runs",
+        talk="It starts again at the next login, or with `iaipctl start`." if installed else "",
     )

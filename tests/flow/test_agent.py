@@ -112,6 +112,7 @@ def test_from_install_to_uninstall_with_a_rollback_while_the_agent_is_down(owner
     assert gone.code == DONE and owner.health() is None and owner.home.root.exists()
     assert not (owner.qmd / "index.yml").is_symlink() and (owner.qmd / "index.yml").read_text() == owner.configuration
     assert owner.types("uninstall").code == DONE
+    assert "no agent is installed" in owner.types("stop").text
 
 
 def test_purge_goes_back_to_what_was_adopted_and_leaves_nothing(owner) -> None:
