@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+LONGEST_SOCKET_PATH = 103
+"""Bytes of sun_path without its last zero on macOS; Linux has four more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,30 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def agent_program(self) -> Path:
+        """What launchd or systemd starts. Its name is what macOS shows under Login Items."""
+        return self.root / "bin" / "iaip-agent"
+
+    @property
+    def agent_record(self) -> Path:
+        """What `iaipctl install` left: the digest of the agent's definition."""
+        return self.root / "agent.json"
+
+    @property
+    def starts(self) -> Path:
+        """The starts under supervision that did not end in order: the crash budget."""
+        return self.root / "starts.json"
+
+    @property
+    def socket(self) -> Path:
+        """Where the daemon listens: in the home where the kernel can name it, else in a folder of ours under /tmp."""
+        inside = self.root / "run" / "iaipd.sock"
+        if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path("/tmp") / f"iaip-{os.getuid()}" / f"{digest}.sock"  # noqa: S108 - the folder is checked before use
 
 
 @dataclass(frozen=True, kw_only=True)

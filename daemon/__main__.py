@@ -1,17 +1,16 @@
-"""iaipd: the resident process, in the foreground."""
+"""iaipd: the resident process, in the foreground or under a supervisor."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from config.load import ConfigurationError
 from config.paths import Home, default_home
-from daemon.app import serve
-from daemon.ledger.database import Damaged
-from daemon.system.logs import log_to
+from daemon.supervision import STAY_DOWN, Supervision, crashed_too_often
 from jobs.domain.errors import IaipError, Refused
 
 PERMANENT, TRY_AGAIN, REFUSED = 78, 75, 5
@@ -22,22 +21,58 @@ def main() -> int:
         prog="iaipd", description="Watches the knowledge base and trains its search models. Ctrl-C stops it in order."
     )
     parser.add_argument("--home", metavar="DIR", help="where everything lives (or IAIP_HOME)")
+    parser.add_argument(
+        "--supervised", choices=sorted(STAY_DOWN), help="who starts it: crashes are counted, and too many end it"
+    )
     options = parser.parse_args()
     home = Home(root=Path(options.home).expanduser().absolute() if options.home else default_home(os.environ))
     os.umask(0o077)
+    if options.supervised:
+        return _run_supervised(home, options.supervised)
+    code, words = _run(home, terminal=True)
+    if words:
+        print(f"iaipd: {words}", file=sys.stderr)
+    return code
+
+
+def _run_supervised(home: Home, supervisor: str) -> int:
+    """As ``_run``, but what a restart cannot mend ends with the code for "stay down", and the owner is told.
+
+    A damaged ledger is mended by a restart, which counts like one after a crash.
+    """
+    if not home.root.is_dir():
+        return STAY_DOWN[supervisor]
+    supervision = Supervision(home)
+    if not supervision.begin(datetime.now(UTC)):
+        supervision.stay_down(crashed_too_often(supervision.read()), datetime.now(UTC))
+        return STAY_DOWN[supervisor]
+    code, words = _run(home, terminal=False)
+    if code == TRY_AGAIN:
+        return code
+    supervision.ended_in_order()
+    if code:
+        supervision.stay_down(words.partition("\n")[0], datetime.now(UTC))
+        return STAY_DOWN[supervisor]
+    return 0
+
+
+def _run(home: Home, *, terminal: bool) -> tuple[int, str]:
+    """The exit code, and what to tell the owner."""
+    from daemon.app import serve  # after the start was counted: a broken installation may fail right here
+    from daemon.ledger.database import Damaged
+    from daemon.system.logs import log_to
+
     if not (home.releases / "current").is_symlink():
-        print(f"iaipd: there is nothing at {home.root} yet\n  next: run `iaipctl init` first", file=sys.stderr)
-        return PERMANENT
-    log_to(home.logs / "iaipd.log")
+        return PERMANENT, f"there is nothing at {home.root} yet\n  next: run `iaipctl init` first"
+    log_to(home.logs / "iaipd.log", terminal=terminal)
     try:
         serve(home)
     except IaipError as error:
-        print(f"iaipd: {error.message}\n  next: {error.remedy}", file=sys.stderr)
-        return REFUSED if isinstance(error, Refused) else TRY_AGAIN if isinstance(error, Damaged) else PERMANENT
+        code = REFUSED if isinstance(error, Refused) else TRY_AGAIN if isinstance(error, Damaged) else PERMANENT
+        return code, f"{error.message}\n  next: {error.remedy}"
     except ConfigurationError as error:
-        print(f"iaipd: {error}", file=sys.stderr)
-        return PERMANENT
-    return 0
+        return PERMANENT, str(error)
+    return 0, ""
 
 
 if __name__ == "__main__":

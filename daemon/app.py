@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
 from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
+from config.version import VERSION
 from daemon.executor import Executor
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
@@ -22,9 +25,12 @@ from daemon.ledger.restore import open_or_restore
 from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
+from daemon.socket import Health, Question, SocketServer
 from daemon.space import Space
+from daemon.system.folders import probe_folder
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
+from daemon.system.service_manager import tell_service_manager
 from daemon.system.telemetry import telemetry
 from daemon.system.volumes import require_local
 from daemon.tasks import Bell
@@ -92,6 +98,9 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         scheduler.changed,
     )
     governor.start()
+    answers = Answers(home, datetime.now(UTC))
+    door = SocketServer(home.socket, answers.answer)
+    door.start()
     consumer = bell.consumer()
     consumer.start()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,12 +109,16 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         bell.ring(job)
     scheduler.start()
     watcher.start()
-    log.info("iaipd is running", at=datetime.now(UTC).isoformat(timespec="seconds"))
+    tell_service_manager("READY=1")
+    log.info("iaipd is running", at=answers.started_at.isoformat(timespec="seconds"))
     while not stopping.wait(1.0):
         consumer.check_worker_health()
+        tell_service_manager("WATCHDOG=1")
+    tell_service_manager("STOPPING=1")
     log.info("stopping: jobs are being put back")
     if not damages:
         books.jobs.announce_stop()
+    door.stop()
     watcher.stop()
     scheduler.stop()
     consumer.stop(graceful=True)
@@ -117,3 +130,25 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
 def _measure_bases(home: Home, settings: Settings) -> Callable[[Target], ModelShape]:
     bases = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     return lambda target: base_shape(home.base_models, bases[target])
+
+
+class Answers:
+    """What the daemon says of itself to whoever asks at its socket."""
+
+    def __init__(self, home: Home, started_at: datetime) -> None:
+        self.started_at = started_at
+        self._home = home
+        self._releases = Releases(home.releases, with_collections_of)
+
+    def answer(self, question: Question) -> Any:
+        if question.ask == "folders":
+            collections = read_collections(self._releases.current / "qmd" / "index.yml")
+            return {collection.name: probe_folder(collection.path) for collection in collections}
+        return Health(
+            version=VERSION,
+            pid=os.getpid(),
+            nonce=question.nonce,
+            home=str(self._home.root),
+            live=self._releases.live(),
+            started_at=self.started_at,
+        )

@@ -1,7 +1,8 @@
-"""First use: the owner's QMD configuration and index become release v0, and links stand in their places."""
+"""First use and the end of use: the owner's QMD configuration and index become release v0, and plain files again."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from config.paths import QmdFiles
 from jobs.domain.artifacts import LiveModel
 from jobs.index_file import copy_index
-from jobs.publish import STAGE_PREFIX, make_directory, switch_symlink, sync_file, write_file
+from jobs.publish import STAGE_PREFIX, make_directory, staged_file, switch_symlink, sync_file, write_file
 from jobs.releases import ReleaseMetadata, Releases
 
 
@@ -49,3 +50,31 @@ def _take_configuration(place: Path, inside: Path) -> None:
 def _take_index(place: Path, inside: Path) -> None:
     copy_index(place, inside)
     sync_file(inside)
+
+
+def give_back(releases: Releases, files: QmdFiles) -> list[Path]:
+    """The inverse of ``adopt``: the live configuration and index as plain files in the owner's places.
+
+    Each file is copied beside its link, synced, and renamed over it: after a crash a place holds the
+    link or the whole copy, both work, and a second call goes on. Returns what was given back; a place
+    that is no link of ours is the owner's and is left alone. The configuration still names the live
+    models, which stay under ``releases.models``.
+    """
+    given = []
+    for place, inside, copy in (
+        (files.index, releases.current / "index" / "index.sqlite", copy_index),
+        (files.config, releases.current / "qmd" / "index.yml", shutil.copyfile),
+    ):
+        if place.is_symlink() and place.readlink() == inside:
+            _replace_link(place, inside, copy)
+            given.append(place)
+    return given
+
+
+def _replace_link(link: Path, inside: Path, copy: Callable[[Path, Path], object]) -> None:
+    """A link to nothing (an index that was never made) just goes."""
+    if not inside.exists():
+        link.unlink()
+        return
+    with staged_file(link) as stage:
+        copy(inside, stage)

@@ -11,6 +11,7 @@ Orphaned stages carry ``STAGE_PREFIX`` and are swept at start.
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import shutil
 import sys
@@ -32,6 +33,25 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             file.write(content)
             file.flush()
             _sync_descriptor(file.fileno())
+        stage.replace(path)
+    except BaseException:
+        _discard(stage)
+        raise
+    sync_directory(path.parent)
+
+
+@contextmanager
+def staged_file(path: Path) -> Iterator[Path]:
+    """Yields a path beside ``path`` for the block to write; on a clean exit it is synced and takes ``path``'s place.
+
+    What a crash left of an earlier call for the same path is removed first; other files are not touched.
+    """
+    for orphan in path.parent.glob(f"{STAGE_PREFIX}{glob.escape(path.name)}-*"):
+        orphan.unlink()
+    stage = _stage_beside(path)
+    try:
+        yield stage
+        sync_file(stage)
         stage.replace(path)
     except BaseException:
         _discard(stage)

@@ -13,9 +13,16 @@ from config.paths import Home, default_home
 from daemon.cli.result import FAILED, NOT_FOUND, REFUSED, USAGE, show
 from daemon.cli.root import Context
 from jobs.domain.errors import IaipError, Refused
+from launchd.agent import AgentFailed
 
 COMMANDS = {
     "init": "set up a home and take your QMD configuration and index in as release v0",
+    "install": "have the system start the daemon, now and at every login",
+    "uninstall": "remove that again and give your QMD files back as plain files; --purge removes the home too",
+    "start": "start the installed daemon; also after it gave up",
+    "stop": "stop the installed daemon in order, until the next login or `iaipctl start`",
+    "restart": "restart the installed daemon, also into a new version; back to the former one if that is not well",
+    "doctor": "check everything the product stands on, each with the next step",
     "status": "is it well, what runs, what is live, is it better than before",
     "run": "start a run of a target now",
     "wait": "wait until a run has ended",
@@ -41,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         module = importlib.import_module(f"daemon.cli.{named}")
         return show(module.run(options, Context(Home(root=home))), as_json=options.json)
-    except (IaipError, ConfigurationError, KeyError) as error:
+    except (IaipError, ConfigurationError, AgentFailed, KeyError) as error:
         told, code = _explained(error)
         print(f"iaipctl: {told}", file=sys.stderr)
         return code
@@ -53,9 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _explained(error: IaipError | ConfigurationError | KeyError) -> tuple[str, int]:
+def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -> tuple[str, int]:
     """What to tell a person, with the next step, and the exit code."""
     match error:
+        case AgentFailed():
+            return f"{error.message}\n  next: {error.remedy}", REFUSED if error.kept else FAILED
         case IaipError():
             return f"{error.message}\n  next: {error.remedy}", REFUSED if isinstance(error, Refused) else FAILED
         case ConfigurationError():

@@ -56,5 +56,5 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         schema="iaip.init/1",
         data={"home": str(home.root), "live": context.releases.live(), "collections": [c.name for c in collections]},
         text="\n".join(lines),
-        talk="Next: start the daemon with `iaipd`, and look with `iaipctl status`.",
+        talk="Next: `iaipctl install` starts the daemon, now and at every login; `iaipctl status` shows it.",
     )

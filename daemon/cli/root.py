@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,11 @@ from daemon import spool
 from daemon.ledger.books import Books, read_books
 from daemon.system.lock import running_pid
 from jobs.domain.errors import BadInput
+from jobs.publish import write_file
 from jobs.releases import Releases
+from launchd.agent import Agent
+from launchd.machine import Machine, this_machine
+from launchd.program import Program
 
 ANSWER_SECONDS = 5.0
 
@@ -25,6 +29,7 @@ class Context:
     """One call of iaipctl on one home."""
 
     home: Home
+    machine: Machine = field(default_factory=this_machine)
 
     @cached_property
     def settings(self) -> Settings:
@@ -52,6 +57,17 @@ class Context:
             config=Path(chosen.config).expanduser() if chosen.config else found.config,
             index=Path(chosen.index).expanduser() if chosen.index else found.index,
         )
+
+    @cached_property
+    def agent(self) -> Agent:
+        """How this system starts the daemon."""
+        from launchd.choose import agent_of
+
+        return agent_of(self.machine, self.home, write_file)
+
+    @cached_property
+    def program(self) -> Program:
+        return Program(self.home, write_file)
 
     def daemon_pid(self) -> int | None:
         return running_pid(self.home.daemon_lock)

@@ -13,6 +13,7 @@ from daemon.cli.root import Context
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Job
 from daemon.ledger.room import in_gb, waits_for_room
+from daemon.supervision import Supervision
 from daemon.watching import LastScan, Watching, watching_lines
 from jobs.domain.states import JobState
 from jobs.releases import Release
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     books, pid = context.books, context.daemon_pid()
+    down = None if pid else Supervision(context.home).read().down
     jobs = books.jobs.in_state("running")
     running = jobs[0] if jobs else None
     live_name = context.releases.live()
@@ -35,7 +37,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
     pace = books.pace.latest() if pid is not None else None
     data = {
-        "daemon": {"running": pid is not None, "pid": pid},
+        "daemon": {"running": pid is not None, "pid": pid, "stays_down": down},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
         "queue": {state.value: counts.get(state, 0) for state in JobState},
@@ -46,7 +48,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "alerts": {"unread": len(unread)},
     }
     lines = [
-        f"daemon   {'running, pid ' + str(pid) if pid else 'not running: start it with `iaipd`'}",
+        f"daemon   {_daemon_line(pid, down)}",
         f"live     {_live_line(live)}",
         f"running  {job_line(running)}",
         f"pace     {pace_line(pace)}",
@@ -59,6 +61,14 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     return Result(
         schema="iaip.status/1", data=data, text="\n".join(lines), code=DONE if pid is not None else NOT_RUNNING
     )
+
+
+def _daemon_line(pid: int | None, down: str | None) -> str:
+    if pid is not None:
+        return f"running, pid {pid}"
+    if down is not None:
+        return f"stays down: {down}. `iaipctl doctor` tells more, `iaipctl start` tries again"
+    return "not running: start it with `iaipctl start` (`iaipctl install` the first time), or `iaipd` by hand"
 
 
 def _gain(live: Release | None) -> dict[str, Any] | None:

@@ -12,8 +12,11 @@ import structlog
 MEGABYTE = 1 << 20
 
 
-def log_to(path: Path) -> None:
-    """Configures structlog and the standard library's loggers for this process."""
+def log_to(path: Path, *, terminal: bool = True) -> None:
+    """Configures structlog and the standard library's loggers for this process.
+
+    ``terminal``: on stderr as well. Not under a supervisor: launchd's own file of stderr grows without end.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -28,10 +31,12 @@ def log_to(path: Path) -> None:
     )
     to_file = logging.handlers.RotatingFileHandler(path, maxBytes=5 * MEGABYTE, backupCount=3, encoding="utf-8")
     to_file.setFormatter(_formatter(structlog.processors.JSONRenderer(), shared))
-    to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()), shared))
     root = logging.getLogger()
-    root.handlers = [to_file, to_terminal]
+    root.handlers = [to_file]
+    if terminal:
+        to_terminal = logging.StreamHandler(sys.stderr)
+        to_terminal.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()), shared))
+        root.handlers.append(to_terminal)
     root.setLevel(logging.INFO)
     logging.getLogger("huey").setLevel(logging.WARNING)  # it logs every ring of the bell
 

@@ -211,7 +211,10 @@ def test_why_a_job_waits_is_said(settled: Person) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "gc", "ledger", "why", "models"],
+    [
+        *"init install uninstall start stop restart doctor status run wait".split(),
+        *"queue verdict releases rollback gc ledger why models".split(),
+    ],
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:
     told = person.types(command, "--help")

@@ -25,6 +25,7 @@ from daemon.pace import Grade
 from daemon.readings import NOBODY, Power, Readings
 from daemon.runner import run_worker
 from daemon.system.gentle import NICE
+from jobs.wire import Stage
 
 OWNER = Owner(boot="boot", pid=1, started=1.0)
 FINE = Readings(

@@ -1,0 +1,21 @@
+"""The checks by name, in the order in which one rests on another."""
+
+from __future__ import annotations
+
+from daemon.checks.finding import Check
+from daemon.checks.places import check_disk, check_encryption, check_home, check_notes, check_qmd_files
+from daemon.checks.programs import check_interpreter, check_node, check_qmd, check_sqlite
+from daemon.checks.supervisor import check_agent
+
+CHECKS: dict[str, Check] = {
+    "interpreter": check_interpreter,
+    "sqlite": check_sqlite,
+    "node": check_node,
+    "qmd": check_qmd,
+    "home": check_home,
+    "qmd-files": check_qmd_files,
+    "notes": check_notes,
+    "agent": check_agent,
+    "disk": check_disk,
+    "encryption": check_encryption,
+}

@@ -1,0 +1,156 @@
+"""The places: the home, QMD's own two files, the notes, the disk and whether it is encrypted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from daemon.checks.finding import Finding, Subject, cannot_tell, fail, ok, warn
+from daemon.system.folders import FolderState
+from jobs.domain.errors import IaipError
+
+GIB = 1 << 30
+TOO_LITTLE, LITTLE = 1 * GIB, 5 * GIB
+REMOTE_FILE_SYSTEMS = {"9p", "afpfs", "cifs", "fuse.sshfs", "nfs", "nfs4", "smbfs", "webdav"}
+PROTECTED_BY_MACOS = ("Desktop", "Documents", "Downloads", "Library/Mobile Documents", "Library/CloudStorage")
+_PRIVACY = (
+    "System Settings, Privacy & Security, Full Disk Access: add the interpreter"
+    " (`iaipctl doctor interpreter` names it), or keep the notes outside Documents, Desktop and Downloads"
+)
+
+
+def check_home(subject: Subject) -> Finding:
+    """Ours alone, on a local disk, where an agent may go."""
+    root = subject.home.root
+    if not root.is_dir():
+        return fail(f"there is no home at {root}", "`iaipctl init`")
+    found = root.stat()
+    if found.st_uid != os.getuid():
+        return fail(f"{root} belongs to another user", "choose a home of your own with --home")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        return fail(f"others may look into {root}", f"`chmod 700 '{root}'`")
+    kind = _mounted(root).fstype
+    if kind in REMOTE_FILE_SYSTEMS:
+        return fail(f"{root} is on a network volume ({kind}), where databases break", "choose a home on a local disk")
+    if subject.machine.platform == "darwin" and _is_protected(root, subject.machine.user_home):
+        return fail(f"macOS keeps agents out of {root}", "choose a home elsewhere; the default is under Library")
+    return ok(f"{root}, yours alone, on {kind or 'an unnamed file system'}")
+
+
+def check_qmd_files(subject: Subject) -> Finding:
+    """QMD's configuration and index lead to the live release."""
+    current = subject.home.releases / "current"
+    if not current.is_symlink():
+        return fail("nothing is live yet", "`iaipctl init`")
+    files = subject.qmd_files
+    for place, inside in ((files.config, "qmd/index.yml"), (files.index, "index/index.sqlite")):
+        if not place.is_symlink() or place.readlink() != current / inside:
+            return warn(
+                f"{place} is not the link that `iaipctl init` made: QMD reads it, not the live release",
+                "`iaipctl init`",
+            )
+    return ok(f"{files.config} and {files.index} lead to {current.readlink()}")
+
+
+def check_notes(subject: Subject) -> Finding:
+    """Every collection's folder can be read; the worst one decides."""
+    try:
+        collections = subject.collections()
+    except IaipError as error:
+        return fail(error.message, error.remedy)
+    if not collections:
+        return warn("QMD has no collection", "`qmd collection add FOLDER --name notes`, then `iaipctl init`")
+    states = subject.probe(collections)
+    if states is None:
+        remedy = "`iaipctl doctor agent`; a question about access may be open on the Mac's screen"
+        return cannot_tell("the agent did not answer", remedy)
+    return readability(states, subject.machine.platform)
+
+
+def readability(states: Mapping[str, FolderState], platform: str) -> Finding:
+    """The worst folder decides; a closed one is never taken for an empty one."""
+    told = ", ".join(f"{name}: {state}" for name, state in states.items())
+    found = set(states.values())
+    if "not permitted" in found:
+        return fail(told, _PRIVACY if platform == "darwin" else "`chmod u+rX` the folder, and those above it")
+    if "missing" in found:
+        return fail(told, "connect its disk, or `qmd collection remove` it")
+    if "cannot tell" in found:
+        return cannot_tell(told, "look whether the folder's disk is well; then `iaipctl doctor notes` again")
+    if found == {"empty"}:
+        return warn(told, "there is nothing to learn from yet: add notes, or name another folder to QMD")
+    return ok(told)
+
+
+def check_disk(subject: Subject) -> Finding:
+    try:
+        free = shutil.disk_usage(subject.home.root).free
+    except OSError as error:
+        return cannot_tell(f"the disk's room is unknown ({error.strerror})", "`iaipctl doctor home`")
+    told = f"{free / GIB:.1f} GiB free"
+    if free < TOO_LITTLE:
+        return fail(f"{told}: no model can be trained", "free some disk space")
+    return warn(f"{told}: room for little more than one run", "free some disk space") if free < LITTLE else ok(told)
+
+
+def check_encryption(subject: Subject) -> Finding:
+    """FileVault on macOS, LUKS on Linux: notes and what was learned from them lie on this disk."""
+    if subject.machine.platform == "darwin":
+        answer = subject.machine.call("fdesetup", "status")
+        return filevault(answer.out) if answer.code == 0 else _unknown_encryption(answer.err.strip())
+    device = _mounted(subject.home.root).device
+    if not device.startswith("/dev/"):
+        return _unknown_encryption(f"the home is on {device or 'an unnamed device'}")
+    answer = subject.machine.call("lsblk", "--inverse", "--noheadings", "--output", "TYPE", device)
+    return luks(answer.out) if answer.code == 0 else _unknown_encryption(answer.err.strip())
+
+
+def luks(types: str) -> Finding:
+    """What `lsblk --inverse --output TYPE` says of a device and all it lies on."""
+    if not types.split():
+        return _unknown_encryption("lsblk gave no answer that we know")
+    if "crypt" in types.split():
+        return ok("the disk is encrypted (LUKS)")
+    remedy = "whoever takes the machine reads the notes; LUKS is set up when Linux is installed"
+    return warn("the disk is not encrypted", remedy)
+
+
+def filevault(status: str) -> Finding:
+    """What `fdesetup status` says. On counts only without a line about something still under way."""
+    first, *more = status.strip().splitlines() or [""]
+    if first == "FileVault is On." and not more:
+        return ok("FileVault is on: after a power cut the agent waits until somebody unlocks the disk")
+    if first == "FileVault is On.":
+        return warn(" ".join([first, *more]), "leave the Mac on until it is done")
+    if first == "FileVault is Off.":
+        return warn(" ".join([first, *more]), "System Settings, Privacy & Security, FileVault")
+    return _unknown_encryption("fdesetup gave no answer that we know")
+
+
+def _unknown_encryption(why: str) -> Finding:
+    return cannot_tell(f"whether the disk is encrypted is unknown: {why}", "see your system's disk settings")
+
+
+class _Mount:
+    def __init__(self, device: str, fstype: str) -> None:
+        self.device = device
+        self.fstype = fstype
+
+
+def _mounted(path: Path) -> _Mount:
+    """The volume that holds the path: the longest mount point above it."""
+    place = path.resolve()
+    mounts = [p for p in psutil.disk_partitions(all=True) if place.is_relative_to(p.mountpoint)]
+    if not mounts:
+        return _Mount("", "")
+    found = max(mounts, key=lambda p: len(p.mountpoint))
+    return _Mount(found.device, found.fstype)
+
+
+def _is_protected(path: Path, user_home: Path) -> bool:
+    return any(path.resolve().is_relative_to(user_home.resolve() / folder) for folder in PROTECTED_BY_MACOS)

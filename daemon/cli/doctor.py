@@ -1,0 +1,112 @@
+"""iaipctl doctor [NAME]: everything the product stands on, each with the next step. Exit code 1 if anything failed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from daemon.checks.every import CHECKS
+from daemon.checks.finding import Finding, Subject
+from daemon.checks.recordings import record
+from daemon.cli.result import DONE, FAILED, NOT_FOUND, Result
+from daemon.cli.root import Context
+from daemon.socket import Question, ask
+from daemon.system.folders import FolderState, probe_folder
+from jobs.domain.corpus import Collection
+
+AGENT_SECONDS = 20.0
+MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL", "cannot tell": "?   "}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="one check alone (default: all)")
+    parser.add_argument("--list-checks", action="store_true", help="the checks' names")
+    parser.add_argument(
+        "--from-agent", action="store_true", help="have the agent read the notes' folders: it has other rights than you"
+    )
+    parser.add_argument(
+        "--record-fixtures", metavar="DIR", type=Path, help="write what this Mac's tools print into DIR, redacted"
+    )
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    if options.record_fixtures:
+        return _record(options.record_fixtures, context)
+    if options.list_checks:
+        return Result(schema="iaip.checks/1", data={"checks": list(CHECKS)}, text="\n".join(CHECKS))
+    if options.name and options.name not in CHECKS:
+        talk = f"there is no check {options.name}\n  next: `iaipctl doctor --list-checks`"
+        return Result(schema="iaip.doctor/1", data={"findings": []}, text="", talk=talk, code=NOT_FOUND)
+    subject = _subject(context, from_agent=options.from_agent)
+    chosen = [options.name] if options.name else list(CHECKS)
+    return _told({name: CHECKS[name](subject) for name in chosen})
+
+
+def _told(findings: Mapping[str, Finding]) -> Result:
+    lines = []
+    for name, finding in findings.items():
+        lines.append(f"{MARKS[finding.level]}  {name:<12} {finding.told}")
+        if finding.remedy:
+            lines.append(f"{'':<18} next: {finding.remedy}")
+    failed = [name for name, finding in findings.items() if finding.level == "fail"]
+    return Result(
+        schema="iaip.doctor/1",
+        data={"findings": [{"check": name, **msgspec.to_builtins(found)} for name, found in findings.items()]},
+        text="\n".join(lines),
+        talk=f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}" if failed else "",
+        code=FAILED if failed else DONE,
+    )
+
+
+def _subject(context: Context, *, from_agent: bool) -> Subject:
+    from jobs.adapters.node import find_node, find_qmd, package_version
+    from jobs.adapters.qmd_config import read_collections
+
+    settings = context.settings.qmd
+
+    def qmd() -> tuple[Path, str]:
+        package = find_qmd(settings.package)
+        return package, package_version(package)
+
+    return Subject(
+        home=context.home,
+        machine=context.machine,
+        agent=context.agent,
+        program=context.program,
+        qmd_files=context.qmd_files,
+        collections=lambda: read_collections(context.releases.current / "qmd" / "index.yml"),
+        find_node=lambda: find_node(settings.node),
+        find_qmd=qmd,
+        probe=_agent_probe(context.home.socket) if from_agent else _own_probe,
+    )
+
+
+def _own_probe(collections: Sequence[Collection]) -> Mapping[str, FolderState]:
+    return {collection.name: probe_folder(collection.path) for collection in collections}
+
+
+def _agent_probe(path: Path) -> Callable[[Sequence[Collection]], Mapping[str, FolderState] | None]:
+    def probe(_: Sequence[Collection]) -> Mapping[str, FolderState] | None:
+        answer = ask(path, Question(ask="folders"), AGENT_SECONDS)
+        try:
+            return None if answer is None else msgspec.json.decode(answer, type=dict[str, FolderState])
+        except msgspec.DecodeError:
+            return None
+
+    return probe
+
+
+def _record(folder: Path, context: Context) -> Result:
+    names = record(context.machine, folder)
+    return Result(
+        schema="iaip.recordings/1",
+        data={"folder": str(folder), "recorded": names},
+        text="\n".join(str(folder / f"{name}.txt") for name in names),
+        talk="Read the files before you hand them on: they are redacted, but you know best what is private."
+        if names
+        else "none of macOS's tools is here: run this on a Mac",
+        code=DONE if names else FAILED,
+    )

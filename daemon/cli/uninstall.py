@@ -1,0 +1,78 @@
+"""iaipctl uninstall [--purge]: the agent goes, and your QMD files come back as plain files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from daemon.cli.result import REFUSED, Result
+from daemon.cli.root import Context
+from daemon.system.lock import running_pid
+from jobs.adoption import give_back
+from jobs.domain.errors import Refused
+from jobs.publish import remove_directory
+
+AS_ADOPTED = "v0"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--purge", action="store_true", help="go back to your own models (v0) and remove the home with all it holds"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before --purge")
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    if options.purge and not (options.yes or _agreed(context)):
+        return Result(
+            schema="iaip.uninstall/1",
+            data={"removed": False, "purged": False, "given_back": []},
+            text="",
+            talk="nothing was changed\n  next: `iaipctl uninstall --purge --yes`, or without --purge to keep the home",
+            code=REFUSED,
+        )
+    context.agent.uninstall()
+    _refuse_while_served(context)
+    if options.purge and context.releases.live() is not None:
+        context.releases.roll_back(AS_ADOPTED)
+        _refuse_models_of_ours(context)
+    given = [str(path) for path in give_back(context.releases, context.qmd_files)]
+    context.program.remove()
+    if options.purge:
+        remove_directory(context.home.root)
+    lines = ["the agent is removed", *(f"given back as a plain file: {path}" for path in given)]
+    lines.append(f"removed: {context.home.root}" if options.purge else f"kept: {context.home.root}")
+    return Result(
+        schema="iaip.uninstall/1",
+        data={"removed": True, "purged": options.purge, "given_back": given},
+        text="\n".join(lines),
+        talk="Restart a QMD server that is running. `qmd update` and `qmd embed` bring the index up to date.",
+    )
+
+
+def _agreed(context: Context) -> bool:
+    """Asks on a terminal; anywhere else nobody can agree."""
+    if not sys.stdin.isatty():
+        return False
+    question = f"Remove {context.home.root} with every trained model, judged query and log? Type yes: "
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
+def _refuse_while_served(context: Context) -> None:
+    pid = running_pid(context.home.daemon_lock)
+    if pid is not None:
+        raise Refused(
+            f"a daemon started by hand still serves this home (pid {pid}); your files stay linked",
+            remedy=f"end it with `kill {pid}`, then `iaipctl uninstall` again",
+        )
+
+
+def _refuse_models_of_ours(context: Context) -> None:
+    """A configuration that names models inside the home would break with it."""
+    text = (context.releases.current / "qmd" / "index.yml").read_text("utf-8")
+    if str(context.home.root) in text:
+        raise Refused(
+            f"QMD's configuration names files inside {context.home.root}, which --purge would remove",
+            remedy="name other models or folders in it, or run `iaipctl uninstall` without --purge",
+        )

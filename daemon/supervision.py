@@ -1,0 +1,100 @@
+"""The crash budget: launchd would start a crashing daemon for ever, so the daemon itself counts and stays down.
+
+``starts.json`` holds the starts that did not end in order. After MOST_UNCLEAN of them within WINDOW
+the next start says so, in the ledger's outbox and on the desktop, and ends at once with the code
+that its supervisor takes for "stay down". `iaipctl start` clears the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from config.paths import Home
+from daemon.ledger.books import open_books
+from daemon.system.notifications import notify
+from jobs.domain.errors import IaipError
+from jobs.publish import write_file
+
+MOST_UNCLEAN = 4
+WINDOW = timedelta(minutes=10)
+STAY_DOWN = {"launchd": 0, "systemd": 78}
+"""launchd: KeepAlive/SuccessfulExit=false. systemd: RestartPreventExitStatus=78."""
+
+
+class Starts(Struct, frozen=True, kw_only=True):
+    """``starts.json``. ``unclean``: when starts happened that have not ended in order. ``down``: why it stays down."""
+
+    unclean: tuple[datetime, ...] = ()
+    down: str | None = None
+
+
+def budget_is_spent(unclean: Sequence[datetime], now: datetime) -> bool:
+    """Whether so many starts went wrong of late that another is of no use. Starts in the future count: clocks jump."""
+    return sum(now - start < WINDOW for start in unclean) >= MOST_UNCLEAN
+
+
+class Supervision:
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def read(self) -> Starts:
+        """A damaged file counts as an empty one: it must never be the reason for staying down."""
+        try:
+            return msgspec.json.decode(self._home.starts.read_bytes(), type=Starts)
+        except (OSError, msgspec.DecodeError):
+            return Starts()
+
+    def begin(self, now: datetime) -> bool:
+        """Counts this start; false if it must not go on."""
+        unclean = self.read().unclean
+        if budget_is_spent(unclean, now):
+            return False
+        self._write(Starts(unclean=(*(start for start in unclean if now - start < WINDOW), now)))
+        return True
+
+    def ended_in_order(self) -> None:
+        """The latest start is forgiven; earlier ones stay counted until the window is over."""
+        self._write(Starts(unclean=self.read().unclean[:-1]))
+
+    def clear(self) -> None:
+        self._home.starts.unlink(missing_ok=True)
+
+    def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None] = notify) -> None:
+        """Keeps the reason for `iaipctl status` and tells the owner, once a reason."""
+        before = self.read()
+        if before.down == reason:
+            return
+        title = "iaip has stopped and stays down"
+        body = f"{reason}. Your search works as before. Next: `iaipctl doctor`, then `iaipctl start`"
+        _post(self._home.ledger, title, body, now)
+        self._write(Starts(unclean=before.unclean, down=reason))
+        tell(title, body)
+
+    def _write(self, starts: Starts) -> None:
+        write_file(self._home.starts, msgspec.json.encode(starts))
+
+
+def crashed_too_often(starts: Starts) -> str:
+    return f"it ended badly {len(starts.unclean)} times within {WINDOW.seconds // 60} minutes"
+
+
+def _post(ledger: Path, title: str, body: str, now: datetime) -> None:
+    """A ledger that cannot be opened may be the very reason: the desktop is told all the same."""
+    if not ledger.exists():
+        return
+    try:
+        books = open_books(ledger)
+    except IaipError:
+        return
+    try:
+        books.alerts.post("stays-down", title, body, now)
+        for alert in books.alerts.undelivered():
+            if alert.kind == "stays-down":
+                books.alerts.attempted(alert.id, now)
+    finally:
+        books.database.close()

@@ -1,0 +1,88 @@
+"""The program that the supervisor starts: a named script, so that Login Items shows our name and not "python".
+
+It fixes the interpreter and the directory of the code. An upgrade in a new place writes a new script
+and keeps the former one beside it: going back is putting that one back.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path, PurePosixPath
+
+from config.paths import Home
+from launchd.machine import WriteFile
+
+CODE = Path(__file__).resolve().parent.parent
+"""The directory that holds our packages: a checkout, or an environment's site-packages."""
+
+
+class Program:
+    """The script of one home, for the interpreter that runs now and the code under ``code``."""
+
+    def __init__(self, home: Home, write: WriteFile, *, code: Path = CODE) -> None:
+        self.path = home.agent_program
+        self.former = self.path.with_name(self.path.name + ".former")
+        self._write = write
+        self._code = code
+
+    def place(self) -> bool:
+        """Writes the script; false if it was there already. Another one is kept as the former."""
+        wanted = script(stable_interpreter(Path(sys.executable)), self._code).encode()
+        present = self.path.read_bytes() if self.path.exists() else None
+        if present == wanted:
+            return False
+        if present is not None:
+            self._write(self.former, present, mode=0o700)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._write(self.path, wanted, mode=0o700)
+        return True
+
+    def put_back(self) -> bool:
+        """Makes the former script the present one again; false if there is none."""
+        if not self.former.exists():
+            return False
+        self._write(self.path, self.former.read_bytes(), mode=0o700)
+        self.former.unlink()
+        return True
+
+    def remove(self) -> None:
+        for path in (self.path, self.former):
+            path.unlink(missing_ok=True)
+
+    def interpreter(self) -> Path | None:
+        """The interpreter that the script names, or none without a script of ours."""
+        if not self.path.exists():
+            return None
+        words = [shlex.split(line) for line in self.path.read_text("utf-8").splitlines() if line.startswith("exec ")]
+        return Path(words[0][1]) if words and len(words[0]) > 1 else None
+
+
+def script(interpreter: Path, code: Path) -> str:
+    """The script's text. The working directory is kept off the module path: the home has a folder ``datasets``."""
+    return (
+        "#!/bin/sh\n"
+        "# Started by launchd or systemd. Written by `iaipctl install` and `iaipctl restart`.\n"
+        f"export PYTHONPATH={shlex.quote(str(code))} PYTHONSAFEPATH=1 PYTHONNOUSERSITE=1 PYTHONUNBUFFERED=1\n"
+        f'exec {shlex.quote(str(interpreter))} -m daemon "$@"\n'
+    )
+
+
+def stable_interpreter(executable: Path) -> Path:
+    """The same interpreter by the name that outlives an upgrade.
+
+    Homebrew's ``<prefix>/Cellar/python@3.12/3.12.7/...`` goes away with `brew upgrade`;
+    ``<prefix>/opt/python@3.12/...`` stays. Anything else, a virtual environment's link above all, is kept.
+    """
+    name = steady_name(PurePosixPath(executable))
+    return Path(name) if name is not None and Path(name).exists() else executable
+
+
+def steady_name(path: PurePosixPath) -> PurePosixPath | None:
+    """Homebrew's lasting name for a path in its Cellar; none for any other path."""
+    parts = path.parts
+    if "Cellar" not in parts:
+        return None
+    at = parts.index("Cellar")
+    formula, rest = parts[at + 1 : at + 2], parts[at + 3 :]
+    return PurePosixPath(*parts[:at], "opt", *formula, *rest) if rest else None

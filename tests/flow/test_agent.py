@@ -1,0 +1,246 @@
+"""Install and forget: the real daemon, started by a fake launchd and a fake systemd, answers for itself."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from config.paths import Home
+from config.version import VERSION
+from daemon.cli import restart
+from daemon.cli.result import DONE, FAILED, REFUSED, Result
+from daemon.cli.root import Context
+from daemon.ledger.books import open_books
+from daemon.socket import ask_health
+from daemon.supervision import MOST_UNCLEAN, Supervision
+from jobs.domain.errors import Refused
+from jobs.publish import write_file
+from jobs.releases import ReleaseMetadata
+from launchd.agent import AgentFailed
+from launchd.machine import Session
+from launchd.program import Program
+from tests.fakes.macos.machine import FakeMachine, fake_machine
+
+
+class Owner:
+    """Types commands on a fake machine, in a home that `iaipctl init` has set up."""
+
+    def __init__(self, folder: Path, machine: FakeMachine, platform: str) -> None:
+        self.fake = machine
+        self.platform = platform
+        self.notes = folder / "notes"
+        self.notes.mkdir()
+        (self.notes / "été.md").write_text("# L'été\n\nLe lac est libre de glace.\n", "utf-8")
+        self.qmd = folder / "qmd"
+        self.qmd.mkdir()
+        self.configuration = f"# mine\ncollections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n"
+        (self.qmd / "index.yml").write_text(self.configuration, "utf-8")
+        self.home = Home(root=folder / "home")
+
+    def context(self, session: Session | None = None) -> Context:
+        return Context(self.home, self.fake.machine(self.platform, session, processes=True))
+
+    def types(self, command: str, *words: str, session: Session | None = None) -> Result:
+        module = importlib.import_module(f"daemon.cli.{command}")
+        parser = argparse.ArgumentParser()
+        module.add_arguments(parser)
+        told: Result = module.run(parser.parse_args(words), self.context(session))
+        return told
+
+    def health(self):
+        return ask_health(self.home.socket, uuid4().hex)
+
+    def doctor(self, name: str, *words: str):
+        [finding] = self.types("doctor", name, *words).data["findings"]
+        return finding
+
+
+def owner_of(folder: Path, fake: FakeMachine, platform: str, monkeypatch) -> Owner:
+    owner = Owner(folder, fake, platform)
+    monkeypatch.setenv("QMD_CONFIG_DIR", str(owner.qmd))
+    monkeypatch.setenv("INDEX_PATH", str(owner.qmd / "index.sqlite"))
+    assert owner.types("init").code == DONE
+    return owner
+
+
+@pytest.fixture(params=["darwin", "linux"])
+def owner(request, tmp_path, monkeypatch):
+    with fake_machine(tmp_path / "machine") as fake:
+        yield owner_of(tmp_path, fake, request.param, monkeypatch)
+
+
+@pytest.fixture
+def mac_owner(tmp_path, monkeypatch):
+    with fake_machine(tmp_path / "machine") as fake:
+        yield owner_of(tmp_path, fake, "darwin", monkeypatch)
+
+
+def test_from_install_to_uninstall_with_a_rollback_while_the_agent_is_down(owner) -> None:
+    assert owner.types("install").data["daemon"]["version"] == VERSION
+    first = owner.health()
+    assert (first.home, first.live) == (str(owner.home.root), "v0")
+    assert owner.types("install").code == DONE and owner.health().pid == first.pid, "a second install changes nothing"
+    assert owner.doctor("agent")["level"] == "ok"
+    assert owner.doctor("notes", "--from-agent")["told"] == "notes: readable"
+
+    releases = owner.context().releases
+    releases.publish(
+        ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={}), owner.configuration, Path.touch
+    )
+    releases.switch("v1")
+    releases.confirm("v1")
+    assert owner.health().live == "v1"
+
+    assert owner.types("stop").code == DONE and owner.health() is None
+    assert owner.types("rollback").data["to"] == "v0"
+    assert owner.types("start").data["daemon"]["live"] == "v0"
+
+    restarted = owner.types("restart")
+    assert restarted.code == DONE and restarted.data["daemon"]["pid"] != first.pid
+
+    gone = owner.types("uninstall")
+    assert gone.code == DONE and owner.health() is None and owner.home.root.exists()
+    assert not (owner.qmd / "index.yml").is_symlink() and (owner.qmd / "index.yml").read_text() == owner.configuration
+    assert owner.types("uninstall").code == DONE
+    assert "no agent is installed" in owner.types("stop").text
+
+
+def test_purge_goes_back_to_what_was_adopted_and_leaves_nothing(owner) -> None:
+    owner.types("install")
+    releases = owner.context().releases
+    trained = owner.configuration + f"models:\n  embed: {owner.home.releases}/models/trained.gguf\n"
+    releases.publish(ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={}), trained, Path.touch)
+    releases.switch("v1")
+    refused = owner.types("uninstall", "--purge")
+    assert refused.code == REFUSED and owner.health() is not None, "nobody was there to agree"
+    assert owner.types("uninstall", "--purge", "--yes").code == DONE
+    assert not owner.home.root.exists()
+    assert str(owner.home.root) not in (owner.qmd / "index.yml").read_text()
+    assert sorted(path.name for path in owner.qmd.iterdir()) == ["index.yml"]
+
+
+def test_an_agent_that_crashes_again_and_again_stays_down_says_so_and_can_be_started(owner) -> None:
+    owner.types("install")
+    for _ in range(MOST_UNCLEAN):
+        pid = owner.health().pid
+        os.kill(pid, signal.SIGKILL)
+        owner.fake.until(lambda: owner.health() is None and not _listed(owner, pid))  # noqa: B023 - called at once
+        owner.fake.later(31.0)
+        owner.fake.until(
+            lambda: owner.health() is not None or Supervision(owner.home).read().down is not None, seconds=60.0
+        )
+    assert owner.health() is None and "ended badly" in str(Supervision(owner.home).read().down)
+    books = open_books(owner.home.ledger)
+    assert [alert.kind for alert in books.alerts.unread()] == ["stays-down"]
+    assert owner.doctor("agent")["level"] == "fail"
+    owner.fake.later(3600.0)
+    assert owner.health() is None, "it stays down"
+    assert owner.types("start").code == DONE and owner.health() is not None
+
+
+def _listed(owner: Owner, pid: int) -> bool:
+    state = owner.fake.state.read()
+    return pid in [entry["pid"] for entry in (*state["services"].values(), *state["units"].values())]
+
+
+def test_a_mistake_that_no_restart_can_mend_is_told_once_and_stays_down(owner) -> None:
+    owner.home.config_file.write_text("[watch]\nquite = 3\n")
+    assert "stays down" in _typed_to_failure(owner, "install")
+    assert "did you mean quiet?" in str(Supervision(owner.home).read().down)
+    owner.fake.later(3600.0)
+    assert [alert.kind for alert in open_books(owner.home.ledger).alerts.unread()] == ["stays-down"]
+    owner.home.config_file.unlink()
+    assert owner.types("start").code == DONE
+
+
+def _typed_to_failure(owner: Owner, command: str) -> str:
+    result = owner.types(command)
+    assert result.code == FAILED
+    return result.talk
+
+
+def test_an_upgrade_that_is_not_well_goes_back_to_the_former_program(owner, tmp_path) -> None:
+    owner.types("install")
+    former = owner.context().program.path.read_text()
+    broken = tmp_path / "upgrade"
+    (broken / "daemon").mkdir(parents=True)
+    (broken / "daemon" / "__init__.py").write_text("")
+    down = '{"down": "the new version cannot read these settings"}'
+    (broken / "daemon" / "__main__.py").write_text(
+        f"import pathlib, sys\npathlib.Path({str(owner.home.starts)!r}).write_text({down!r})\n"
+        "sys.exit(78 if 'systemd' in sys.argv else 0)\n"
+    )
+    context = owner.context()
+    vars(context)["program"] = Program(owner.home, write_file, code=broken)  # as the upgrade's own iaipctl has it
+    result = restart.run(argparse.Namespace(), context)
+    assert result.code == FAILED and result.data["back"]
+    assert "runs again" in result.talk and "cannot read these settings" in result.talk
+    assert context.program.path.read_text() == former and not context.program.former.exists()
+    assert owner.health() is not None
+
+
+def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_says_so(owner) -> None:
+    owner.types("install")
+    owner.home.config_file.write_text("[watch]\nquite = 3\n")
+    result = owner.types("restart")
+    assert result.code == FAILED and not result.data["back"] and "no former version" in result.talk
+
+
+def test_a_daemon_started_by_hand_is_not_pushed_aside(mac_owner) -> None:
+    owner = mac_owner
+    daemon = subprocess.Popen([sys.executable, "-m", "daemon", "--home", str(owner.home.root)], stderr=subprocess.PIPE)
+    try:
+        owner.fake.until(lambda: owner.health() is not None)
+        with pytest.raises(Refused, match="started by hand"):
+            owner.types("install")
+        assert owner.doctor("agent")["level"] == "warn"
+        with pytest.raises(Refused, match="still serves"):
+            owner.types("uninstall")
+        assert (owner.qmd / "index.yml").is_symlink()
+    finally:
+        daemon.terminate()
+        assert daemon.wait(timeout=60) == 0
+
+
+def test_a_dead_socket_file_is_no_obstacle(mac_owner) -> None:
+    owner = mac_owner
+    owner.types("install")
+    os.kill(owner.health().pid, signal.SIGKILL)
+    owner.fake.until(lambda: owner.health() is None)
+    assert owner.home.socket.exists(), "a killed daemon leaves it behind"
+    owner.fake.until(lambda: (owner.fake.service() or {})["state"] == "spawn scheduled")
+    owner.fake.later(31.0)
+    owner.fake.until(lambda: owner.health() is not None)
+
+
+def test_sudo_is_refused_on_the_command_line(mac_owner) -> None:
+    with pytest.raises(AgentFailed, match="root's, not yours"):
+        mac_owner.types("install", session=Session(uid=0, sudo=True))
+
+
+def test_doctor_is_a_contract(mac_owner) -> None:
+    told = mac_owner.types("doctor")
+    assert told.schema == "iaip.doctor/1"
+    names = [finding["check"] for finding in told.data["findings"]]
+    assert names == mac_owner.types("doctor", "--list-checks").data["checks"]
+    assert all(finding["level"] in ("ok", "warn", "fail", "cannot tell") for finding in told.data["findings"])
+    assert all(finding["remedy"] for finding in told.data["findings"] if finding["level"] != "ok")
+    assert told.code == (FAILED if any(finding["level"] == "fail" for finding in told.data["findings"]) else DONE)
+    assert json.dumps(told.data)
+
+
+def test_recordings_of_a_mac_name_nobody(mac_owner, tmp_path) -> None:
+    mac_owner.types("install")
+    told = mac_owner.types("doctor", "--record-fixtures", str(tmp_path / "recorded"))
+    assert "launchctl-print" in told.data["recorded"] and "fdesetup" in told.data["recorded"]
+    assert (tmp_path / "recorded" / "fdesetup.txt").read_text() == "$ fdesetup status\n# exit 0\nFileVault is On.\n"

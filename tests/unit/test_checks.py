@@ -1,0 +1,311 @@
+"""Every check of `iaipctl doctor`, on machines that are well and on machines that are not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.paths import Home, QmdFiles
+from daemon.checks.every import CHECKS
+from daemon.checks.finding import Subject
+from daemon.checks.places import filevault, luks, readability
+from daemon.checks.programs import links, version
+from daemon.checks.recordings import record, redacted
+from daemon.supervision import Supervision
+from daemon.system.folders import probe_folder
+from jobs.adoption import adopt
+from jobs.domain.corpus import Collection
+from jobs.domain.errors import ToolFailed
+from jobs.publish import write_file
+from jobs.releases import Releases
+from launchd.launchd_agent import LABEL, LaunchdAgent
+from launchd.machine import Answer
+from launchd.program import Program, script
+from tests.fakes.macos.machine import fake_machine
+
+
+@pytest.fixture
+def mac(tmp_path):
+    with fake_machine(tmp_path / "mac") as found:
+        yield found
+
+
+@pytest.fixture
+def subject(mac, tmp_path) -> Subject:
+    """A Mac on which everything is well, but for the agent: that is not installed."""
+    home = Home(root=tmp_path / "home")
+    home.root.mkdir(mode=0o700)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("# A\n")
+    files = QmdFiles(config=tmp_path / "index.yml", index=tmp_path / "index.sqlite")
+    files.config.write_text("collections: {}\n")
+    adopt(Releases(home.releases, lambda live, _: live), files, datetime(2026, 1, 2, tzinfo=UTC), {})
+    machine = mac.machine("darwin")
+
+    def arm64(argv, timeout) -> Answer:
+        answer = mac.run(argv, timeout)
+        return Answer(answer.code, answer.out.replace('"x86_64"', '"arm64"'), answer.err)
+
+    machine = replace(machine, run=arm64)
+    return Subject(
+        home=home,
+        machine=machine,
+        agent=LaunchdAgent(machine, home, write_file),
+        program=Program(home, write_file),
+        qmd_files=files,
+        collections=lambda: [Collection(name="notes", path=str(notes), pattern="**/*.md", ignore=())],
+        find_node=lambda: Path("/usr/bin/node"),
+        find_qmd=lambda: (Path("/qmd"), "2.8.3"),
+        probe=lambda collections: {collection.name: probe_folder(collection.path) for collection in collections},
+    )
+
+
+def found(subject: Subject, name: str):
+    return CHECKS[name](subject)
+
+
+@pytest.mark.parametrize("name", ["interpreter", "node", "qmd", "home", "qmd-files", "notes", "encryption"])
+def test_a_machine_that_is_well_is_told_so(subject, name) -> None:
+    finding = found(subject, name)
+    assert finding.level == "ok", finding
+
+
+def test_an_interpreter_that_is_gone_is_named(subject) -> None:
+    subject.program.path.parent.mkdir()
+    subject.program.path.write_text(script(Path("/gone/python"), Path("/code")))
+    finding = found(subject, "interpreter")
+    assert finding.level == "fail" and "/gone/python is gone" in finding.told
+
+
+def test_an_interpreter_in_homebrews_cellar_is_a_warning(subject, tmp_path) -> None:
+    cellar = tmp_path / "Cellar" / "python@3.11" / "3.11.9" / "bin" / "python"
+    cellar.parent.mkdir(parents=True)
+    cellar.symlink_to(sys.executable)
+    (tmp_path / "venv-python").symlink_to(cellar)
+    subject.program.path.parent.mkdir()
+    subject.program.path.write_text(script(tmp_path / "venv-python", Path("/code")))
+    finding = found(subject, "interpreter")
+    assert finding.level == "warn" and "brew upgrade" in finding.told
+
+
+def test_a_quarantined_interpreter_is_a_failure_with_the_way_out(subject, mac) -> None:
+    mac.set(quarantined=[str(Path(sys.executable).resolve())])
+    finding = found(subject, "interpreter")
+    assert finding.level == "fail" and "xattr -d com.apple.quarantine" in finding.remedy
+
+
+def test_an_interpreter_for_the_wrong_processor_is_a_failure_on_a_mac(subject, mac) -> None:
+    wrong = replace(subject, machine=replace(subject.machine, run=_not_quarantined))
+    finding = found(wrong, "interpreter")
+    assert finding.level == "fail" and "needs arm64" in finding.told
+
+
+def _not_quarantined(argv, timeout) -> Answer:
+    return Answer(1, "", "") if "xattr" in argv[0] else Answer(0, '["3.12","x86_64","3.60.0"]', "")
+
+
+@pytest.mark.parametrize(
+    ("told", "level"), [("3.51.2", "warn"), ("3.40.1", "warn"), ("3.51.3", "ok"), ("3.60.0", "ok")]
+)
+def test_a_sqlite_with_the_wal_reset_fault_is_a_warning(subject, told, level) -> None:
+    machine = replace(subject.machine, run=lambda *_: Answer(0, f'["3.12","arm64","{told}"]', ""))
+    assert found(replace(subject, machine=machine), "sqlite").level == level
+
+
+def test_an_interpreter_that_does_not_start_leaves_sqlite_unknown(subject) -> None:
+    broken = replace(subject, machine=replace(subject.machine, run=lambda *_: Answer(1, "", "dyld: no")))
+    assert found(broken, "sqlite").level == "cannot tell"
+
+
+def test_missing_tools_are_failures_with_their_own_remedy(subject) -> None:
+    def missing():
+        raise ToolFailed("it is not here", remedy="install it")
+
+    for name in ("node", "qmd"):
+        finding = found(replace(subject, find_node=missing, find_qmd=missing), name)
+        assert (finding.level, finding.remedy) == ("fail", "install it")
+
+
+@pytest.mark.parametrize("told", ["2.7.9", "", "one"])
+def test_an_old_qmd_is_a_failure(subject, told) -> None:
+    assert found(replace(subject, find_qmd=lambda: (Path("/qmd"), told)), "qmd").level == "fail"
+
+
+def test_a_home_open_to_others_is_a_failure(subject) -> None:
+    subject.home.root.chmod(0o755)
+    finding = found(subject, "home")
+    assert finding.level == "fail" and "chmod 700" in finding.remedy
+
+
+def test_a_home_that_macos_protects_is_a_failure(subject, mac) -> None:
+    root = mac.user_home / "Documents" / "iaip"
+    root.mkdir(parents=True, mode=0o700)
+    finding = found(replace(subject, home=Home(root=root)), "home")
+    assert finding.level == "fail" and "keeps agents out" in finding.told
+
+
+def test_no_home_yet_is_told_with_init(subject, tmp_path) -> None:
+    elsewhere = replace(subject, home=Home(root=tmp_path / "none"))
+    assert found(elsewhere, "home").remedy == "`iaipctl init`"
+    assert found(elsewhere, "qmd-files").remedy == "`iaipctl init`"
+    assert found(elsewhere, "disk").level == "cannot tell"
+
+
+def test_a_link_that_was_replaced_by_a_file_is_a_warning(subject) -> None:
+    subject.qmd_files.config.unlink()
+    subject.qmd_files.config.write_text("collections: {}\n")
+    finding = found(subject, "qmd-files")
+    assert finding.level == "warn" and "iaipctl init" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("states", "level"),
+    [
+        (["readable", "empty"], "ok"),
+        (["empty"], "warn"),
+        (["readable", "missing"], "fail"),
+        (["readable", "cannot tell"], "cannot tell"),
+        (["not permitted", "missing", "empty"], "fail"),
+    ],
+)
+def test_the_worst_folder_decides(states, level) -> None:
+    named = {f"c{number}": state for number, state in enumerate(states)}
+    assert readability(named, "linux").level == level
+
+
+def test_a_closed_folder_on_a_mac_names_the_place_in_system_settings() -> None:
+    assert "Full Disk Access" in readability({"notes": "not permitted"}, "darwin").remedy
+
+
+def test_an_agent_that_does_not_answer_leaves_the_notes_unknown(subject) -> None:
+    assert found(replace(subject, probe=lambda _: None), "notes").level == "cannot tell"
+
+
+def test_a_folder_is_probed_by_reading_it(tmp_path) -> None:
+    assert probe_folder(str(tmp_path)) == "empty"
+    (tmp_path / "a.md").write_text("# A")
+    assert probe_folder(str(tmp_path)) == "readable"
+    assert probe_folder(str(tmp_path / "none")) == "missing"
+    assert probe_folder(str(tmp_path / "a.md")) == "missing"
+
+
+@pytest.mark.parametrize(
+    ("number", "state"), [(errno.EPERM, "not permitted"), (errno.EACCES, "not permitted"), (errno.EIO, "cannot tell")]
+)
+def test_a_closed_folder_is_told_apart_from_an_empty_one(number, state) -> None:
+    def closed(_: str) -> None:
+        raise OSError(number, os.strerror(number))  # macOS's privacy protection, which no Linux file can imitate
+
+    assert probe_folder("/notes", closed) == state
+
+
+@pytest.mark.parametrize(
+    ("status", "level"),
+    [
+        ("FileVault is On.\n", "ok"),
+        ("FileVault is On.\nEncryption in progress: Percent completed = 42\n", "warn"),
+        ("FileVault is On.\nDecryption in progress: Percent completed = 42\n", "warn"),
+        ("FileVault is Off.\n", "warn"),
+        ("FileVault is Off.\nDeferred enablement appears to be active for user 'x'.\n", "warn"),
+        ("", "cannot tell"),
+        ("something new", "cannot tell"),
+    ],
+)
+def test_filevault_counts_only_when_it_is_done(status, level) -> None:
+    assert filevault(status).level == level
+
+
+@pytest.mark.parametrize(
+    ("types", "level"), [("lvm\ncrypt\npart\ndisk\n", "ok"), ("part\ndisk\n", "warn"), ("", "cannot tell")]
+)
+def test_on_linux_any_encrypted_layer_under_the_home_counts(types, level) -> None:
+    assert luks(types).level == level
+
+
+def test_the_agent_check_tells_what_to_do_in_every_condition(subject, mac) -> None:
+    assert found(subject, "agent").remedy == "`iaipctl install`"
+    subject.program.path.parent.mkdir(exist_ok=True)
+    subject.program.path.write_text("#!/bin/sh\nexec sleep 60\n")
+    subject.program.path.chmod(0o700)
+    subject.agent.install(force=False)
+    assert "does not answer" in found(subject, "agent").told
+    subject.agent.stop()
+    assert found(subject, "agent").level == "warn"
+    mac.set(disabled={LABEL: True})
+    assert found(subject, "agent").level == "fail"
+    Supervision(subject.home).stay_down("it ended badly 4 times", datetime(2026, 1, 2, tzinfo=UTC), lambda *_: None)
+    assert "stays down" in found(subject, "agent").told
+
+
+def test_an_agent_that_login_items_may_hide_cannot_be_told(subject, mac) -> None:
+    subject.program.path.parent.mkdir(exist_ok=True)
+    subject.program.path.write_text("#!/bin/sh\nexit 0\n")
+    subject.program.path.chmod(0o700)
+    subject.agent.install(force=False)
+    mac.until(lambda: mac.service()["state"] == "not running")
+    mac.set(services={}, over=True)
+    finding = found(subject, "agent")
+    assert finding.level == "cannot tell" and "Login Items" in finding.remedy
+
+
+@given(st.lists(st.integers(0, 999)))
+def test_a_version_is_its_leading_numbers(numbers) -> None:
+    assert version(".".join([*map(str, numbers), "rc1"])) == tuple(numbers)
+
+
+def test_a_circle_of_links_ends(tmp_path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert len(list(links(tmp_path / "a"))) == 40
+
+
+PRIVATE = """gui/501/x = {
+\tpath = /Users/marie.curie/Library/LaunchAgents/x.plist
+\tenvironment = {
+\t\tTOKEN => s3cret
+\t}
+
+\tdefault environment = {
+\t\tPATH => /opt/private/bin
+\t}
+
+\tstate = running
+}
+"IOPlatformSerialNumber" = "C02XK0AAJG5J"
+host radium.local at 192.168.1.20, aa:bb:cc:dd:ee:ff, 0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9, marie@curie.fr
+"""
+
+
+def test_a_recording_names_nobody_and_keeps_the_format() -> None:
+    told = redacted(PRIVATE, ["marie.curie", "radium.local", "radium"])
+    for secret in (
+        "marie",
+        "curie",
+        "s3cret",
+        "/opt/private",
+        "C02XK0AAJG5J",
+        "radium",
+        "192.168",
+        "aa:bb",
+        "0A1B2C3D",
+    ):
+        assert secret not in told
+    assert "\tstate = running\n" in told and "\tenvironment = {\n" in told
+
+
+def test_recording_skips_tools_that_are_not_there(mac, tmp_path) -> None:
+    machine = mac.machine("darwin")
+    (mac.tools / "vm_stat").unlink()
+    names = record(machine, tmp_path / "recorded")
+    assert "vm_stat" not in names and "launchctl-print-missing" in names
+    told = (tmp_path / "recorded" / "launchctl-print-missing.txt").read_text()
+    assert told.startswith(f"$ launchctl print gui/501/{LABEL}.missing\n# exit 113\n")
