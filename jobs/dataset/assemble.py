@@ -15,15 +15,17 @@ from msgspec import Struct
 
 from config.settings import DatasetSettings
 from jobs.dataset.cache import Cached
-from jobs.dataset.curated import COLLECTION, Curated, CuratedExpansion, CuratedPair, text_digest
+from jobs.dataset.curated import COLLECTION, Curated, CuratedExpansion, CuratedPair, curated_file_of, text_digest
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import Candidate, Draft
 from jobs.dataset.pairs import LONGEST_QUERY, is_boilerplate, stands_alone, tidied
 from jobs.dataset.passages import cut
+from jobs.dataset.permission import RuledFile
 from jobs.dataset.sketch import near_duplicates, sketch
 from jobs.dataset.split import joined_clusters, split_alone, split_documents
 from jobs.dataset.terms import shared_words, telling_words
 from jobs.dataset.words import language_of, query_key
+from jobs.domain.consent import Use, mixed
 from jobs.domain.corpus import DocumentId, Passage
 from jobs.domain.examples import Expansion, Origin, Pair, Split
 from jobs.domain.examples import Generator as GeneratorName
@@ -49,14 +51,36 @@ class Library:
     """Near-duplicates by ``str(DocumentId)`` (for free text by its key), each with itself."""
     splits: Mapping[str, Split]
     by_name: Mapping[str, DocumentId]
+    files: Mapping[str, RuledFile] = field(default_factory=dict)
+    """The curated files that may be used, by name."""
     dropped: Counter[str] = field(default_factory=Counter)
+
+    def judges(self, name: str) -> bool:
+        """Whether the document of this name (``str(DocumentId)``) may be used to evaluate."""
+        return name in self.by_name and "evaluate" in self.documents[self.by_name[name]].ruling.uses
+
+    def may_judge(self, row: Pair | Expansion) -> bool:
+        """Whether all that a row was made from, found through or leads to may be used to evaluate."""
+        return all(
+            self.judges(str(document)) or "evaluate" in self._file_uses(document)
+            for document in (row.origin.document, row.origin.through, *row.relevant)
+            if document
+        )
+
+    def _file_uses(self, document: DocumentId) -> tuple[Use, ...]:
+        file = self.files.get(curated_file_of(document) or "")
+        return file.ruling.uses if file else ()
 
     def alike(self, document: DocumentId) -> Iterator[DocumentId]:
         return (self.by_name[name] for name in self.near[str(document)] if name in self.by_name)
 
 
 def library(
-    cached: Sequence[Cached], names: DocumentNames, pairs: Sequence[CuratedPair], settings: DatasetSettings
+    cached: Sequence[Cached],
+    names: DocumentNames,
+    pairs: Sequence[CuratedPair],
+    files: Mapping[str, RuledFile],
+    settings: DatasetSettings,
 ) -> Library:
     """Documents that one curated query finds together stay together, as do near-duplicates, free texts included."""
     sketches = {str(entry.id): entry.material.sketch for entry in cached}
@@ -72,7 +96,12 @@ def library(
         if not any(member in by_name for member in members):
             splits[name] = split_alone(min(members), settings)
     return Library(
-        documents={entry.id: entry for entry in cached}, names=names, near=near, splits=splits, by_name=by_name
+        documents={entry.id: entry for entry in cached},
+        names=names,
+        near=near,
+        splits=splits,
+        by_name=by_name,
+        files=files,
     )
 
 
@@ -117,7 +146,10 @@ def pairs(library: Library, curated: Curated) -> list[Placed[Pair]]:
 def expansions(library: Library, curated: Curated, settings: DatasetSettings) -> list[Placed[Expansion]]:
     """Every expansion, curated ones first, one a query."""
     common = _common_keys(library)
-    rows = [Placed(split_alone(query_key(one.query), settings), _curated_expansion(one)) for one in curated.expansions]
+    rows = [
+        Placed(split_alone(query_key(one.query), settings), _curated_expansion(library, one))
+        for one in curated.expansions
+    ]
     for entry in library.documents.values():
         for draft in entry.material.drafts:
             if query := _asked(draft, common, library):
@@ -193,7 +225,8 @@ def _from_curated(library: Library, curated: Curated) -> Iterator[_Found]:
             library.dropped["curated pair of a document that may not be used"] += 1
             continue
         passages = library.documents[pair.document].material.passages
-        yield _Found(pair.query, pair.document, best_passage(pair.query, passages), "curated")
+        file = library.files[pair.file].id
+        yield _Found(pair.query, pair.document, best_passage(pair.query, passages), "curated", through=file)
 
 
 def best_passage(query: str, passages: Sequence[Passage]) -> int:
@@ -215,7 +248,7 @@ def _free_texts(library: Library, curated: Curated) -> Iterator[Placed[Pair]]:
                 passage=passage.text,
                 relevant=tuple(relevant),
                 language=language_of(passage.text),
-                origin=_curated_origin(name, pair.text, passage),
+                origin=_curated_origin(library.files[pair.file], name, pair.text, passage),
             )
             yield Placed(library.splits[name], row)
 
@@ -229,7 +262,7 @@ def _pair(library: Library, found: _Found, relevant: tuple[DocumentId, ...]) -> 
         passage=passage.text,
         relevant=relevant,
         language=entry.material.language,
-        origin=_origin(entry, passage, found.generator, found.through),
+        origin=_origin(library, entry, passage, found.generator, found.through),
     )
 
 
@@ -238,24 +271,35 @@ def _expansion(library: Library, entry: Cached, draft: Draft, query: str) -> Exp
         query=query,
         lines=draft.lines,
         language=entry.material.language,
-        origin=_origin(entry, entry.material.passages[draft.passage], "key-terms", None),
+        origin=_origin(library, entry, entry.material.passages[draft.passage], "key-terms", None),
         relevant=tuple(sorted(library.alike(entry.id))),
     )
 
 
-def _curated_expansion(expansion: CuratedExpansion) -> Expansion:
+def _curated_expansion(library: Library, expansion: CuratedExpansion) -> Expansion:
     text = "\n".join([expansion.query, *(f"{line.kind}: {line.text}" for line in expansion.lines)])
     return Expansion(
         query=expansion.query,
         lines=expansion.lines,
         language=language_of(text),
         origin=_curated_origin(
-            f"{COLLECTION}/{expansion.file}#{text_digest(text)[:12]}", text, Passage(start=0, text=text)
+            library.files[expansion.file],
+            f"{COLLECTION}/{expansion.file}#{text_digest(text)[:12]}",
+            text,
+            Passage(start=0, text=text),
         ),
     )
 
 
-def _origin(entry: Cached, passage: Passage, generator: GeneratorName, through: DocumentId | None) -> Origin:
+def _origin(
+    library: Library, entry: Cached, passage: Passage, generator: GeneratorName, through: DocumentId | None
+) -> Origin:
+    """With the strictest class of the document and of what lent the query."""
+    both = [entry.ruling]
+    if through is not None:
+        lender = library.documents.get(through)
+        both.append(lender.ruling if lender else library.files[through.path].ruling)
+    found = mixed(both)
     return Origin(
         document=entry.id,
         sha256=entry.sha256,
@@ -263,14 +307,18 @@ def _origin(entry: Cached, passage: Passage, generator: GeneratorName, through: 
         length=len(passage.text),
         generator=generator,
         through=through,
+        classification=found.classification,
+        consents=found.consents,
     )
 
 
-def _curated_origin(name: str, text: str, passage: Passage) -> Origin:
+def _curated_origin(file: RuledFile, name: str, text: str, passage: Passage) -> Origin:
     return Origin(
         document=DocumentId(collection=COLLECTION, path=name.removeprefix(f"{COLLECTION}/")),
         sha256=text_digest(text),
         start=passage.start,
         length=len(passage.text),
         generator="curated",
+        classification=file.ruling.classification,
+        consents=file.ruling.consents,
     )

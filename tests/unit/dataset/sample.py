@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.book import ConsentBook
 from jobs.domain.corpus import Collection, Document, DocumentId
 from jobs.domain.errors import BadInput
 
@@ -85,7 +87,28 @@ def excluding(*folders: str) -> Settings:
 
 
 def home(folder: Path) -> Home:
-    return Home(root=folder)
+    """A home whose steward has called the notes and the curated files public."""
+    place = Home(root=folder)
+    if not place.consent.exists():
+        classify(place, kb="public", curated="public")
+    return place
+
+
+def classify(place: Home, **classes: str) -> None:
+    """Writes the policy of a home anew, a class a collection, and imports it."""
+    rules = (f'[[rule]]\nplace = "{name}"\nclassification = "{word}"\n' for name, word in classes.items())
+    write_policy(place, "\n".join(rules))
+
+
+def write_policy(place: Home, text: str) -> None:
+    write_consent(place, "policy.toml", text)
+
+
+def write_consent(place: Home, name: str, text: str) -> None:
+    book = ConsentBook(place.consent)
+    with book.held() as pen:
+        pen.write(name, text)
+    book.import_changes("a test", datetime.now(UTC))
 
 
 def quiet(done: int, total: int) -> None:
