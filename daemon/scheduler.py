@@ -96,14 +96,15 @@ class Scheduler:
         match request.action:
             case "run":
                 return self.start_run(request.argument["target"], "asked for", forced=request.argument["forced"])
+            case "refresh":
+                self.changed()
+                return {}
             case "cancel":
                 return self._stop_job(job, "cancel", ("queued", "paused"), "cancelled")
             case "pause":
                 return self._stop_job(job, "pause", ("queued",), "paused")
-            case "resume":
-                return self._requeue(job, ("paused",))
-            case "retry":
-                return self._requeue(job, ("failed", "cancelled"))
+            case "resume" | "retry":
+                return self._requeue(job, ("paused",) if request.action == "resume" else ("failed", "cancelled"))
         return {"refused": f"this daemon does not know how to {request.action}; restart it after an upgrade"}
 
     def _stop_job(self, job: int, how: str, waiting: tuple[str, ...], state: str) -> dict[str, Any]:

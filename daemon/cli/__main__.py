@@ -21,6 +21,7 @@ COMMANDS = {
     "wait": "wait until a run has ended",
     "queue": "list jobs; cancel, retry, pause or resume one",
     "verdict": "how the last candidate compared, per query set",
+    "consent": "what your notes are, who allows what, and what is out and why",
     "releases": "list the releases",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "why": "what decided about a job, a run or a release",

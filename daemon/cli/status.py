@@ -27,6 +27,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     scan = books.knowledge.fact("last-scan")
     last_scan: dict[str, Any] | None = None if scan is None else msgspec.json.decode(scan)
     counts = books.jobs.counts()
+    broken = books.knowledge.fact("consent-problem") or ""
+    denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
     data = {
         "daemon": {"running": pid is not None, "pid": pid},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
@@ -35,6 +37,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             state: counts.get(state, 0) for state in ("queued", "running", "paused", "done", "failed", "cancelled")
         },
         "last_scan": last_scan,
+        "consent": {"problem": broken, "denied": denied},
         "alerts": {"unread": len(unread)},
     }
     lines = [
@@ -43,6 +46,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"running  {job_line(running)}",
         f"queue    {_queue_line(counts)}",
         f"notes    {_scan_line(last_scan)}",
+        f"consent  {_consent_line(broken, denied)}",
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
     ]
     return Result(
@@ -93,6 +97,13 @@ def job_line(job: Job | None) -> str:
 
 def _queue_line(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
+
+
+def _consent_line(broken: str, denied: dict[str, int]) -> str:
+    if broken:
+        return f"THE LOG IS BROKEN: {broken}; see `iaipctl consent verify`"
+    out = ", ".join(f"{number} {reason}" for reason, number in denied.items())
+    return f"left out: {out}; see `iaipctl consent coverage`" if out else "nothing left out"
 
 
 def _scan_line(scan: dict[str, Any] | None) -> str:

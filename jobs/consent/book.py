@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -61,10 +61,14 @@ class ConsentBook:
                 found[name] = "changed"
         return dict(sorted(found.items()))
 
-    def import_changes(self, by: str, now: datetime) -> list[Entry]:
-        """Takes over every change. Raises BadInput, with nothing taken over, if a file cannot be used."""
+    def import_changes(self, by: str, now: datetime, only: Collection[str] = ()) -> list[Entry]:
+        """Takes over every change, or those of the files named.
+
+        Raises BadInput, with nothing taken over, if a file cannot be used.
+        """
         with self.held() as pen:
             changes, files = self.changes(), self.files()
+            changes = {name: change for name, change in changes.items() if not only or name in only}
             for name in changes:
                 if name in files:
                     check(name, files[name])

@@ -38,9 +38,14 @@ class InForce(Struct, frozen=True, kw_only=True):
 
 
 def in_force(
-    home: Home, settings: Settings, collections: Sequence[Collection], documents: Iterable[DocumentId], now: datetime
+    home: Home,
+    settings: Settings,
+    collections: Sequence[Collection],
+    documents: Iterable[DocumentId],
+    now: datetime,
+    policy_to_be: str | None = None,
 ) -> InForce:
-    """Everything that decides about these documents at this moment.
+    """Everything that decides about these documents at this moment; with ``policy_to_be``, as if it were imported.
 
     A clock that was set back is not believed: the day is never before the log's newest entry.
     """
@@ -49,8 +54,10 @@ def in_force(
     known = imported(chain)
     newest = chain.newest()
     today = (max(now, newest) if newest else now).astimezone(UTC).date()
-    real = _real(collections)
-    policy, rules = _policy(files.get(POLICY, ""), known.get(POLICY), real)
+    real = real_collections(collections)
+    settled = policy_to_be is not None or (POLICY in known and known[POLICY].text == files.get(POLICY, ""))
+    texts = (files.get(POLICY, ""), known[POLICY].text if POLICY in known else "")
+    policy, rules = _policy([policy_to_be] if policy_to_be is not None else texts, real, settled=settled)
     rules += _folder_rules(collections, documents)
     records = _records(files, known)
     excluded = exclusions(settings, collections)
@@ -81,7 +88,7 @@ def exclusions(settings: Settings, collections: Sequence[Collection]) -> tuple[E
         for folder in settings.watch.excluded_folders
         for form in ((folder,) if not folder.startswith(("/", "~")) else _forms(folder))
     ]
-    both = [*collections, *(real for real in _real(collections) if real not in collections)]
+    both = [*collections, *(real for real in real_collections(collections) if real not in collections)]
     return excluded_folders(dict.fromkeys(configured), both)
 
 
@@ -90,16 +97,21 @@ def _forms(folder: str) -> tuple[str, str]:
     return str(path), str(path.resolve())
 
 
-def _real(collections: Sequence[Collection]) -> list[Collection]:
+def real_collections(collections: Sequence[Collection]) -> list[Collection]:
     """The collections where they really are: a permission goes by the folder, not by a link to it."""
     return [Collection(name=collection.name, path=os.path.realpath(collection.path)) for collection in collections]
 
 
-def _policy(text: str, entry: Entry | None, collections: Sequence[Collection]) -> tuple[Policy, list[Rule]]:
+def record_places(records: Iterable[Record], collections: Sequence[Collection]) -> list[Place]:
+    """Every place that some record speaks of, in force or not."""
+    real = real_collections(collections)
+    named = (name for record in records for grant in record.grant for name in (*grant.folders, *grant.documents))
+    return [place for name in named for place in places(name, real)]
+
+
+def _policy(texts: Iterable[str], collections: Sequence[Collection], *, settled: bool) -> tuple[Policy, list[Rule]]:
     """The policy as imported. If the file says something else by now, both may restrict and neither permits."""
-    settled = entry is not None and entry.text == text
-    versions = [text] if settled else [text, *([entry.text] if entry else [])]
-    read = [found for version in versions if version and (found := _read_policy(version))]
+    read = [found for text in dict.fromkeys(texts) if text and (found := _read_policy(text))]
     rules = [
         Rule(place=place, said=rule.said, source="policy", raises_only=not settled)
         for policy in read

@@ -16,10 +16,11 @@ from config.paths import Home
 from config.settings import DatasetSettings, Settings
 from jobs.consent.terms import in_force
 from jobs.dataset import assemble
-from jobs.dataset.assemble import Library, Placed
+from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
 from jobs.dataset.curated import Curated, read_curated
 from jobs.dataset.held_out import held_out_sets
+from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
 from jobs.dataset.permission import allowed_lines, ruled_files
@@ -100,28 +101,28 @@ def build(
     ids = [document for document, _ in documents]
     now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
     refreshed = refresh_under(now, corpus, documents, home, report)
-    library, curated, judged = _collected(target, home, settings.dataset, now.terms)
-    pairs = assemble.pairs(library, judged)
+    shelf, curated, judged = _collected(target, home, settings.dataset, now.terms)
+    pairs = assemble.pairs(shelf, judged)
     if target == "embedding":
         placed: Sequence[Placed[Pair] | Placed[Expansion]] = pairs
         most = settings.dataset.most_test_queries
     else:
-        library.dropped.clear()
-        placed = assemble.expansions(library, curated, settings.dataset)
+        shelf.dropped.clear()
+        placed = assemble.expansions(shelf, curated, settings.dataset)
         most = settings.dataset.most_expansion_queries
-    placed = [one for one in placed if _may_be_kept(one, library)]
+    placed = [one for one in placed if _may_be_kept(one, shelf)]
     _refuse_too_few(target, len(placed), refreshed, settings.dataset)
-    kept_back = frozenset(name for name in library.by_name if library.splits[name] == "test" and library.judges(name))
-    judging = [one.row for one in pairs if one.split == "test" and library.may_judge(one.row)]
+    kept_back = frozenset(name for name in shelf.by_name if shelf.splits[name] == "test" and shelf.judges(name))
+    judging = [one.row for one in pairs if one.split == "test" and shelf.may_judge(one.row)]
     sets = held_out_sets(judging, kept_back, most, settings.dataset.seed)
-    files = _files(placed, sets, library)
+    files = _files(placed, sets, shelf)
     manifest = DatasetManifest(
         name=digest(target, str(settings.dataset.seed), now.terms.revision, *map(_sha256, files.values())),
         target=target,
         generator_version=GENERATOR_VERSION,
         seed=settings.dataset.seed,
-        counts=_counts(placed, library.dropped),
-        sources=sources(target, placed, sets, library),
+        counts=_counts(placed, shelf.dropped),
+        sources=sources(target, placed, sets, shelf),
         excluded=refreshed.excluded,
         curated_problems=curated.problems,
         consent=now.terms.revision,
@@ -141,7 +142,7 @@ def _collected(target: Target, home: Home, settings: DatasetSettings, terms: Ter
     judged = curated
     if target != "embedding":
         judged = allowed_lines(read_curated(home.curated, "embedding", names), files, "evaluate")
-    return assemble.library(cached, names, judged.pairs, files, settings), curated, judged
+    return library(cached, names, judged.pairs, files, settings), curated, judged
 
 
 def _may_be_kept(one: Placed[Pair] | Placed[Expansion], library: Library) -> bool:

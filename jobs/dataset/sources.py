@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from jobs.dataset.assemble import Library, Placed
+from jobs.dataset.assemble import Placed
 from jobs.dataset.curated import curated_file_of
+from jobs.dataset.library import Library
 from jobs.dataset.refresh import TARGET_USES
 from jobs.domain.consent import NoteSaid, Use
 from jobs.domain.corpus import DocumentId

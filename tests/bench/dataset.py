@@ -14,6 +14,7 @@ from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
+from tests.unit.dataset.sample import classify
 
 _SECTIONS = 4
 _SENTENCES = 5
@@ -44,6 +45,7 @@ def measure_incremental(folder: Path, notes: int) -> Incremental:
     collections = [Collection(name="bench", path=str(place))]
     corpus = MarkdownFolders(collections, largest=5_000_000)
     home = Home(root=folder / "home")
+    classify(home, bench="public")
     known, full, found = _timed(corpus, collections, home, {})
     (place / "00" / "0.md").write_text(_note(notes + 1), "utf-8")
     _, one, after = _timed(corpus, collections, home, known)

@@ -79,6 +79,7 @@ class House:
             f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
         )
         self.types("init")
+        self.types("consent", "classify", "notes", "--as", "public", "--yes")
         self.books: Books = open_books(self.root / "ledger.sqlite")
         self.daemon = self.start()
 
