@@ -1,6 +1,6 @@
 """make bench: every measured claim, as a table and in .bench/results.json.
 
-    python -m tests.bench [PART …] [--data DIR]        PART: light dataset speed quality
+    python -m tests.bench [PART …] [--data DIR]        PART: light dataset consent speed quality
 
 ``speed`` and ``quality`` need retrieval and expansion data, which is not part of the project: a folder
 with ``retrieval/scifact/{corpus.jsonl.gz, queries.*.jsonl.gz, qrels.*.tsv}`` and ``qmd-expansion/all.jsonl.gz``.
@@ -42,6 +42,12 @@ def measure_dataset(folder: Path, data: Path) -> list[Row]:
             goal=100.0,
         )
     ]
+
+
+def measure_consent(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import consent
+
+    return consent.measure(folder, NOTES)
 
 
 def measure_speed(folder: Path, data: Path) -> list[Row]:
@@ -106,6 +112,7 @@ def measure_quality(folder: Path, data: Path) -> list[Row]:
 PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "light": measure_light,
     "dataset": measure_dataset,
+    "consent": measure_consent,
     "speed": measure_speed,
     "quality": measure_quality,
 }
