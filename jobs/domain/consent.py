@@ -127,11 +127,6 @@ class Ruling(Struct, frozen=True, kw_only=True):
         return Permission(allowed=False, reason=self.reason or f"no consent to {use}")
 
 
-def permitted(document: DocumentId, note: NoteSaid, terms: Terms, use: Use) -> Permission:
-    """Whether the document may be put to this use today."""
-    return ruling(document, note, terms).for_use(use)
-
-
 def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
     """What the document is and what for it may be used today. Whatever is not understood denies."""
     rules = [rule for rule in terms.rules if may_hold(rule.place, document)]
