@@ -67,6 +67,11 @@ class Home:
         return self.root / "evaluation"
 
     @property
+    def consent(self) -> Path:
+        """``policy.toml``, one TOML file a consent record, and the log of all changes."""
+        return self.root / "consent"
+
+    @property
     def datasets(self) -> Path:
         return self.root / "datasets"
 

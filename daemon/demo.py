@@ -116,6 +116,15 @@ class Demo:
         (self.folder / "qmd" / "index.yml").write_text(configuration, "utf-8")
         self.index()
         self.show("init")
+        self.consent()
+
+    def consent(self) -> None:
+        """The tools' manuals are public; a person's own notes are theirs to allow."""
+        word = "personal" if self.given else "public"
+        self.show("consent", "classify", "notes", "--as", word, "--yes")
+        if self.given:
+            self.show("consent", "grant", "--person", "me", "--folder", "notes", "--uses", "embed,expand,evaluate")
+        self.show("consent", "coverage")
 
     def index(self) -> None:
         """As its owner would: `qmd update`, then `qmd embed`."""

@@ -173,6 +173,7 @@ class Executor:
     def _record(self, job: Job, result: dict[str, Any]) -> None:
         if job.stage == "dataset" and job.run is None:
             self._count_new_rows(result)
+            self._say_consent(result)
         if job.stage == "validate" and job.run is not None and job.target is not None:
             validation = msgspec.convert(result, ValidationResult)
             self._books.results.store(job.run, _stored_answers(Path(validation.answers)))
@@ -186,6 +187,15 @@ class Executor:
             total = int(self._books.knowledge.fact(fact) or 0) + int(result[key])
             self._books.knowledge.set_fact(fact, str(total))
 
+    def _say_consent(self, result: dict[str, Any]) -> None:
+        """What consent keeps out, for ``status``; a broken log is told once, loudly."""
+        knowledge, problem = self._books.knowledge, str(result.get("consent_problem", ""))
+        if problem and problem != knowledge.fact("consent-problem"):
+            body = f"{problem}. No consent counts until it is whole; public notes go on. `iaipctl consent verify`"
+            self._books.alerts.post("consent-broken", "The consent log is broken", body, _now())
+        knowledge.set_fact("consent-problem", problem)
+        knowledge.set_fact("consent-denied", msgspec.json.encode(result.get("denied", {})).decode())
+
     def _end(self, job: Job, outcome: str, reason: str, now: datetime) -> None:
         assert job.run is not None
         self._books.jobs.end_run(job.run, "done", outcome, reason, now)
@@ -193,6 +203,7 @@ class Executor:
             "promoted": f"Better {job.target} search is live",
             "rejected": f"The new {job.target} model was not better",
             "cannot-tell": f"Cannot tell whether the new {job.target} model is better",
+            "refused": f"The {job.target} run was stopped: consent changed",
             "rolled-back": f"The new {job.target} release was taken back",
         }.get(outcome, f"The {job.target} run ended: {outcome}")
         self._books.alerts.post(outcome, title, reason, now)

@@ -173,21 +173,31 @@ class Scheduler:
             self._books.requests.handled(request.id, {"refused": _why_not(error)}, _now())
 
     def _answer(self, request: Request) -> dict[str, Any]:
-        match request.action:
-            case "run":
-                asked = msgspec.convert(request.argument, _RunAsked)
-                return self.start_run(asked.target, "asked for", forced=asked.forced)
-            case "cancel" | "pause" as how:
-                return self._stop_job(_job(request), how)
-            case "resume" | "retry" as how:
-                return self._requeue(_job(request), _RETURNING[how])
-            case "gc":
-                return self._clear()
-            case "switched":
-                switch = msgspec.convert(request.argument, _Switched)
-                self._books.alerts.post("switched", f"{switch.live} is live", f"{switch.left} was left by hand", _now())
-                return {"live": switch.live}
-        return {"refused": f"this daemon does not know how to {request.action}; restart it after an upgrade"}
+        how = request.action
+        known: dict[str, Callable[[], dict[str, Any]]] = {
+            "run": lambda: self._run_asked(msgspec.convert(request.argument, _RunAsked)),
+            "refresh": self._refresh,
+            "cancel": lambda: self._stop_job(_job(request), how),
+            "pause": lambda: self._stop_job(_job(request), how),
+            "resume": lambda: self._requeue(_job(request), _RETURNING[how]),
+            "retry": lambda: self._requeue(_job(request), _RETURNING[how]),
+            "gc": self._clear,
+            "switched": lambda: self._switched(msgspec.convert(request.argument, _Switched)),
+        }
+        if how not in known:
+            return {"refused": f"this daemon does not know how to {how}; restart it after an upgrade"}
+        return known[how]()
+
+    def _run_asked(self, asked: _RunAsked) -> dict[str, Any]:
+        return self.start_run(asked.target, "asked for", forced=asked.forced)
+
+    def _refresh(self) -> dict[str, Any]:
+        self.changed()
+        return {}
+
+    def _switched(self, switch: _Switched) -> dict[str, Any]:
+        self._books.alerts.post("switched", f"{switch.live} is live", f"{switch.left} was left by hand", _now())
+        return {"live": switch.live}
 
     def _clear(self) -> dict[str, Any]:
         try:

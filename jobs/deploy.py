@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from jobs.consent.book import ConsentBook
 from jobs.dataset.build import load
+from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.domain.artifacts import ExportedModel, LiveModel, SearchModels, TrainedModel
-from jobs.domain.examples import Target
+from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.results import DatasetResult, DeployResult, ValidationResult
 from jobs.index_file import copy_index
-from jobs.releases import Gain, ReleaseMetadata
+from jobs.publish import write_file
+from jobs.releases import WITHDRAWN, Gain, ReleaseMetadata
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
 
@@ -23,17 +26,22 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     """The result is a DeployResult. An unhealthy release is rolled back here and the run ends with that word."""
     assert spec.target is not None and spec.run is not None
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
+    dataset = load(_dataset(spec, workshop))
     name = _published(spec, validation, workshop)
-    queries = load(_dataset(spec, workshop)).trial_queries(workshop.settings.release.trial_queries)
-    return try_out(name, queries, workshop)
+    queries = dataset.trial_queries(workshop.settings.release.trial_queries)
+    return try_out(name, queries, workshop, lambda: _switched(name, dataset.manifest, workshop))
 
 
-def try_out(name: str, queries: Sequence[str], workshop: Workshop) -> Done:
-    """Live on trial, then confirmed or taken back. A release that was judged and taken back before is left alone."""
+def try_out(name: str, queries: Sequence[str], workshop: Workshop, switch: Callable[[], Done | None]) -> Done:
+    """Live on trial, then confirmed or taken back. A release that was judged and taken back before is left alone.
+
+    ``switch`` makes it live, or says how the run ends where it may not be.
+    """
     releases = workshop.releases
     if (reason := releases.left_because(name)) is not None:
         return _taken_back(name, (), f"{name} was {reason}; {releases.live()} stays live")
-    releases.switch(name)
+    if refusal := switch():
+        return refusal
     workshop.phase(f"{name} is live on trial")
     live = releases.directory(name)
     problems = workshop.search.refresh(live / "qmd" / "index.yml", live / "index" / "index.sqlite", queries)
@@ -50,6 +58,27 @@ def try_out(name: str, queries: Sequence[str], workshop: Workshop) -> Done:
 def _taken_back(name: str, problems: tuple[str, ...], reason: str) -> Done:
     result = DeployResult(release=name, live=False, problems=problems)
     return Done(result=msgspec.to_builtins(result), ends_run=f"rolled-back: {reason}")
+
+
+def _switched(name: str, manifest: DatasetManifest, workshop: Workshop) -> Done | None:
+    """Makes the release live if everything it was made from is still permitted, with consent held still meanwhile.
+
+    Else it is withdrawn: it can never be live, nor be rolled back to.
+    """
+    releases, book = workshop.releases, ConsentBook(workshop.home.consent)
+    with book.held():
+        _, denied = no_longer_permitted(manifest, workshop.corpus, workshop.home, workshop.settings)
+        if not denied:
+            releases.switch(name)
+            return None
+        if releases.live() == name:  # switched by an attempt that was cut off
+            releases.take_back(name, "no longer permitted")
+        write_file(releases.directory(name) / WITHDRAWN, in_words(denied).encode())
+    book.note_once("refuse", f"release {name}", {"reason": in_words(denied)}, datetime.now(UTC))
+    result = DeployResult(release=name, live=False, problems=(in_words(denied),))
+    return Done(
+        result=msgspec.to_builtins(result), ends_run=f"refused: {in_words(denied)}; {name} does not go live. {REBUILD}"
+    )
 
 
 def _dataset(spec: JobSpec, workshop: Workshop) -> Path:

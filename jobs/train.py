@@ -9,6 +9,7 @@ import msgspec
 from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.canary import prove_path
 from jobs.dataset.build import Dataset, load
+from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.recipe import Intensity, Plan, facts_of_smaller, smaller
@@ -18,10 +19,13 @@ from jobs.workshop import Workshop, once
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
-    """Proves the base's path with a canary, then trains. The result is a TrainedModel."""
+    """Asks once more for consent, proves the base's path with a canary, then trains. The result is a TrainedModel."""
     assert spec.target is not None
     plan = msgspec.convert(spec.earlier["baseline"]["plan"], Plan)
     dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    _, denied = no_longer_permitted(dataset.manifest, workshop.corpus, workshop.home, workshop.settings)
+    if denied:
+        return Done(result={}, ends_run=f"refused: {in_words(denied)}; nothing was trained. {REBUILD}")
     base = workshop.base_model(spec.target)
     prove_path(base, workshop)
     full = workshop.recipe(spec.target)

@@ -41,6 +41,8 @@ class House:
             f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
         )
         self.types("init")
+        for place in ("notes", "curated"):
+            self.types("consent", "classify", place, "--as", "public", "--yes")
         self.books: Books = read_books(self.root / "ledger.sqlite")
         self.daemon = self.start()
 

@@ -36,6 +36,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         home.curated / "embedding",
         home.curated / "expansion",
         home.evaluation,
+        home.consent,
         home.logs,
         home.datasets,
         home.stages,
@@ -56,5 +57,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         schema="iaip.init/1",
         data={"home": str(home.root), "live": context.releases.live(), "collections": [c.name for c in collections]},
         text="\n".join(lines),
-        talk="Next: `iaipctl install` starts the daemon, now and at every login; `iaipctl status` shows it.",
+        talk="Nothing trains before you say what your notes are:\n"
+        "  `iaipctl consent classify FOLDER --as public`    for manuals and other public texts\n"
+        "  `iaipctl consent classify FOLDER --as personal`  for your own notes, then\n"
+        "  `iaipctl consent grant --person me --folder FOLDER --uses embed,expand,evaluate`\n"
+        "Then `iaipctl install` starts the daemon, now and at every login; `iaipctl status` shows it.",
     )

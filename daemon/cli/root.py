@@ -6,7 +6,8 @@ import os
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from config.load import load_settings
 from config.paths import Home, QmdFiles, qmd_files
@@ -14,12 +15,17 @@ from config.settings import Settings
 from daemon import spool
 from daemon.ledger.books import Books, read_books
 from daemon.system.lock import running_pid
+from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
+from jobs.ports import Corpus
 from jobs.publish import write_file
 from jobs.releases import Releases
 from launchd.agent import Agent
 from launchd.machine import Machine, this_machine
 from launchd.program import Program
+
+if TYPE_CHECKING:
+    from jobs.consent.labels import Project
 
 ANSWER_SECONDS = 5.0
 
@@ -47,10 +53,28 @@ class Context:
         return Releases(self.home.releases, _merged)
 
     @cached_property
+    def corpus(self) -> Corpus:
+        """The notes as the live configuration has them. Raises BadInput before ``iaipctl init``."""
+        from jobs.adapters.markdown_folders import MarkdownFolders
+        from jobs.adapters.qmd_config import read_collections
+
+        if not self.releases.current.is_symlink():
+            raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+        collections = read_collections(self.releases.current / "qmd" / "index.yml")
+        return MarkdownFolders(collections, self.settings.watch.largest_document)
+
+    def documents(self) -> list[DocumentId]:
+        """Every note that is there now, whether or not the daemon has seen it."""
+        from jobs.adapters.markdown_folders import scan
+
+        known = self.books.knowledge.documents()
+        largest = self.settings.watch.largest_document
+        found = scan(self.corpus.collections(), known, largest=largest, now_ns=time.time_ns())
+        return sorted(seen.id for seen in found.documents)
+
+    @cached_property
     def qmd_files(self) -> QmdFiles:
         """The settings' places, else where QMD itself looks."""
-        from pathlib import Path
-
         found = qmd_files(os.environ)
         chosen = self.settings.qmd
         return QmdFiles(
@@ -86,6 +110,13 @@ class Context:
     def tell(self, action: str, argument: dict[str, Any]) -> str:
         """Leaves a request for the daemon, now or when it starts, and returns its key. Needs no ledger."""
         return spool.put(self.home.requests, action, argument)
+
+
+def labels_of(path: Path) -> Project:
+    """A Local Contexts project as exported. Raises BadInput."""
+    from jobs.adapters.local_contexts import read_project
+
+    return read_project(path)
 
 
 def _merged(live: str, other: str) -> str:

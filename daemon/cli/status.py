@@ -36,6 +36,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     counts = books.jobs.counts()
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
     pace = books.pace.latest() if pid is not None else None
+    broken = books.knowledge.fact("consent-problem") or ""
+    denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
     data = {
         "daemon": {"running": pid is not None, "pid": pid, "stays_down": down},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
@@ -45,6 +47,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
+        "consent": {"problem": broken, "denied": denied},
         "alerts": {"unread": len(unread)},
     }
     lines = [
@@ -55,6 +58,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"queue    {_queue_line(counts)}",
         f"notes    {_scan_line(scan)}",
         *(f"         {line}" for line in watching_lines(watching, scan)),
+        f"consent  {_consent_line(broken, denied)}",
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
     ]
@@ -126,6 +130,13 @@ def pace_line(pace: PaceRecord | None) -> str:
 
 def _queue_line(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
+
+
+def _consent_line(broken: str, denied: dict[str, int]) -> str:
+    if broken:
+        return f"THE LOG IS BROKEN: {broken}; see `iaipctl consent verify`"
+    out = ", ".join(f"{number} {reason}" for reason, number in denied.items())
+    return f"left out: {out}; see `iaipctl consent coverage`" if out else "nothing left out"
 
 
 def _scan_line(scan: LastScan | None) -> str:

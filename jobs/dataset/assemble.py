@@ -6,24 +6,24 @@ near-duplicates answer the same queries, and whole clusters are kept back.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 from config.settings import DatasetSettings
 from jobs.dataset.cache import Cached
-from jobs.dataset.curated import COLLECTION, Curated, CuratedExpansion, CuratedPair, text_digest
-from jobs.dataset.links import DocumentNames
+from jobs.dataset.curated import COLLECTION, Curated, CuratedExpansion, text_digest
+from jobs.dataset.library import Library, text_key
 from jobs.dataset.material import Candidate, Draft
 from jobs.dataset.pairs import LONGEST_QUERY, is_boilerplate, stands_alone, tidied
 from jobs.dataset.passages import cut
-from jobs.dataset.sketch import near_duplicates, sketch
-from jobs.dataset.split import joined_clusters, split_alone, split_documents
+from jobs.dataset.permission import RuledFile
+from jobs.dataset.split import split_alone
 from jobs.dataset.terms import shared_words, telling_words
 from jobs.dataset.words import language_of, query_key
+from jobs.domain.consent import mixed
 from jobs.domain.corpus import DocumentId, Passage
 from jobs.domain.examples import Expansion, Origin, Pair, Split
 from jobs.domain.examples import Generator as GeneratorName
@@ -37,48 +37,6 @@ Row = TypeVar("Row", Pair, Expansion)
 class Placed(Struct, Generic[Row], frozen=True):
     split: Split
     row: Row
-
-
-@dataclass(frozen=True)
-class Library:
-    """All permitted documents, who resembles whom, and where each one's rows go. Made by ``library``."""
-
-    documents: Mapping[DocumentId, Cached]
-    names: DocumentNames
-    near: Mapping[str, tuple[str, ...]]
-    """Near-duplicates by ``str(DocumentId)`` (for free text by its key), each with itself."""
-    splits: Mapping[str, Split]
-    by_name: Mapping[str, DocumentId]
-    dropped: Counter[str] = field(default_factory=Counter)
-
-    def alike(self, document: DocumentId) -> Iterator[DocumentId]:
-        return (self.by_name[name] for name in self.near[str(document)] if name in self.by_name)
-
-
-def library(
-    cached: Sequence[Cached], names: DocumentNames, pairs: Sequence[CuratedPair], settings: DatasetSettings
-) -> Library:
-    """Documents that one curated query finds together stay together, as do near-duplicates, free texts included."""
-    sketches = {str(entry.id): entry.material.sketch for entry in cached}
-    by_name = {str(entry.id): entry.id for entry in cached}
-    sketches |= {text_key(pair): sketch(pair.text) for pair in pairs if pair.document is None}
-    near = near_duplicates(sketches).members()
-    asked: dict[str, list[str]] = {}
-    for pair in pairs:
-        asked.setdefault(query_key(pair.query), []).append(str(pair.document) if pair.document else text_key(pair))
-    clusters = joined_clusters(near, list(asked.values()))
-    splits = split_documents(clusters, settings)
-    for name, members in clusters.items():
-        if not any(member in by_name for member in members):
-            splits[name] = split_alone(min(members), settings)
-    return Library(
-        documents={entry.id: entry for entry in cached}, names=names, near=near, splits=splits, by_name=by_name
-    )
-
-
-def text_key(pair: CuratedPair) -> str:
-    """The name of a curated free text: its file, and 12 digits of its content."""
-    return f"{COLLECTION}/{pair.file}#{text_digest(pair.text)[:12]}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +75,10 @@ def pairs(library: Library, curated: Curated) -> list[Placed[Pair]]:
 def expansions(library: Library, curated: Curated, settings: DatasetSettings) -> list[Placed[Expansion]]:
     """Every expansion, curated ones first, one a query."""
     common = _common_keys(library)
-    rows = [Placed(split_alone(query_key(one.query), settings), _curated_expansion(one)) for one in curated.expansions]
+    rows = [
+        Placed(split_alone(query_key(one.query), settings), _curated_expansion(library, one))
+        for one in curated.expansions
+    ]
     for entry in library.documents.values():
         for draft in entry.material.drafts:
             if query := _asked(draft, common, library):
@@ -193,7 +154,8 @@ def _from_curated(library: Library, curated: Curated) -> Iterator[_Found]:
             library.dropped["curated pair of a document that may not be used"] += 1
             continue
         passages = library.documents[pair.document].material.passages
-        yield _Found(pair.query, pair.document, best_passage(pair.query, passages), "curated")
+        file = library.files[pair.file].id
+        yield _Found(pair.query, pair.document, best_passage(pair.query, passages), "curated", through=file)
 
 
 def best_passage(query: str, passages: Sequence[Passage]) -> int:
@@ -215,7 +177,7 @@ def _free_texts(library: Library, curated: Curated) -> Iterator[Placed[Pair]]:
                 passage=passage.text,
                 relevant=tuple(relevant),
                 language=language_of(passage.text),
-                origin=_curated_origin(name, pair.text, passage),
+                origin=_curated_origin(library.files[pair.file], name, pair.text, passage),
             )
             yield Placed(library.splits[name], row)
 
@@ -229,7 +191,7 @@ def _pair(library: Library, found: _Found, relevant: tuple[DocumentId, ...]) -> 
         passage=passage.text,
         relevant=relevant,
         language=entry.material.language,
-        origin=_origin(entry, passage, found.generator, found.through),
+        origin=_origin(library, entry, passage, found.generator, found.through),
     )
 
 
@@ -238,24 +200,35 @@ def _expansion(library: Library, entry: Cached, draft: Draft, query: str) -> Exp
         query=query,
         lines=draft.lines,
         language=entry.material.language,
-        origin=_origin(entry, entry.material.passages[draft.passage], "key-terms", None),
+        origin=_origin(library, entry, entry.material.passages[draft.passage], "key-terms", None),
         relevant=tuple(sorted(library.alike(entry.id))),
     )
 
 
-def _curated_expansion(expansion: CuratedExpansion) -> Expansion:
+def _curated_expansion(library: Library, expansion: CuratedExpansion) -> Expansion:
     text = "\n".join([expansion.query, *(f"{line.kind}: {line.text}" for line in expansion.lines)])
     return Expansion(
         query=expansion.query,
         lines=expansion.lines,
         language=language_of(text),
         origin=_curated_origin(
-            f"{COLLECTION}/{expansion.file}#{text_digest(text)[:12]}", text, Passage(start=0, text=text)
+            library.files[expansion.file],
+            f"{COLLECTION}/{expansion.file}#{text_digest(text)[:12]}",
+            text,
+            Passage(start=0, text=text),
         ),
     )
 
 
-def _origin(entry: Cached, passage: Passage, generator: GeneratorName, through: DocumentId | None) -> Origin:
+def _origin(
+    library: Library, entry: Cached, passage: Passage, generator: GeneratorName, through: DocumentId | None
+) -> Origin:
+    """With the strictest class of the document and of what lent the query."""
+    both = [entry.ruling]
+    if through is not None:
+        lender = library.documents.get(through)
+        both.append(lender.ruling if lender else library.files[through.path].ruling)
+    found = mixed(both)
     return Origin(
         document=entry.id,
         sha256=entry.sha256,
@@ -263,14 +236,18 @@ def _origin(entry: Cached, passage: Passage, generator: GeneratorName, through: 
         length=len(passage.text),
         generator=generator,
         through=through,
+        classification=found.classification,
+        consents=found.consents,
     )
 
 
-def _curated_origin(name: str, text: str, passage: Passage) -> Origin:
+def _curated_origin(file: RuledFile, name: str, text: str, passage: Passage) -> Origin:
     return Origin(
         document=DocumentId(collection=COLLECTION, path=name.removeprefix(f"{COLLECTION}/")),
         sha256=text_digest(text),
         start=passage.start,
         length=len(passage.text),
         generator="curated",
+        classification=file.ruling.classification,
+        consents=file.ruling.consents,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,14 +14,19 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import DatasetSettings, Settings
+from jobs.consent.terms import in_force
 from jobs.dataset import assemble
-from jobs.dataset.assemble import Library, Placed
+from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
-from jobs.dataset.curated import read_curated
+from jobs.dataset.curated import Curated, read_curated
 from jobs.dataset.held_out import held_out_sets
+from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
-from jobs.dataset.refresh import Refreshed, Report, refresh
+from jobs.dataset.permission import allowed_lines, ruled_files
+from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under
+from jobs.dataset.sources import sources
+from jobs.domain.consent import Terms
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import (
@@ -29,7 +35,6 @@ from jobs.domain.examples import (
     Expansion,
     Pair,
     QuerySet,
-    SourceDocument,
     Split,
     Target,
 )
@@ -44,14 +49,14 @@ Value = TypeVar("Value", bound=Struct)
 
 
 class KnownDocument(Struct, frozen=True, kw_only=True):
-    """A document that was there when a dataset was built, whether or not it gave rows."""
+    """A document that may be asked for when a dataset was built, whether or not it gave rows."""
 
     id: DocumentId
     sha256: str
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
-    """A dataset as loaded. ``documents`` are all that could be used when it was built."""
+    """A dataset as loaded. ``documents`` are all that queries may be judged by."""
 
     manifest: DatasetManifest
     train: tuple[Row, ...]
@@ -89,40 +94,63 @@ def build(
     settings: Settings,
     report: Report,
 ) -> DatasetManifest:
-    """Refreshes the cache, puts the rows together and publishes them under the digest of their content.
+    """Refreshes the cache, puts the rows together and publishes them under the digest of their content and consent.
 
     Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
     """
-    refreshed = refresh(corpus, documents, home, settings, report)
-    with opened(home.examples_cache) as cache:
-        cached = tuple(cache.everything())
-    names = DocumentNames(entry.id for entry in cached)
-    curated = read_curated(home.curated, target, names)
-    judged = curated if target == "embedding" else read_curated(home.curated, "embedding", names)
-    library = assemble.library(cached, names, judged.pairs, settings.dataset)
-    pairs = assemble.pairs(library, judged)
+    ids = [document for document, _ in documents]
+    now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
+    refreshed = refresh_under(now, corpus, documents, home, report)
+    shelf, curated, judged = _collected(target, home, settings.dataset, now.terms)
+    pairs = assemble.pairs(shelf, judged)
     if target == "embedding":
         placed: Sequence[Placed[Pair] | Placed[Expansion]] = pairs
         most = settings.dataset.most_test_queries
     else:
-        library.dropped.clear()
-        placed = assemble.expansions(library, curated, settings.dataset)
+        shelf.dropped.clear()
+        placed = assemble.expansions(shelf, curated, settings.dataset)
         most = settings.dataset.most_expansion_queries
+    placed = [one for one in placed if _may_be_kept(one, shelf)]
     _refuse_too_few(target, len(placed), refreshed, settings.dataset)
-    kept_back = frozenset(str(document) for document in library.documents if library.splits[str(document)] == "test")
-    sets = held_out_sets([one.row for one in pairs if one.split == "test"], kept_back, most, settings.dataset.seed)
-    files = _files(placed, sets, library)
+    kept_back = frozenset(name for name in shelf.by_name if shelf.splits[name] == "test" and shelf.judges(name))
+    judging = [one.row for one in pairs if one.split == "test" and shelf.may_judge(one.row)]
+    sets = held_out_sets(judging, kept_back, most, settings.dataset.seed)
+    files = _files(placed, sets, shelf)
     manifest = DatasetManifest(
-        name=digest(target, str(settings.dataset.seed), *map(_sha256, files.values())),
+        name=digest(target, str(settings.dataset.seed), now.terms.revision, *map(_sha256, files.values())),
         target=target,
         generator_version=GENERATOR_VERSION,
         seed=settings.dataset.seed,
-        counts=_counts(placed, library.dropped),
-        sources=_sources([one.row for one in placed], library),
+        counts=_counts(placed, shelf.dropped),
+        sources=sources(target, placed, sets, shelf),
         excluded=refreshed.excluded,
         curated_problems=curated.problems,
+        consent=now.terms.revision,
+        denied=refreshed.denied,
     )
     return _publish(home.datasets, manifest, files)
+
+
+def _collected(target: Target, home: Home, settings: DatasetSettings, terms: Terms) -> tuple[Library, Curated, Curated]:
+    """The documents and curated lines permitted for the target, and the curated pairs permitted to judge it."""
+    use = TARGET_USES[target]
+    with opened(home.examples_cache) as cache:
+        cached = tuple(entry for entry in cache.everything() if use in entry.ruling.uses)
+    names = DocumentNames(entry.id for entry in cached)
+    files = ruled_files(home.curated, terms)
+    curated = allowed_lines(read_curated(home.curated, target, names), files, use)
+    judged = curated
+    if target != "embedding":
+        judged = allowed_lines(read_curated(home.curated, "embedding", names), files, "evaluate")
+    return library(cached, names, judged.pairs, files, settings), curated, judged
+
+
+def _may_be_kept(one: Placed[Pair] | Placed[Expansion], library: Library) -> bool:
+    """A test row judges: everything it was made from and leads to must be permitted for that as well."""
+    if one.split != "test" or library.may_judge(one.row):
+        return True
+    library.dropped["query that may not be used to evaluate"] += 1
+    return False
 
 
 def load(directory: Path) -> Dataset:
@@ -149,17 +177,22 @@ def _refuse_too_few(target: Target, rows: int, refreshed: Refreshed, settings: D
     least = settings.minimum_pairs if target == "embedding" else settings.minimum_expansions
     what = "pairs" if target == "embedding" else "expansions"
     if rows < least:
+        consent = "see `iaipctl consent coverage`, " if refreshed.excluded else ""
         raise NotEnough(
             f"{rows} {what} from {refreshed.documents} notes ({refreshed.excluded} excluded, "
             f"{refreshed.unreadable} unreadable), {least} are needed",
-            remedy=f"write more notes, add lines to curated/{target}/*.jsonl, or lower dataset.minimum_{what}",
+            remedy=f"{consent}write more notes, add lines to curated/{target}/*.jsonl, or lower dataset.minimum_{what}",
         )
 
 
 def _files(
     placed: Sequence[Placed[Pair] | Placed[Expansion]], sets: tuple[QuerySet, ...], library: Library
 ) -> dict[str, bytes]:
-    known = (KnownDocument(id=entry.id, sha256=entry.sha256) for entry in library.documents.values())
+    known = (
+        KnownDocument(id=entry.id, sha256=entry.sha256)
+        for entry in library.documents.values()
+        if library.judges(str(entry.id))
+    )
     files = {f"{split}.jsonl": _lines(one.row for one in placed if one.split == split) for split in SPLITS}
     return files | {"queries.json": msgspec.json.encode(sets), "documents.jsonl": _lines(known)}
 
@@ -178,19 +211,6 @@ def _counts(placed: Sequence[Placed[Pair] | Placed[Expansion]], dropped: Counter
         generators=dict(sorted(Counter(one.row.origin.generator for one in placed).items())),
         languages=dict(sorted(Counter(one.row.language for one in placed).items())),
         dropped=dict(sorted(dropped.items())),
-    )
-
-
-def _sources(rows: Sequence[Row], library: Library) -> tuple[SourceDocument, ...]:
-    """Every document a row was made from or found through, with its rows."""
-    counted: Counter[tuple[DocumentId, str]] = Counter()
-    for row in rows:
-        counted[row.origin.document, row.origin.sha256] += 1
-        if row.origin.through:
-            counted[row.origin.through, library.documents[row.origin.through].sha256] += 1
-    return tuple(
-        SourceDocument(id=document, sha256=sha256, rows=number)
-        for (document, sha256), number in sorted(counted.items())
     )
 
 

@@ -1,7 +1,7 @@
 """Remembers each document's material, so that one changed note is one note's work.
 
-One SQLite file that may be deleted at any time. A row is good for one (document, sha256, consent
-revision, generator version); a refresh is one transaction.
+One SQLite file that may be deleted at any time. A row's material is good for one (sha256, reading), its ruling for
+one consent revision and day; a refresh is one transaction.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import msgspec
 from msgspec import Struct
 
 from jobs.dataset.material import Material
+from jobs.domain.consent import NoteSaid, Ruling
 from jobs.domain.corpus import DocumentId
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS document (
-    collection TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, revision TEXT NOT NULL,
-    refused TEXT NOT NULL, pairs INTEGER NOT NULL, expansions INTEGER NOT NULL, material BLOB,
+DROP TABLE IF EXISTS document;
+CREATE TABLE IF NOT EXISTS note (
+    collection TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, reading TEXT NOT NULL, said BLOB NOT NULL,
+    decided TEXT NOT NULL, ruling BLOB NOT NULL, refused TEXT NOT NULL,
+    pairs INTEGER NOT NULL, expansions INTEGER NOT NULL, material BLOB,
     PRIMARY KEY (collection, path)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS curated (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL, rows INTEGER NOT NULL) WITHOUT ROWID;
@@ -29,14 +32,20 @@ _BUSY_SECONDS = 30.0
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Material)
+_said_decoder = msgspec.msgpack.Decoder(NoteSaid)
+_ruling_decoder = msgspec.msgpack.Decoder(Ruling)
 
 
 class Remembered(Struct, frozen=True, kw_only=True):
-    """What a document's row is good for. ``refused`` is why consent was denied, empty if it wasn't."""
+    """What a document's row is good for. ``refused`` is why it may not be used for anything, empty if it may.
+
+    ``reading`` names how its text was read, ``decided`` the consent revision and day of its ruling.
+    """
 
     sha256: str
-    revision: str
-    refused: str = ""
+    reading: str
+    decided: str
+    refused: str
 
 
 class CuratedFile(Struct, frozen=True, kw_only=True):
@@ -47,6 +56,8 @@ class CuratedFile(Struct, frozen=True, kw_only=True):
 class Cached(Struct, frozen=True, kw_only=True):
     id: DocumentId
     sha256: str
+    said: NoteSaid
+    ruling: Ruling
     material: Material
 
 
@@ -57,27 +68,55 @@ class ExamplesCache:
         self._connection = connection
 
     def known(self) -> dict[DocumentId, Remembered]:
-        rows = self._connection.execute("SELECT collection, path, sha256, revision, refused FROM document")
+        rows = self._connection.execute("SELECT collection, path, sha256, reading, decided, refused FROM note")
         return {
-            DocumentId(collection=collection, path=path): Remembered(sha256=sha256, revision=revision, refused=refused)
-            for collection, path, sha256, revision, refused in rows
+            DocumentId(collection=collection, path=path): Remembered(
+                sha256=sha256, reading=reading, decided=decided, refused=refused
+            )
+            for collection, path, sha256, reading, decided, refused in rows
         }
+
+    def said(self) -> dict[DocumentId, tuple[NoteSaid, bool]]:
+        """What every note says of itself, and whether its material is here."""
+        rows = self._connection.execute("SELECT collection, path, said, material IS NOT NULL FROM note")
+        return {
+            DocumentId(collection=collection, path=path): (_said_decoder.decode(said), bool(made))
+            for collection, path, said, made in rows
+        }
+
+    def put_ruling(self, document: DocumentId, decided: str, ruling: Ruling, *, refused: str) -> None:
+        """Another ruling on the same text. A refusal takes the material with it."""
+        self._connection.execute(
+            "UPDATE note SET decided = ?, ruling = ?, refused = ?, pairs = iif(?, pairs, 0),"
+            " expansions = iif(?, expansions, 0), material = iif(?, material, NULL) WHERE collection = ? AND path = ?",
+            (decided, _encoder.encode(ruling), refused, *[not refused] * 3, document.collection, document.path),
+        )
 
     def material(self, document: DocumentId) -> Material | None:
         """None for a document that is not here or was refused."""
         row = self._connection.execute(
-            "SELECT material FROM document WHERE collection = ? AND path = ?", (document.collection, document.path)
+            "SELECT material FROM note WHERE collection = ? AND path = ?", (document.collection, document.path)
         ).fetchone()
         return _decoder.decode(row[0]) if row and row[0] is not None else None
 
-    def put(self, document: DocumentId, remembered: Remembered, material: Material | None) -> None:
+    def put(
+        self,
+        document: DocumentId,
+        remembered: Remembered,
+        said: NoteSaid,
+        ruling: Ruling,
+        material: Material | None,
+    ) -> None:
         self._connection.execute(
-            "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 document.collection,
                 document.path,
                 remembered.sha256,
-                remembered.revision,
+                remembered.reading,
+                _encoder.encode(said),
+                remembered.decided,
+                _encoder.encode(ruling),
                 remembered.refused,
                 len(material.candidates) if material else 0,
                 len(material.drafts) if material else 0,
@@ -87,24 +126,29 @@ class ExamplesCache:
 
     def remove(self, document: DocumentId) -> None:
         self._connection.execute(
-            "DELETE FROM document WHERE collection = ? AND path = ?", (document.collection, document.path)
+            "DELETE FROM note WHERE collection = ? AND path = ?", (document.collection, document.path)
         )
 
     def totals(self) -> tuple[int, int]:
         """(candidate pairs, candidate expansions) of all documents, before common queries are dropped."""
         pairs, expansions = self._connection.execute(
-            "SELECT coalesce(sum(pairs), 0), coalesce(sum(expansions), 0) FROM document"
+            "SELECT coalesce(sum(pairs), 0), coalesce(sum(expansions), 0) FROM note"
         ).fetchone()
         return pairs, expansions
 
     def everything(self) -> Iterator[Cached]:
         """All permitted documents, by id."""
         rows = self._connection.execute(
-            "SELECT collection, path, sha256, material FROM document WHERE material IS NOT NULL ORDER BY 1, 2"
+            "SELECT collection, path, sha256, said, ruling, material FROM note WHERE material IS NOT NULL ORDER BY 1, 2"
         )
-        for collection, path, sha256, material in rows:
-            document = DocumentId(collection=collection, path=path)
-            yield Cached(id=document, sha256=sha256, material=_decoder.decode(material))
+        for collection, path, sha256, said, ruling, material in rows:
+            yield Cached(
+                id=DocumentId(collection=collection, path=path),
+                sha256=sha256,
+                said=_said_decoder.decode(said),
+                ruling=_ruling_decoder.decode(ruling),
+                material=_decoder.decode(material),
+            )
 
     def curated(self) -> dict[str, CuratedFile]:
         rows = self._connection.execute("SELECT file, sha256, rows FROM curated")

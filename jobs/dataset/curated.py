@@ -6,6 +6,7 @@ A line that cannot be used is named (``embedding/claims.jsonl:12: no "query"``),
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,7 @@ COLLECTION = "curated"
 """The collection in whose name curated rows are traced; their document's path names the file and the text."""
 
 _LONGEST_NAME = 400
+_FILE = re.compile(r"((?:embedding|expansion)/[^/]+\.jsonl)(?:#[0-9a-f]{12})?")
 Row = TypeVar("Row")
 
 
@@ -63,6 +65,17 @@ class _ExpansionRow(Struct, frozen=True):
 
 def curated_files(folder: Path, target: Target) -> list[Path]:
     return sorted((folder / target).glob("*.jsonl"))
+
+
+def curated_file_of(document: DocumentId) -> str | None:
+    """The curated file (``embedding/mine.jsonl``) that a row's document names; None for a document of the notes."""
+    match = _FILE.fullmatch(document.path) if document.collection == COLLECTION else None
+    return match[1] if match else None
+
+
+def curated_document(file: Path) -> DocumentId:
+    """The name under which a curated file is classified and consented to, like any other document."""
+    return DocumentId(collection=COLLECTION, path=f"{file.parent.name}/{file.name}")
 
 
 def read_curated(folder: Path, target: Target, names: DocumentNames) -> Curated:

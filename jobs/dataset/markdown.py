@@ -9,12 +9,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec import Struct
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from jobs.consent.front_matter import read_front_matter
 from jobs.domain.consent import FrontMatter
 
 
@@ -46,10 +44,6 @@ class Note(Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...]
 
 
-_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-_OPENING = re.compile(r"\ufeff?---[ \t]*\r?\n")
-_LONGEST_FRONT_MATTER = 64_000
-_KEY = re.compile(r"^[\w\"'][^\n]*:(?:\s|$)", re.MULTILINE)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*\r?\n?\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -78,7 +72,7 @@ _NO_PROSE = re.compile(r"\s*(?:\||<|/{3}|:::|\{[*%]|\[[^\]\n]+\]:\s|[-=*_]{3,}\s
 
 def read_note(text: str) -> Note:
     """Reads the whole note. Never raises: front matter that cannot be read is ``broken``."""
-    front_matter, body = _front_matter(text)
+    front_matter, body = read_front_matter(text)
     fences, headings = _scan(text, body)
     return Note(front_matter=front_matter, body=body, headings=headings, links=tuple(_links(text, body, fences)))
 
@@ -114,72 +108,6 @@ def paragraphs(text: str) -> Iterator[str]:
             lines.append(line.lstrip("> "))
     if lines:
         yield plain(" ".join(lines))
-
-
-def _front_matter(text: str) -> tuple[FrontMatter, int]:
-    opening = _OPENING.match(text)
-    if opening is None:
-        return FrontMatter(), 0
-    match = _FRONT_MATTER.match(text[:_LONGEST_FRONT_MATTER])
-    if match is None:
-        # A rule opens the note, or front matter that never ends: only the latter speaks of keys at once.
-        first_lines = text[opening.end() : opening.end() + 500].split("\n\n", maxsplit=1)[0]
-        return FrontMatter(state="broken" if _KEY.search(first_lines) else "none"), 0
-    if not match[1].strip():
-        return FrontMatter(), match.end()
-    return _parsed(match[1]), match.end()
-
-
-def _parsed(source: str) -> FrontMatter:
-    try:
-        tree = YAML(typ="safe", pure=True).load(source)
-        if isinstance(tree, dict):
-            return _understood([(key.strip().casefold(), tree[key]) for key in tree if isinstance(key, str)])
-    except (YAMLError, ValueError, TypeError, RecursionError, OverflowError):
-        return FrontMatter(state="broken")
-    return FrontMatter(state="none" if _is_prose(source) else "broken")
-
-
-def _is_prose(source: str) -> bool:
-    """Text between two rules, not front matter."""
-    return _KEY.search(source) is None
-
-
-def _understood(entries: list[tuple[str, Any]]) -> FrontMatter:
-    tree = dict(entries)
-    return FrontMatter(
-        state="read",
-        marks=tuple(mark for key, value in entries if key == "iaip" for mark in _marks(value)),
-        title=_word(tree.get("title")),
-        aliases=tuple(_words(tree.get("aliases", tree.get("alias")), ",")),
-        tags=tuple(tag.lstrip("#") for tag in _words(tree.get("tags", tree.get("tag")), ", ")),
-    )
-
-
-def _marks(value: Any) -> Iterator[str]:
-    """Two levels deep at most: a few lines of YAML can spell a tree that nobody could walk."""
-    for entry in value if isinstance(value, list) else [value]:
-        if isinstance(entry, dict):
-            yield from (str(key).strip().casefold() for key, meaning in entry.items() if not _is_no(meaning))
-        elif isinstance(entry, list):
-            yield "list"
-        elif entry is not None and entry is not False:
-            yield str(entry).strip().casefold()
-
-
-def _is_no(value: Any) -> bool:
-    return value is False or (isinstance(value, str) and value.casefold() in ("no", "false", "off"))
-
-
-def _words(value: Any, separators: str) -> Iterator[str]:
-    entries = re.split(f"[{separators}]", value) if isinstance(value, str) else value
-    for entry in entries if isinstance(entries, list) else [entries]:
-        if word := _word(entry):
-            yield word
-
-
-def _word(value: Any) -> str:
-    return " ".join(str(value).split()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 class _Opened(Struct):

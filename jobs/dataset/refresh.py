@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.front_matter import RaisingWords, note_said
+from jobs.consent.terms import InForce, in_force
 from jobs.dataset.cache import CuratedFile, ExamplesCache, Remembered, opened
-from jobs.dataset.curated import curated_files
+from jobs.dataset.curated import curated_document, curated_files
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
-from jobs.domain.consent import REVISION, ExcludedFolder, excluded_folders, permitted
-from jobs.domain.corpus import Collection, Document, DocumentId, digest
+from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
+from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 from jobs.ports import Corpus
@@ -26,10 +30,14 @@ Report = Callable[[int, int], None]
 
 _REPORT_EVERY = 100
 _TARGETS: tuple[Target, ...] = ("embedding", "expansion")
+TARGET_USES: Mapping[Target, Use] = {"embedding": "embed", "expansion": "expand"}
+"""The use a document must be permitted for to train a target."""
 
 
 class Refreshed(Struct, frozen=True, kw_only=True):
     """``documents`` are those given; of them ``excluded`` may not be used and ``unreadable`` could not be read now.
+
+    ``denied`` counts the excluded by reason. ``consent_problem`` says what is wrong with the consent log.
 
     ``pairs`` and ``expansions`` are what the notes offer before common queries are dropped. ``new_pairs`` and
     ``new_expansions`` came with this refresh, curated lines included.
@@ -39,6 +47,8 @@ class Refreshed(Struct, frozen=True, kw_only=True):
     regenerated: int
     removed: int
     excluded: int
+    denied: dict[str, int] = {}
+    consent_problem: str = ""
     unreadable: int
     pairs: int
     expansions: int
@@ -46,115 +56,113 @@ class Refreshed(Struct, frozen=True, kw_only=True):
     new_expansions: int
 
 
-class _Tally:
-    def __init__(self) -> None:
-        self.unreadable = 0
-        self.new: dict[Target, int] = dict.fromkeys(_TARGETS, 0)
-
-
 def refresh(
     corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, settings: Settings, report: Report
 ) -> Refreshed:
-    """Brings ``home.examples_cache`` in step with ``documents`` (id, sha256 of the bytes) in one transaction.
+    """Brings ``home.examples_cache`` in step with ``documents`` (id, sha256 of the bytes) and today's consent.
 
     A document that cannot be read now is counted, and nothing of it stays: nobody can tell what it permits.
     """
-    folders = consent_folders(settings, corpus.collections())
-    revision = _revision(folders)
-    tally = _Tally()
+    now = in_force(home, settings, corpus.collections(), [document for document, _ in documents], datetime.now(UTC))
+    return refresh_under(now, corpus, documents, home, report)
+
+
+def refresh_under(
+    now: InForce, corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, report: Report
+) -> Refreshed:
+    """The same under terms read before, in one transaction."""
+    desk = _Desk(now.terms)
     with opened(home.examples_cache) as cache:
         known = cache.known()
         wanted = dict(documents)
         gone = [document for document in known if document not in wanted]
         for document in gone:
             cache.remove(document)
-        changed = _changed(wanted, known, revision)
+        changed = _changed(wanted, known, desk.reading)
+        if any(remembered.decided != desk.decided for remembered in known.values()):
+            changed += _rule_again(cache, desk, set(changed))
         for done, document in enumerate(changed):
             if done % _REPORT_EVERY == 0:
                 report(done, len(changed))
-            _regenerate(corpus, document, folders, revision, cache, tally)
+            _regenerate(corpus, document, cache, desk)
         report(len(changed), len(changed))
-        _count_curated(home.curated, cache, tally)
+        _count_curated(home.curated, cache, desk)
         pairs, expansions = cache.totals()
-        excluded = sum(bool(remembered.refused) for remembered in cache.known().values())
+        denied = Counter(remembered.refused for remembered in cache.known().values() if remembered.refused)
     return Refreshed(
         documents=len(wanted),
-        regenerated=len(changed) - tally.unreadable,
+        regenerated=len(changed) - desk.unreadable,
         removed=len(gone),
-        excluded=excluded,
-        unreadable=tally.unreadable,
+        excluded=denied.total(),
+        denied=dict(denied.most_common()),
+        consent_problem=now.problem,
+        unreadable=desk.unreadable,
         pairs=pairs,
         expansions=expansions,
-        new_pairs=tally.new["embedding"],
-        new_expansions=tally.new["expansion"],
+        new_pairs=desk.new["embedding"],
+        new_expansions=desk.new["expansion"],
     )
 
 
-def consent_folders(settings: Settings, collections: Sequence[Collection]) -> tuple[ExcludedFolder, ...]:
-    """The excluded folders of the settings, with ``~`` and links in absolute ones followed as well."""
-    configured = [
-        form
-        for folder in settings.watch.excluded_folders
-        for form in ((folder,) if not folder.startswith(("/", "~")) else _forms(folder))
-    ]
-    places = [*collections]
-    for collection in collections:
-        real = str(Path(collection.path).resolve())
-        if real != collection.path:
-            places.append(Collection(name=collection.name, path=real))
-    return excluded_folders(tuple(dict.fromkeys(configured)), places)
+class _Desk:
+    """What one refresh works with, and what it counts."""
 
-
-def _forms(folder: str) -> tuple[str, str]:
-    path = Path(folder).expanduser()
-    return str(path), str(path.resolve())
-
-
-def _revision(folders: Iterable[ExcludedFolder]) -> str:
-    """Changes with everything but the document itself that decides what is made of it."""
-    return digest(
-        str(REVISION),
-        str(GENERATOR_VERSION),
-        *sorted(f"{folder.collection}:{'/'.join(folder.parts)}" for folder in folders),
-    )
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.raising = RaisingWords(terms.words)
+        self.reading = digest(str(GENERATOR_VERSION), repr(terms.words))
+        self.decided = digest(terms.revision, terms.today.isoformat())
+        self.unreadable = 0
+        self.new: dict[Target, int] = dict.fromkeys(_TARGETS, 0)
 
 
 def _changed(
-    wanted: Mapping[DocumentId, str], known: Mapping[DocumentId, Remembered], revision: str
+    wanted: Mapping[DocumentId, str], known: Mapping[DocumentId, Remembered], reading: str
 ) -> list[DocumentId]:
     return [
         document
         for document, sha256 in wanted.items()
-        if (found := known.get(document)) is None or found.sha256 != sha256 or found.revision != revision
+        if (found := known.get(document)) is None or found.sha256 != sha256 or found.reading != reading
     ]
 
 
-def _regenerate(
-    corpus: Corpus,
-    document: DocumentId,
-    folders: Sequence[ExcludedFolder],
-    revision: str,
-    cache: ExamplesCache,
-    tally: _Tally,
-) -> None:
+def _rule_again(cache: ExamplesCache, desk: _Desk, changed: set[DocumentId]) -> list[DocumentId]:
+    """Rules on every other document by what it said when it was read; returns those that are allowed only now."""
+    allowed = []
+    for document, (said, made) in cache.said().items():
+        if document in changed:
+            continue
+        found = ruling(document, said, desk.terms)
+        cache.put_ruling(document, desk.decided, found, refused=refusal(found))
+        if not refusal(found) and not made:
+            allowed.append(document)
+    return allowed
+
+
+def refusal(found: Ruling) -> str:
+    """Why nothing may be made of a document; empty if something may."""
+    if any(use in found.uses for use in TARGET_USES.values()):
+        return ""
+    return found.reason or "no consent to train with it"
+
+
+def _regenerate(corpus: Corpus, document: DocumentId, cache: ExamplesCache, desk: _Desk) -> None:
     before = cache.material(document)
     try:
         read = corpus.read(document)
     except BadInput:
         cache.remove(document)
-        tally.unreadable += 1
+        desk.unreadable += 1
         return
-    refused, made = _made(read, folders)
-    cache.put(document, Remembered(sha256=read.sha256, revision=revision, refused=refused), made)
+    note = read_note(read.text)
+    said = note_said(note.front_matter, read.text, desk.raising)
+    found = ruling(document, said, desk.terms)
+    remembered = Remembered(sha256=read.sha256, reading=desk.reading, decided=desk.decided, refused=refusal(found))
+    made = None if remembered.refused else material(read, note)
+    cache.put(document, remembered, said, found, made)
     if made:
-        tally.new["embedding"] += len(_pair_texts(made) - (_pair_texts(before) if before else set()))
-        tally.new["expansion"] += len(set(made.drafts) - set(before.drafts if before else ()))
-
-
-def _made(document: Document, folders: Sequence[ExcludedFolder]) -> tuple[str, Material | None]:
-    note = read_note(document.text)
-    permission = permitted(note.front_matter, document.id, folders, "dataset")
-    return (permission.reason, None) if not permission.allowed else ("", material(document, note))
+        desk.new["embedding"] += len(_pair_texts(made) - (_pair_texts(before) if before else set()))
+        desk.new["expansion"] += len(set(made.drafts) - set(before.drafts if before else ()))
 
 
 def _pair_texts(found: Material) -> set[tuple[str, str]]:
@@ -163,15 +171,17 @@ def _pair_texts(found: Material) -> set[tuple[str, str]]:
     }
 
 
-def _count_curated(folder: Path, cache: ExamplesCache, tally: _Tally) -> None:
+def _count_curated(folder: Path, cache: ExamplesCache, desk: _Desk) -> None:
     """Lines that were added to the curated files since the last refresh."""
     known = cache.curated()
     for target in _TARGETS:
         for file in curated_files(folder, target):
+            if TARGET_USES[target] not in ruling(curated_document(file), NoteSaid(), desk.terms).uses:
+                continue
             content = file.read_bytes()
             name, sha256 = f"{target}/{file.name}", hashlib.sha256(content).hexdigest()
             before = known.get(name)
             if before is None or before.sha256 != sha256:
                 rows = sum(bool(line.strip()) for line in content.split(b"\n"))
-                tally.new[target] += max(0, rows - (before.rows if before else 0))
+                desk.new[target] += max(0, rows - (before.rows if before else 0))
                 cache.put_curated(name, CuratedFile(sha256=sha256, rows=rows))

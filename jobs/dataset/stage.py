@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
+from jobs.consent.book import ConsentBook
 from jobs.dataset.build import build, refresh
+from jobs.dataset.permission import sources_by_class
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
+from jobs.domain.examples import DatasetManifest
 from jobs.domain.results import DatasetResult
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
@@ -35,5 +40,18 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
         )
     except NotEnough as word:
         return Done(result={}, ends_run=f"not-enough: {word.message}; {word.remedy}")
+    _note_use(manifest, workshop)
     result = DatasetResult(dataset=manifest.name, rows=manifest.counts.rows)
     return Done(result=msgspec.to_builtins(result))
+
+
+def _note_use(manifest: DatasetManifest, workshop: Workshop) -> None:
+    """In the consent log: what was made of how many documents, and by which grants. Once a dataset."""
+    consents = sorted({consent for source in manifest.sources for consent in source.consents})
+    detail = {
+        "target": manifest.target,
+        "revision": manifest.consent,
+        "documents": ", ".join(f"{number} {name}" for name, number in sources_by_class(manifest.sources).items()),
+        "consents": ", ".join(consents),
+    }
+    ConsentBook(workshop.home.consent).note_once("use", f"dataset {manifest.name}", detail, datetime.now(UTC))

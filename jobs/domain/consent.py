@@ -2,38 +2,105 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Literal, get_args
 
 from msgspec import Struct
 
-from jobs.domain.corpus import Collection, DocumentId
+from jobs.domain.corpus import DocumentId
+from jobs.domain.places import ExcludedFolder, Place, holds, lies_in, may_hold
+from jobs.domain.seasons import Season, season
 
-Use = Literal["dataset", "train", "release"]
+Use = Literal["index", "embed", "expand", "persona", "evaluate", "synthesise", "share"]
+"""``index``: search finds it. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
+judge models. ``synthesise``: a model writes queries about it. ``share``: it may leave this machine."""
 
-REVISION = 1
-"""Raised whenever ``permitted`` could decide otherwise about the same document."""
+Classification = Literal["public", "personal", "community", "sacred", "unclassified"]
+"""From the freest on; ``unclassified`` is denied like ``sacred``, until somebody says what it is."""
+
+Holder = Literal["person", "community", "authority"]
+
+USES: tuple[Use, ...] = get_args(Use)
+CLASSES = ("public", "personal", "community", "sacred")
+CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
+"""Whose consent a class needs. A document called both needs both."""
+
+REVISION = 2
+"""Raised whenever ``ruling`` could decide otherwise about the same document."""
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What a note, a folder's policy or a rule says, as written. ``unknown``: a part of it was not understood.
+
+    ``consents`` are records that must allow the use as well. None of it can lift what another source says.
+    """
+
+    classifications: tuple[str, ...] = ()
+    consents: tuple[str, ...] = ()
+    seasons: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
+    exclude: bool = False
+    unknown: bool = False
+
+
+class NoteSaid(Struct, frozen=True, kw_only=True):
+    """All that one note's text has to say: its front matter, and what words in it raise it to."""
+
+    said: Said = Said()
+    broken: bool = False
+    raised_to: tuple[str, ...] = ()
 
 
 class FrontMatter(Struct, frozen=True, kw_only=True):
-    """What a note says about itself. ``marks`` are the words under ``iaip:``, case-folded, those set to false left out.
-
-    ``state`` is ``broken`` when there is front matter that cannot be read; then the rest is empty.
-    """
+    """What a note says about itself. ``state`` is ``broken`` when it cannot be read; then the rest is empty."""
 
     state: Literal["none", "read", "broken"] = "none"
-    marks: tuple[str, ...] = ()
+    said: Said = Said()
     title: str = ""
     aliases: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
 
-class ExcludedFolder(Struct, frozen=True, kw_only=True):
-    """Folder names, folded. With a ``collection``, they count from its root; else from anywhere."""
+class Rule(Struct, frozen=True, kw_only=True):
+    """What is said of a place. ``raises_only``: it restricts, but does not classify by itself."""
 
-    parts: tuple[str, ...]
-    collection: str | None = None
+    place: Place
+    said: Said
+    source: Literal["policy", "folder policy"]
+    raises_only: bool = False
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """A grant in force today. ``revision`` is the number of the log entry that brought its record in."""
+
+    record: str
+    revision: int
+    kind: Holder
+    uses: tuple[Use, ...]
+    places: tuple[Place, ...]
+
+    def __str__(self) -> str:
+        return f"{self.record}@{self.revision}"
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """All that decides about documents today, whatever they say themselves.
+
+    ``trusted`` is false when the log is broken: then no consent counts. ``revision`` changes with every policy and
+    record, but not with the day.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    excluded: tuple[ExcludedFolder, ...] = ()
+    seasons: dict[str, Season] = {}
+    words: tuple[tuple[str, str], ...] = ()
+    """(word or phrase, classification): a text with it is raised to that."""
+    today: date
+    trusted: bool = True
+    revision: str = ""
 
 
 class Permission(Struct, frozen=True, kw_only=True):
@@ -43,59 +110,108 @@ class Permission(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def permitted(
-    front_matter: FrontMatter, document: DocumentId, excluded_folders: Sequence[ExcludedFolder], use: Use
-) -> Permission:
-    """Whether the document may be put to this use. Front matter that cannot be read or understood denies.
+class Ruling(Struct, frozen=True, kw_only=True):
+    """What a document is and may be used for. ``reason`` is why it may be used for nothing.
 
-    Today every use is decided alike.
+    ``consents`` are the grants that allow it, as ``record@revision``; none for public documents.
     """
-    if any(_lies_in(document, folder) for folder in excluded_folders):
-        return Permission(allowed=False, reason="excluded folder")
-    if front_matter.state == "broken":
-        return Permission(allowed=False, reason="unreadable front matter")
-    if "exclude" in front_matter.marks:
-        return Permission(allowed=False, reason="iaip: exclude")
-    if front_matter.marks:
-        return Permission(allowed=False, reason="iaip mark not understood")
-    return Permission(allowed=True)
+
+    classification: Classification
+    uses: tuple[Use, ...] = ()
+    consents: tuple[str, ...] = ()
+    reason: str = ""
+
+    def for_use(self, use: Use) -> Permission:
+        if use in self.uses:
+            return Permission(allowed=True)
+        return Permission(allowed=False, reason=self.reason or f"no consent to {use}")
 
 
-def excluded_folders(configured: Sequence[str], collections: Sequence[Collection]) -> tuple[ExcludedFolder, ...]:
-    """The settings' folders, ready to compare.
-
-    A relative one (``private``, ``work/secret``, ``notes/private``) is excluded wherever these folders follow
-    each other in a document's collection and path. An absolute one is excluded where it meets a collection.
-    """
-    found: list[ExcludedFolder] = []
-    for folder in configured:
-        parts = _parts(folder)
-        if not folder.startswith("/"):
-            if parts:
-                found.append(ExcludedFolder(parts=parts))
-            continue
-        for collection in collections:
-            root = _parts(collection.path)
-            if root[: len(parts)] == parts:
-                found.append(ExcludedFolder(parts=(), collection=collection.name))
-            elif parts[: len(root)] == root:
-                found.append(ExcludedFolder(parts=parts[len(root) :], collection=collection.name))
-    return tuple(found)
+def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
+    """What the document is and what for it may be used today. Whatever is not understood denies."""
+    rules = [rule for rule in terms.rules if may_hold(rule.place, document)]
+    everything = [note.said, *(rule.said for rule in rules)]
+    named = {word for said in everything for word in said.classifications} | set(note.raised_to)
+    firm = set(note.said.classifications)
+    for rule in rules:
+        if not rule.raises_only and holds(rule.place, document):
+            firm.update(rule.said.classifications)
+    classification = _strictest(named) if firm else "sacred" if "sacred" in named else "unclassified"
+    reason = next(_denials(document, note, everything, named, terms), "") or ("" if firm else "unclassified")
+    if reason:
+        return Ruling(classification=classification, reason=reason)
+    return _consented(document, classification, named, everything, terms)
 
 
-def _lies_in(document: DocumentId, folder: ExcludedFolder) -> bool:
-    path = _parts(document.path)[:-1]
-    size = len(folder.parts)
-    if folder.collection is not None:
-        return folder.collection == document.collection and path[:size] == folder.parts
-    names = (_folded(document.collection), *path)
-    return any(names[start : start + size] == folder.parts for start in range(len(names) - size + 1))
+def mixed(parts: Sequence[Ruling]) -> Ruling:
+    """What is made of several documents: the strictest class, the uses they share, every consent."""
+    return Ruling(
+        classification=strictest([part.classification for part in parts]),
+        uses=tuple(use for use in USES if all(use in part.uses for part in parts)),
+        consents=tuple(sorted({consent for part in parts for consent in part.consents})),
+        reason=next((part.reason for part in parts if part.reason), ""),
+    )
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(_folded(part) for part in path.split("/") if part not in ("", "."))
+def strictest(classes: Sequence[Classification]) -> Classification:
+    """The strictest of some classes; ``unclassified`` is as strict as ``sacred`` and gives way to its name."""
+    order: tuple[Classification, ...] = ("sacred", "unclassified", "community", "personal", "public")
+    return next((one for one in order if one in classes), "unclassified")
 
 
-def _folded(name: str) -> str:
-    """Equal for names that some file system takes for the same: case and Unicode form are ignored."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+def _denials(
+    document: DocumentId, note: NoteSaid, everything: Sequence[Said], named: set[str], terms: Terms
+) -> Iterator[str]:
+    """Every reason that no consent can lift, the most telling first."""
+    if "sacred" in named:
+        yield "sacred"
+    if any(lies_in(document, folder) for folder in terms.excluded):
+        yield "excluded folder"
+    if any(said.exclude for said in everything):
+        yield "iaip: exclude"
+    if note.broken:
+        yield "unreadable front matter"
+    if any(said.unknown for said in everything):
+        yield "iaip mark or policy not understood"
+    if named - set(CLASSES):
+        yield "unknown classification"
+    for text in sorted({text for said in everything for text in said.seasons}):
+        found = terms.seasons.get(text.casefold()) or season(text)
+        if found is None:
+            yield "season not understood"
+        elif not found.holds(terms.today):
+            yield "out of season"
+
+
+def _strictest(named: set[str]) -> Classification:
+    known: dict[str, Classification] = {"public": "public", "personal": "personal", "community": "community"}
+    if "sacred" in named:
+        return "sacred"
+    return strictest([known.get(word, "unclassified") for word in named])
+
+
+def _consented(
+    document: DocumentId, classification: Classification, named: set[str], everything: Sequence[Said], terms: Terms
+) -> Ruling:
+    """What consents leave of the uses, for a document that nothing else denies."""
+    demands = [
+        (f"no consent of a {CONSENTING[word][0]}", CONSENTING[word], "") for word in sorted(named) if word in CONSENTING
+    ]
+    records = {record for said in everything for record in said.consents}
+    demands += [(f"no consent {record}", ("person", "community", "authority"), record) for record in sorted(records)]
+    if demands and not terms.trusted:
+        return Ruling(classification=classification, reason="the consent log is broken")
+    covering = [grant for grant in terms.grants if any(holds(place, document) for place in grant.places)]
+    uses = set(USES)
+    consents: set[str] = set()
+    for lack, kinds, record in demands:
+        giving = [grant for grant in covering if grant.kind in kinds and record in ("", grant.record)]
+        uses &= {use for grant in giving for use in grant.uses}
+        consents.update(str(grant) for grant in giving)
+        if not uses:
+            return Ruling(classification=classification, reason=lack)
+    return Ruling(
+        classification=classification,
+        uses=tuple(use for use in USES if use in uses),
+        consents=tuple(sorted(consents)),
+    )

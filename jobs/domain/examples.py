@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from jobs.domain.consent import Classification, NoteSaid, Use
 from jobs.domain.corpus import DocumentId
 
 Target = Literal["embedding", "expansion"]
@@ -23,7 +24,11 @@ class Origin(Struct, frozen=True, kw_only=True):
     length: int
     generator: Generator
     through: DocumentId | None = None
-    """The document whose link to this one lent the query."""
+    """What lent the query: the document whose link leads here, or a curated file."""
+    classification: Classification = "unclassified"
+    """The strictest of all that the row was made from."""
+    consents: tuple[str, ...] = ()
+    """The grants that allowed it, as ``record@revision``."""
 
 
 class Pair(Struct, frozen=True, kw_only=True):
@@ -87,13 +92,22 @@ class DatasetCounts(Struct, frozen=True, kw_only=True):
 
 
 class SourceDocument(Struct, frozen=True, kw_only=True):
+    """A document that rows were made from or found through, what it said of itself then, and what allowed it.
+
+    ``uses`` are what this dataset puts it to. A curated line's document names its file and the text.
+    """
+
     id: DocumentId
     sha256: str
     rows: int
+    uses: tuple[Use, ...] = ()
+    said: NoteSaid = NoteSaid()
+    classification: Classification = "unclassified"
+    consents: tuple[str, ...] = ()
 
 
 class DatasetManifest(Struct, frozen=True, kw_only=True):
-    """What a dataset directory holds. ``name`` is the digest of its rows."""
+    """What a dataset directory holds. ``name`` is the digest of its rows and of the consent they stand on."""
 
     name: str
     target: Target
@@ -104,3 +118,7 @@ class DatasetManifest(Struct, frozen=True, kw_only=True):
     excluded: int
     curated_problems: tuple[str, ...]
     """``file:line: what is wrong`` for every curated line that was left out."""
+    consent: str = ""
+    """The consent revision the dataset was built under."""
+    denied: dict[str, int] = {}
+    """The excluded documents by reason."""

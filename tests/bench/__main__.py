@@ -62,6 +62,12 @@ def measure_overhead(folder: Path, data: Path) -> list[Row]:
     return overhead.measure(folder)
 
 
+def measure_consent(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import consent
+
+    return consent.measure(folder, NOTES)
+
+
 def measure_speed(folder: Path, data: Path) -> list[Row]:
     from jobs.adapters.base_models import BaseModels
     from tests.bench import embedding as bench_embedding
@@ -156,6 +162,7 @@ PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "growth": measure_growth,
     "overhead": measure_overhead,
     "switching": measure_switching,
+    "consent": measure_consent,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,

@@ -14,6 +14,7 @@ from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
+from tests.unit.dataset.sample import classify
 
 _SECTIONS = 4
 _SENTENCES = 5
@@ -36,19 +37,26 @@ class Incremental(Struct, frozen=True, kw_only=True):
 
 def measure_incremental(folder: Path, notes: int) -> Incremental:
     """Writes ``notes`` notes of some 2 KB under ``folder`` (which must not have any yet) and measures."""
-    place = folder / "notes"
-    for number in range(notes):
-        path = place / f"{number % 100:02d}" / f"{number}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_note(number), "utf-8")
+    place = write_notes(folder, notes)
     collections = [Collection(name="bench", path=str(place))]
     corpus = MarkdownFolders(collections, largest=5_000_000)
     home = Home(root=folder / "home")
+    classify(home, bench="public")
     known, full, found = _timed(corpus, collections, home, {})
     (place / "00" / "0.md").write_text(_note(notes + 1), "utf-8")
     _, one, after = _timed(corpus, collections, home, known)
     assert (found.regenerated, after.regenerated) == (notes, 1)
     return Incremental(notes=notes, full=full, one=one, pairs=after.pairs, expansions=after.expansions)
+
+
+def write_notes(folder: Path, notes: int) -> Path:
+    """So many notes, each with its own words, in a hundred folders of ``folder/notes``."""
+    place = folder / "notes"
+    for number in range(notes):
+        path = place / f"{number % 100:02d}" / f"{number}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_note(number), "utf-8")
+    return place
 
 
 def _timed(

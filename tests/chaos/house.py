@@ -62,6 +62,7 @@ class House:
         self._write_notes()
         self._bring_search(search)
         self.types("init")
+        self.types("consent", "classify", "notes", "--as", "public", "--yes")
         self.releases = Releases(self.home.releases, with_collections_of)
         self._publish_copies()
         self.books: Books = read_books(self.home.ledger)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.book import ConsentBook
 from jobs.domain.corpus import Collection, Document, DocumentId
 from jobs.domain.errors import BadInput
 
@@ -21,6 +23,10 @@ WORDS = (
     "sailing rowing fencing archery baking brewing fermenting grafting pruning mulching drainage irrigation terrace "
     "cathedral abbey cloister mosaic fresco etching engraving lithograph typeface ligature margin folio vellum"
 ).split()
+
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+"""When everything was imported: the log's newest entry is a clock too."""
 
 
 class Notes:
@@ -85,7 +91,28 @@ def excluding(*folders: str) -> Settings:
 
 
 def home(folder: Path) -> Home:
-    return Home(root=folder)
+    """A home whose steward has called the notes and the curated files public."""
+    place = Home(root=folder)
+    if not place.consent.exists():
+        classify(place, kb="public", curated="public")
+    return place
+
+
+def classify(place: Home, **classes: str) -> None:
+    """Writes the policy of a home anew, a class a collection, and imports it."""
+    rules = (f'[[rule]]\nplace = "{name}"\nclassification = "{word}"\n' for name, word in classes.items())
+    write_policy(place, "\n".join(rules))
+
+
+def write_policy(place: Home, text: str) -> None:
+    write_consent(place, "policy.toml", text)
+
+
+def write_consent(place: Home, name: str, text: str) -> None:
+    book = ConsentBook(place.consent)
+    with book.held() as pen:
+        pen.write(name, text)
+    book.import_changes("a test", LONG_AGO)
 
 
 def quiet(done: int, total: int) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.dataset.markdown import paragraphs, plain, read_note
+from jobs.domain.consent import Said
 
 
 @pytest.mark.parametrize(
@@ -58,8 +59,8 @@ def test_front_matter_gives_aliases_tags_and_marks() -> None:
     text = "---\ntitle: T\naliases: [One, Two]\ntags: a/b, c\nIAIP:\n  Exclude: yes\n---\n# H\n"
     note = read_note(text)
     front = note.front_matter
-    assert (front.state, front.title, front.aliases, front.tags, front.marks) == (
-        "read", "T", ("One", "Two"), ("a/b", "c"), ("exclude",),
+    assert (front.state, front.title, front.aliases, front.tags, front.said) == (
+        "read", "T", ("One", "Two"), ("a/b", "c"), Said(exclude=True),
     )  # fmt: skip
     assert text[note.body :] == "# H\n"
 
@@ -83,7 +84,7 @@ def test_front_matter_that_cannot_be_read_is_broken(text: str) -> None:
 def test_a_few_lines_that_spell_an_endless_tree_are_read_at_once() -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)), "iaip: *a59"]
     started = time.process_time()
-    assert read_note("---\n" + "\n".join(lines) + "\n---\n").front_matter.marks == ("list", "list")
+    assert read_note("---\n" + "\n".join(lines) + "\n---\n").front_matter.said == Said(unknown=True)
     assert time.process_time() - started < 5.0
 
 

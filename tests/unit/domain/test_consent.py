@@ -1,39 +1,85 @@
+"""Who may use what: the most restrictive reading wins, and what is not understood denies."""
+
 from __future__ import annotations
 
 import unicodedata
+from datetime import date
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.dataset.markdown import read_note
-from jobs.domain.consent import FrontMatter, excluded_folders, permitted
+from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
+from jobs.domain.consent import CLASSES, USES, Grant, NoteSaid, Rule, Ruling, Said, Terms, mixed, ruling
 from jobs.domain.corpus import Collection, DocumentId
+from jobs.domain.places import Place, excluded_folders, places
+from jobs.domain.seasons import Season, season
 
 KB = Collection(name="kb", path="/home/ada/notes")
+TODAY = date(2026, 1, 15)
+PUBLIC = Rule(place=Place(collection="kb"), said=Said(classifications=("public",)), source="policy")
+
+
+def note(text: str, *words: tuple[str, str]) -> NoteSaid:
+    return note_said(read_front_matter(text)[0], text, RaisingWords(words))
+
+
+def rule(name: str, classification: str = "", *, raises_only: bool = False, **said: object) -> Rule:
+    (place,) = places(name, (KB,))
+    classes = (classification,) if classification else ()
+    return Rule(
+        place=place,
+        said=Said(classifications=classes, **said),  # type: ignore[arg-type]
+        source="policy",
+        raises_only=raises_only,
+    )
+
+
+def grant(name: str = "kb", kind: str = "person", uses: tuple[str, ...] = USES, record: str = "ada") -> Grant:
+    return Grant(record=record, revision=1, kind=kind, uses=uses, places=places(name, (KB,)))  # type: ignore[arg-type]
+
+
+def ruled(
+    text: str = "", path: str = "a/b.md", *rules: Rule, grants: tuple[Grant, ...] = (), **terms: object
+) -> Ruling:
+    found = Terms(rules=rules, grants=grants, today=TODAY, **terms)  # type: ignore[arg-type]
+    return ruling(DocumentId(collection="kb", path=path), note(text), found)
 
 
 def allowed(text: str = "", path: str = "a/b.md", folders: tuple[str, ...] = ()) -> bool:
-    document = DocumentId(collection="kb", path=path)
-    return permitted(read_note(text).front_matter, document, excluded_folders(folders, (KB,)), "dataset").allowed
+    return "embed" in ruled(text, path, PUBLIC, excluded=excluded_folders(folders, (KB,))).uses
 
 
 @pytest.mark.parametrize(
     "mark",
     ["iaip: exclude", "IAIP: Exclude", "iaip: {exclude: true}", "iaip: {exclude: yes}", "iaip: [exclude]",
-     "iaip:\n  - exclude", "iaip: [{exclude: true}]", "iaip: something new", "iaip: true", "iaip: ok\nIaip: exclude"],
+     "iaip:\n  - exclude", "iaip: [{exclude: true}]", "iaip: something new", "iaip: true", "iaip: ok\nIaip: exclude",
+     "iaip: {classification: secret}", "iaip: {classification: 3}", "iaip: {classification: [public, [sacred]]}",
+     "iaip: {classification: unclassified}", "iaip: {consent: {a: b}}", "iaip: {season: someday}",
+     "iaip: {clasification: public}", "iaip: sacred", "iaip: {classification: Sacred}",
+     "iaip: {classification: public}\nIAIP: {classification: sacred}"],
 )  # fmt: skip
 def test_a_mark_that_excludes_or_is_not_understood_denies(mark: str) -> None:
     assert not allowed(f"---\n{mark}\n---\ntext\n")
 
 
-@pytest.mark.parametrize("mark", ["title: x", "iaip:", "iaip: {exclude: false}", "iaip: {exclude: no}", "iaip: []"])
+@pytest.mark.parametrize(
+    "mark",
+    ["title: x", "iaip:", "iaip: {exclude: false}", "iaip: {exclude: no}", "iaip: []", "iaip: public",
+     "iaip: {classification: Public, languages: [oj, fr], attribution: A. Nanibush}"],
+)  # fmt: skip
 def test_a_note_that_excludes_nothing_is_permitted(mark: str) -> None:
     assert allowed(f"---\n{mark}\n---\ntext\n")
 
 
 def test_broken_front_matter_denies() -> None:
     assert not allowed("---\na: [\n---\ntext\n")
+
+
+def test_a_document_that_nobody_classified_is_denied_whatever_was_granted() -> None:
+    found = ruled("# A note\n", grants=(grant(),))
+    assert (found.classification, found.uses, found.reason) == ("unclassified", (), "unclassified")
 
 
 @pytest.mark.parametrize(
@@ -59,10 +105,166 @@ def test_an_excluded_folder_denies_whatever_its_spelling(folder: str, path: str,
     assert allowed(path=path, folders=(folder,)) is not denied
 
 
-@given(st.lists(st.sampled_from(["private", "Work", "a", "b"]), min_size=1, max_size=4), st.booleans())
-def test_more_excluded_folders_never_permit_more(parts: list[str], marked: bool) -> None:
-    document = DocumentId(collection="kb", path="/".join([*parts, "n.md"]))
-    front = FrontMatter(state="read", marks=("exclude",) if marked else ())
-    few = permitted(front, document, excluded_folders(("b",), (KB,)), "dataset").allowed
-    more = permitted(front, document, excluded_folders(("b", "private"), (KB,)), "dataset").allowed
-    assert more <= few
+@pytest.mark.parametrize("path", ["Aînés/a.md", "aînés/a.md", unicodedata.normalize("NFD", "AÎNÉS/a.md")])
+def test_a_restriction_holds_whatever_the_spelling(path: str) -> None:
+    assert ruled("", path, PUBLIC, rule("kb/Aînés", "sacred")).reason == "sacred"
+
+
+def test_a_permission_holds_for_its_spelling_in_any_unicode_form() -> None:
+    rules = (rule("kb/Aînés", "public"),)
+    assert ruled("", unicodedata.normalize("NFD", "Aînés/a.md"), *rules).uses
+    assert ruled("", "aînés/a.md", *rules).reason == "unclassified"
+    assert ruled("", "Aînés et autres/a.md", *rules).reason == "unclassified"
+
+
+def test_personal_needs_a_person_community_needs_a_community_and_both_need_both() -> None:
+    person, community = grant(), grant(kind="community", record="council")
+    assert ruled("", "a.md", rule("kb", "personal")).reason == "no consent of a person"
+    assert ruled("", "a.md", rule("kb", "personal"), grants=(community,)).uses == ()
+    assert ruled("", "a.md", rule("kb", "community"), grants=(person,)).uses == ()
+    assert ruled("", "a.md", rule("kb", "community"), grants=(grant(kind="authority"),)).uses == USES
+    both = (rule("kb", "personal"), rule("kb", "community"))
+    assert ruled("", "a.md", *both, grants=(person,)).uses == ()
+    found = ruled("", "a.md", *both, grants=(person, community))
+    assert (found.classification, found.uses, found.consents) == ("community", USES, ("ada@1", "council@1"))
+
+
+def test_a_consent_is_for_its_uses_and_places_alone() -> None:
+    found = ruled("", "a/b.md", rule("kb", "personal"), grants=(grant("kb/a", uses=("embed", "evaluate")),))
+    assert found.uses == ("embed", "evaluate")
+    assert found.for_use("expand").reason == "no consent to expand"
+    assert ruled("", "b/a.md", rule("kb", "personal"), grants=(grant("kb/a"),)).uses == ()
+
+
+def test_a_consent_that_a_note_names_is_needed_too_and_cannot_reach_further_than_it_does() -> None:
+    text = "---\niaip: {classification: personal, consent: elders}\n---\n"
+    elsewhere = grant("kb/other", record="elders")
+    assert ruled(text, "a.md", grants=(grant(), elsewhere)).reason == "no consent elders"
+    assert ruled(text, "a.md", grants=(grant(), grant(record="elders", uses=("embed",)))).uses == ("embed",)
+
+
+def test_a_broken_log_stops_all_but_public_documents() -> None:
+    assert ruled("", "a.md", rule("kb", "personal"), grants=(grant(),), trusted=False).uses == ()
+    assert ruled("---\niaip: public\n---\n", "a.md", grants=(grant(),), trusted=False).uses == USES
+
+
+def test_words_can_raise_a_class_and_never_lower_or_give_one() -> None:
+    terms = Terms(rules=(PUBLIC,), today=TODAY)
+    document = DocumentId(collection="kb", path="a.md")
+    words = (("midewiwin", "sacred"), ("phone tree", "personal"))
+    assert ruling(document, note("The Midewiwin lodge.", *words), terms).reason == "sacred"
+    assert ruling(document, note("Our phone tree.", *words), terms).reason == "no consent of a person"
+    assert ruling(document, note("The phone trees of summer.", *words), terms).uses == USES
+    unmarked = Terms(today=TODAY, grants=(grant(),))
+    assert ruling(document, note("Our phone tree.", *words), unmarked).reason == "unclassified"
+
+
+@pytest.mark.parametrize(("written", "open_today"), [("11-01..03-31", True), ("06-01..08-31", False), ("winter", True)])
+def test_a_season_opens_and_closes_over_the_turn_of_the_year(written: str, open_today: bool) -> None:
+    text = f"---\niaip: {{classification: public, season: {written}}}\n---\n"
+    winter = {"winter": Season(first=(11, 1), last=(3, 31))}
+    assert bool(ruled(text, "a.md", seasons=winter).uses) is open_today
+
+
+@pytest.mark.parametrize("text", ["winter", "13-01..14-01", "02-30..03-01", "11-01", "", "11-01..03-31; drop"])
+def test_a_season_that_is_no_season_is_none(text: str) -> None:
+    assert season(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("/home/ada/notes/x", ["kb/x"]),
+     ("/home/ada", ["kb"]), ("/home/ada/note", []), ("kb", ["kb"]), ("kb/x/", ["kb/x"]),
+     ("kb/../x", []), ("", []), ("/home/ada/notes/../secret", ["kb/../secret"])],
+)  # fmt: skip
+def test_a_place_is_an_absolute_folder_or_one_of_a_collection(name: str, found: list[str]) -> None:
+    assert [str(place) for place in places(name, (KB,))] == found
+
+
+CLASS = st.sampled_from([*CLASSES, "unknown"])
+FOLDER = st.sampled_from(["kb", "kb/a", "kb/a/b", "kb/A", "kb/c", "other"])
+SAID = st.builds(
+    Said,
+    classifications=st.lists(CLASS, max_size=2).map(tuple),
+    consents=st.lists(st.sampled_from(["ada", "council"]), max_size=1).map(tuple),
+    seasons=st.lists(st.sampled_from(["11-01..03-31", "06-01..08-31", "x"]), max_size=1).map(tuple),
+    exclude=st.booleans(),
+    unknown=st.booleans(),
+)
+PLAIN = st.builds(Said, classifications=st.lists(st.sampled_from(CLASSES[:3]), max_size=2).map(tuple))
+RULE = st.builds(
+    Rule,
+    place=FOLDER.map(lambda name: places(name, ())[0]),
+    said=PLAIN | SAID,
+    source=st.just("policy"),
+    raises_only=st.booleans(),
+)
+GRANT = st.builds(
+    Grant,
+    record=st.sampled_from(["ada", "council"]),
+    revision=st.just(1),
+    kind=st.sampled_from(["person", "community", "authority"]),
+    uses=st.lists(st.sampled_from(USES), min_size=1, max_size=4).map(tuple),
+    places=st.lists(FOLDER.map(lambda name: places(name, ())[0]), min_size=1, max_size=2).map(tuple),
+)
+TERMS = st.builds(
+    Terms,
+    rules=st.lists(RULE, max_size=4).map(tuple),
+    grants=st.lists(GRANT, max_size=4).map(tuple),
+    today=st.just(TODAY),
+    trusted=st.booleans(),
+)
+NOTE = st.builds(NoteSaid, said=PLAIN | SAID, broken=st.booleans(), raised_to=st.just(()))
+DOCUMENT = st.sampled_from(["a/n.md", "a/b/n.md", "A/n.md", "c/n.md", "n.md"]).map(
+    lambda path: DocumentId(collection="kb", path=path)
+)
+
+
+@given(DOCUMENT, NOTE, TERMS, SAID, st.integers(0, 5))
+def test_one_more_restriction_never_allows_more(
+    document: DocumentId, said: NoteSaid, terms: Terms, more: Said, which: int
+) -> None:
+    before = ruling(document, said, terms)
+    raised = tuple(word for word in more.classifications if word != "public")
+    harder_terms = [
+        terms,
+        msgspec.structs.replace(terms, grants=terms.grants[1:]),
+        msgspec.structs.replace(terms, trusted=False),
+        msgspec.structs.replace(terms, excluded=excluded_folders(["a"], (KB,))),
+        msgspec.structs.replace(
+            terms, rules=(*terms.rules, Rule(place=Place(collection="KB"), said=more, source="policy"))
+        ),
+        terms,
+    ][which]
+    harder = said if which else msgspec.structs.replace(said, raised_to=raised)
+    if which == 5:
+        harder = msgspec.structs.replace(
+            said, said=msgspec.structs.replace(said.said, exclude=True, consents=(*said.said.consents, "council"))
+        )
+    assert set(ruling(document, harder, harder_terms).uses) <= set(before.uses)
+
+
+@given(DOCUMENT, NOTE, TERMS)
+def test_nothing_lifts_sacred_and_only_public_goes_without_consent(
+    document: DocumentId, said: NoteSaid, terms: Terms
+) -> None:
+    found = ruling(document, said, terms)
+    if found.uses:
+        assert found.classification in ("public", "personal", "community")
+        assert found.consents or found.classification == "public"
+        assert "sacred" not in said.said.classifications
+    if "sacred" in said.said.classifications:
+        assert (found.uses, found.reason) == ((), "sacred")
+    assert bool(found.uses) is not bool(found.reason)
+
+
+@given(st.lists(st.tuples(DOCUMENT, NOTE), min_size=1, max_size=4), TERMS)
+def test_what_is_made_of_several_documents_is_as_strict_as_the_strictest(
+    parts: list[tuple[DocumentId, NoteSaid]], terms: Terms
+) -> None:
+    rulings = [ruling(document, said, terms) for document, said in parts]
+    found = mixed(rulings)
+    assert all(set(found.uses) <= set(part.uses) for part in rulings)
+    assert set(found.consents) == {consent for part in rulings for consent in part.consents}
+    order = ("public", "personal", "community", "unclassified", "sacred")
+    assert order.index(found.classification) == max(order.index(part.classification) for part in rulings)

@@ -1,0 +1,146 @@
+"""The consent folder: people's files, and the log that says which of them count.
+
+consent/policy.toml, consent/<record>.toml     written by people, in force exactly as they were imported
+consent/log.jsonl                              every import, use and withdrawal, chained (domain/consent_log.py)
+consent/head                                   the digest of the newest entry: shows if the log lost its end
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from jobs.consent.files import POLICY, read_policy, read_record
+from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, sealed
+from jobs.domain.errors import Refused
+from jobs.publish import write_file
+
+Change = Literal["new", "changed", "gone"]
+LARGEST_FILE = 1_000_000
+
+
+class ConsentBook:
+    """``folder`` is the home's consent folder. Reading it creates nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def _head(self) -> Path:
+        return self.folder / "head"
+
+    def chain(self) -> Chain:
+        """The log as far as it holds together."""
+        content = self.log.read_bytes() if self.log.exists() else b""
+        head = self._head.read_text("ascii", errors="replace").strip() if self._head.exists() else ""
+        return read_chain([line for line in content.split(b"\n") if line], head)
+
+    def files(self) -> dict[str, str]:
+        """The texts of the policy and the records as they stand, by file name; one that cannot be read is empty."""
+        return {path.name: _text(path) for path in sorted(self.folder.glob("*.toml"))}
+
+    def changes(self) -> dict[str, Change]:
+        """What differs from the log. A changed or missing record allows nothing until it is imported."""
+        files, known = self.files(), imported(self.chain())
+        found: dict[str, Change] = {name: "gone" for name in known if name not in files}
+        for name, text in files.items():
+            if name not in known:
+                found[name] = "new"
+            elif known[name].text != text:
+                found[name] = "changed"
+        return dict(sorted(found.items()))
+
+    def import_changes(self, by: str, now: datetime, only: Collection[str] = ()) -> list[Entry]:
+        """Takes over every change, or those of the files named.
+
+        Raises BadInput, with nothing taken over, if a file cannot be used.
+        """
+        with self.held() as pen:
+            changes, files = self.changes(), self.files()
+            changes = {name: change for name, change in changes.items() if not only or name in only}
+            for name in changes:
+                if name in files:
+                    check(name, files[name])
+            return [
+                pen.add("remove" if change == "gone" else "import", name, {"by": by}, files.get(name, ""), now)
+                for name, change in changes.items()
+            ]
+
+    def note_once(self, action: Action, subject: str, detail: dict[str, str], now: datetime) -> None:
+        """Adds an entry unless it is there already. A broken log takes none; what reads it says so loudly."""
+        with self.held() as pen:
+            chain = self.chain()
+            there = any(
+                (entry.action, entry.subject, entry.detail) == (action, subject, detail) for entry in chain.entries
+            )
+            if not (there or chain.problem):
+                pen.add(action, subject, detail, "", now)
+
+    @contextmanager
+    def held(self) -> Iterator[Pen]:
+        """Nobody else can change consent meanwhile: what is decided inside is decided on the newest revision."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield Pen(self)
+        finally:
+            os.close(descriptor)
+
+
+class Pen:
+    """Writes to the log. Only ``ConsentBook.held`` hands one out."""
+
+    def __init__(self, book: ConsentBook) -> None:
+        self._book = book
+
+    def write(self, name: str, text: str) -> None:
+        """Puts a file into the folder; it counts once it is imported."""
+        write_file(self._book.folder / name, text.encode("utf-8"))
+
+    def add(self, action: Action, subject: str, detail: dict[str, str], text: str, now: datetime) -> Entry:
+        """Appends and syncs. Raises Refused if the log is broken: nothing may be hung on a broken chain."""
+        chain = self._book.chain()
+        if chain.problem:
+            raise broken(chain)
+        entry = sealed(chain, now, action, subject, detail, text)
+        lines = b"".join(msgspec.json.encode(known) + b"\n" for known in (*chain.entries, entry))
+        write_file(self._book.log, lines)  # whole and in one rename: a crash leaves the old log or the new one
+        write_file(self._book.folder / "head", entry.digest.encode())
+        return entry
+
+
+def check(name: str, text: str) -> None:
+    """Raises BadInput for a file that cannot be imported."""
+    if name == POLICY:
+        read_policy(text, name)
+    else:
+        read_record(text, name)
+
+
+def broken(chain: Chain) -> Refused:
+    return Refused(
+        f"the consent log is broken: {chain.problem}. No consent counts until it is whole; public notes go on",
+        remedy="put consent/log.jsonl back from a backup; without one, move consent/log.jsonl and consent/head away,"
+        " read every record again and `iaipctl consent import`",
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.is_symlink() or path.stat().st_size > LARGEST_FILE:
+            return ""
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

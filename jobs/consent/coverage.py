@@ -1,0 +1,98 @@
+"""What is in, what is out and why: every document ruled on, and what the consents and rules fail to reach."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from config.paths import Home
+from config.settings import Settings
+from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
+from jobs.consent.terms import InForce, in_force, real_collections
+from jobs.domain.consent import NoteSaid, Ruling, ruling
+from jobs.domain.corpus import Collection, DocumentId
+from jobs.domain.errors import BadInput
+from jobs.domain.places import holds, places
+from jobs.ports import Corpus
+
+
+class Covered(Struct, frozen=True, kw_only=True):
+    id: DocumentId
+    said: NoteSaid
+    ruling: Ruling
+
+    @property
+    def folder(self) -> str:
+        """``collection/folder`` that the document lies in."""
+        return str(self.id).rpartition("/")[0]
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """``unreadable`` could not be read now. ``astray`` are places that consents or rules name and nothing lies in."""
+
+    documents: tuple[Covered, ...]
+    unreadable: int
+    astray: tuple[str, ...]
+    now: InForce
+
+    def classes(self) -> dict[str, tuple[int, int]]:
+        """(in, out) by class: in is what may be used for anything."""
+        seen = Counter((document.ruling.classification, bool(document.ruling.uses)) for document in self.documents)
+        names = dict.fromkeys(name for name, _ in sorted(seen))
+        return {name: (seen[name, True], seen[name, False]) for name in names}
+
+    def reasons(self) -> dict[str, int]:
+        return dict(Counter(d.ruling.reason for d in self.documents if d.ruling.reason).most_common())
+
+    def uses(self) -> dict[str, int]:
+        return dict(Counter(use for document in self.documents for use in document.ruling.uses).most_common())
+
+    def unclassified(self) -> dict[str, int]:
+        """Documents that wait for a word, by folder; the fullest first."""
+        waiting = (d.folder for d in self.documents if d.ruling.reason == "unclassified")
+        return dict(Counter(waiting).most_common())
+
+
+def covered(corpus: Corpus, documents: Sequence[DocumentId], home: Home, settings: Settings, now: datetime) -> Coverage:
+    """Reads every document and rules on it."""
+    found = in_force(home, settings, corpus.collections(), documents, now)
+    raising = RaisingWords(found.terms.words)
+    said: dict[DocumentId, NoteSaid] = {}
+    for document in documents:
+        try:
+            text = corpus.read(document).text
+        except BadInput:
+            continue
+        said[document] = note_said(read_front_matter(text)[0], text, raising)
+    return Coverage(
+        documents=tuple(ruled(said, found)),
+        unreadable=len(documents) - len(said),
+        astray=tuple(_astray(found, corpus.collections(), list(said))),
+        now=found,
+    )
+
+
+def ruled(said: dict[DocumentId, NoteSaid], now: InForce) -> list[Covered]:
+    return [
+        Covered(id=document, said=note, ruling=ruling(document, note, now.terms)) for document, note in said.items()
+    ]
+
+
+def _astray(now: InForce, collections: Sequence[Collection], documents: Sequence[DocumentId]) -> list[str]:
+    """A consent for a folder that moved covers nothing, and is named here."""
+    real = real_collections(collections)
+    named = {
+        (name, place)
+        for name, record in now.records.items()
+        for grant in record.grant
+        for place in (*grant.folders, *grant.documents)
+    }
+    return [
+        f"{name}: {place}"
+        for name, place in sorted(named)
+        if not place.startswith("curated")
+        and not any(holds(found, document) for found in places(place, real) for document in documents)
+    ]

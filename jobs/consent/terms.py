@@ -1,0 +1,199 @@
+"""What is in force now: the settings, the policies, the folders' own files and the records, read afresh every time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from config.paths import Home
+from config.settings import Settings
+from jobs.consent.book import Change, ConsentBook
+from jobs.consent.files import FOLDER_POLICY, POLICY, Policy, Record, read_folder_policy, read_policy, read_record
+from jobs.domain.consent import REVISION, Grant, Rule, Said, Terms
+from jobs.domain.consent_log import Chain, Entry, imported
+from jobs.domain.corpus import Collection, DocumentId, digest
+from jobs.domain.errors import BadInput
+from jobs.domain.places import ExcludedFolder, Place, exact_parts, excluded_folders, places
+from jobs.domain.seasons import season, within
+
+_LARGEST_POLICY = 64_000
+
+
+class InForce(Struct, frozen=True, kw_only=True):
+    """``changes`` are files that differ from what was imported. ``problem`` is what is wrong with the log."""
+
+    terms: Terms
+    chain: Chain
+    records: dict[str, Record]
+    changes: dict[str, Change]
+
+    @property
+    def problem(self) -> str:
+        return self.chain.problem
+
+
+def in_force(
+    home: Home,
+    settings: Settings,
+    collections: Sequence[Collection],
+    documents: Iterable[DocumentId],
+    now: datetime,
+    policy_to_be: str | None = None,
+) -> InForce:
+    """Everything that decides about these documents at this moment; with ``policy_to_be``, as if it were imported.
+
+    A clock that was set back is not believed: the day is never before the log's newest entry.
+    """
+    book = ConsentBook(home.consent)
+    chain, files = book.chain(), book.files()
+    known = imported(chain)
+    newest = chain.newest()
+    today = (max(now, newest) if newest else now).astimezone(UTC).date()
+    real = real_collections(collections)
+    settled = policy_to_be is not None or (POLICY in known and known[POLICY].text == files.get(POLICY, ""))
+    texts = (files.get(POLICY, ""), known[POLICY].text if POLICY in known else "")
+    policy, rules = _policy([policy_to_be] if policy_to_be is not None else texts, real, settled=settled)
+    rules += _folder_rules(collections, documents)
+    records = _records(files, known)
+    excluded = exclusions(settings, collections)
+    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem))
+    terms = Terms(
+        rules=tuple(rules),
+        grants=tuple(
+            grant for name, record in records.items() for grant in _grants(name, record, known[name], real, today)
+        ),
+        excluded=excluded,
+        seasons=policy.seasons,
+        words=policy.words,
+        today=today,
+        trusted=not chain.problem,
+        revision=digest(
+            str(REVISION),
+            msgspec.json.encode(decisive).decode(),
+            *(part for name in records for part in (f"{name}@{known[name].number}", known[name].text)),
+        ),
+    )
+    return InForce(terms=terms, chain=chain, records=records, changes=book.changes())
+
+
+def exclusions(settings: Settings, collections: Sequence[Collection]) -> tuple[ExcludedFolder, ...]:
+    """The excluded folders of the settings, with ``~`` and links in absolute ones followed as well."""
+    configured = [
+        form
+        for folder in settings.watch.excluded_folders
+        for form in ((folder,) if not folder.startswith(("/", "~")) else _forms(folder))
+    ]
+    both = [*collections, *(real for real in real_collections(collections) if real not in collections)]
+    return excluded_folders(dict.fromkeys(configured), both)
+
+
+def _forms(folder: str) -> tuple[str, str]:
+    path = Path(folder).expanduser()
+    return str(path), str(path.resolve())
+
+
+def real_collections(collections: Sequence[Collection]) -> list[Collection]:
+    """The collections where they really are: a permission goes by the folder, not by a link to it."""
+    return [Collection(name=collection.name, path=os.path.realpath(collection.path)) for collection in collections]
+
+
+def record_places(records: Iterable[Record], collections: Sequence[Collection]) -> list[Place]:
+    """Every place that some record speaks of, in force or not."""
+    real = real_collections(collections)
+    named = (name for record in records for grant in record.grant for name in (*grant.folders, *grant.documents))
+    return [place for name in named for place in places(name, real)]
+
+
+def _policy(texts: Iterable[str], collections: Sequence[Collection], *, settled: bool) -> tuple[Policy, list[Rule]]:
+    """The policy as imported. If the file says something else by now, both may restrict and neither permits."""
+    read = [found for text in dict.fromkeys(texts) if text and (found := _read_policy(text))]
+    rules = [
+        Rule(place=place, said=rule.said, source="policy", raises_only=not settled)
+        for policy in read
+        for rule in policy.rules
+        for place in places(rule.place, collections)
+    ]
+    words = tuple(dict.fromkeys(pair for policy in read for pair in policy.words))
+    return Policy(seasons=read[0].seasons if read else {}, words=words), rules
+
+
+def _read_policy(text: str) -> Policy | None:
+    try:
+        return read_policy(text)
+    except BadInput:  # it never was, or no longer is, what was imported: the other version still restricts
+        return None
+
+
+def _folder_rules(collections: Sequence[Collection], documents: Iterable[DocumentId]) -> list[Rule]:
+    folders: dict[str, set[str]] = {}
+    for document in documents:
+        folder = document.path.rpartition("/")[0]
+        known = folders.setdefault(document.collection, {""})
+        while folder not in known:
+            known.add(folder)
+            folder = folder.rpartition("/")[0]
+    return [
+        Rule(place=place, said=said, source="folder policy")
+        for collection in collections
+        for place, path in _policy_places(collection, folders.get(collection.name, set()))
+        if (said := _folder_said(path / FOLDER_POLICY)) is not None
+    ]
+
+
+def _policy_places(collection: Collection, folders: set[str]) -> list[tuple[Place, Path]]:
+    """Every folder whose policy speaks of the collection's documents, those above its own folder too."""
+    whole = Place(collection=collection.name)
+    above = [(whole, folder) for folder in Path(os.path.realpath(collection.path)).parents]
+    return above + [
+        (Place(collection=collection.name, parts=exact_parts(folder)), Path(collection.path, folder))
+        for folder in sorted(folders)
+    ]
+
+
+def _folder_said(path: Path) -> Said | None:
+    """None if there is no policy. One that cannot be read, or is a link, denies all below."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return Said(unknown=True)
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(_LARGEST_POLICY + 1)
+        return read_folder_policy(content.decode("utf-8")) if len(content) <= _LARGEST_POLICY else Said(unknown=True)
+    except (OSError, UnicodeDecodeError):
+        return Said(unknown=True)
+
+
+def _records(files: dict[str, str], known: dict[str, Entry]) -> dict[str, Record]:
+    """The records that stand as they were imported, by file name."""
+    found = {}
+    for name, text in files.items():
+        if name != POLICY and name in known and known[name].text == text:
+            try:
+                found[name] = read_record(text, name)
+            except BadInput:  # imported by a version that understood it
+                continue
+    return found
+
+
+def _grants(name: str, record: Record, entry: Entry, collections: Sequence[Collection], today: date) -> list[Grant]:
+    """The record's grants that are in force today. One whose season is unknown is not."""
+    return [
+        Grant(
+            record=name.removesuffix(".toml"),
+            revision=entry.number,
+            kind=record.kind,
+            uses=grant.uses,
+            places=tuple(place for named in (*grant.folders, *grant.documents) for place in places(named, collections)),
+        )
+        for grant in record.grant
+        if within(today, grant.begins, grant.until)
+        and (not grant.season or ((found := season(grant.season)) is not None and found.holds(today)))
+    ]
