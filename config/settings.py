@@ -95,6 +95,10 @@ class ReleaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     trial_queries: Positive
 
 
+class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    port: Annotated[int, Meta(ge=0, le=65535)]
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an owner can set, by section of ``config.toml``."""
 
@@ -106,3 +110,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expansion: ExpansionRecipe
     gate: GateSettings
     release: ReleaseSettings
+    page: PageSettings

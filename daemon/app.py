@@ -21,6 +21,7 @@ from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.tasks import Bell
 from daemon.watch import Watcher
+from daemon.web.front import Front
 from jobs.adapters.markdown_folders import scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.releases import Releases
@@ -42,10 +43,12 @@ def serve(home: Home) -> None:
 def _serve(home: Home, settings: Settings, books: Books) -> None:
     stopping = threading.Event()
     boot = boot_id()
-    waiting = recover(books, home, Releases(home.releases, with_collections_of), boot)
+    releases = Releases(home.releases, with_collections_of)
+    waiting = recover(books, home, releases, boot)
     executor = Executor(books, home, this_process(boot), run_worker, stopping)
     bell = Bell(home.bell, executor.execute)
-    scheduler = Scheduler(books, settings, bell.ring)
+    front = Front(books, home, releases, settings.page.port)
+    scheduler = Scheduler(books, settings, bell.ring, front.open)
     bell.every_minute(scheduler.tick)
     watcher = Watcher(
         books,
@@ -70,4 +73,5 @@ def _serve(home: Home, settings: Settings, books: Books) -> None:
     log.info("stopping: jobs are being put back")
     watcher.stop()
     scheduler.stop()
+    front.stop()
     consumer.stop(graceful=True)

@@ -22,10 +22,13 @@ POLL_SECONDS = 0.3
 
 
 class Scheduler:
-    def __init__(self, books: Books, settings: Settings, ring: Callable[[int], None]) -> None:
+    def __init__(
+        self, books: Books, settings: Settings, ring: Callable[[int], None], open_page: Callable[[], dict[str, Any]]
+    ) -> None:
         self._books = books
         self._settings = settings
         self._ring = ring
+        self._open_page = open_page
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -96,6 +99,8 @@ class Scheduler:
         match request.action:
             case "run":
                 return self.start_run(request.argument["target"], "asked for", forced=request.argument["forced"])
+            case "ui":
+                return self._open_page()
             case "cancel":
                 return self._stop_job(job, "cancel", ("queued", "paused"), "cancelled")
             case "pause":

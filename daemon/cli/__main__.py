@@ -24,6 +24,7 @@ COMMANDS = {
     "releases": "list the releases",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "why": "what decided about a job, a run or a release",
+    "ui": "open the page: what runs, the curves, the verdicts, the releases",
     "models": "list base models; fetch one (the only command that uses the network)",
 }
 

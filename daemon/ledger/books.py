@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.ledger.database import Database
+from daemon.ledger.history import History
 from daemon.ledger.jobs import Jobs
 from daemon.ledger.knowledge import Knowledge
 from daemon.ledger.results import Alerts, Requests, Results
@@ -19,6 +20,7 @@ class Books:
     results: Results
     alerts: Alerts
     requests: Requests
+    history: History
 
 
 def open_books(ledger: Path) -> Books:
@@ -31,4 +33,5 @@ def open_books(ledger: Path) -> Books:
         results=Results(database),
         alerts=Alerts(database),
         requests=Requests(database),
+        history=History(database),
     )

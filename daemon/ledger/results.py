@@ -88,6 +88,16 @@ class Alerts:
             alert_of(r) for r in self._database.rows("SELECT * FROM alert WHERE acknowledged_at IS NULL ORDER BY id")
         ]
 
+    def acknowledge(self, alert: int, now: datetime) -> bool:
+        """False if there is no such alert, or it was read before."""
+        with self._database.transaction() as connection:
+            return bool(
+                connection.execute(
+                    "UPDATE alert SET acknowledged_at = ? WHERE id = ? AND acknowledged_at IS NULL",
+                    (now.isoformat(), alert),
+                ).rowcount
+            )
+
 
 class Requests:
     """What the command line asks of the daemon. They wait here while it is down."""
