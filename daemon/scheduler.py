@@ -19,6 +19,7 @@ from jobs.domain.examples import Target
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.3
+REQUEUED_FROM = {"resume": ("paused",), "retry": ("failed", "cancelled")}
 
 
 class Scheduler:
@@ -105,10 +106,8 @@ class Scheduler:
                 return self._stop_job(job, "cancel", ("queued", "paused"), "cancelled")
             case "pause":
                 return self._stop_job(job, "pause", ("queued",), "paused")
-            case "resume":
-                return self._requeue(job, ("paused",))
-            case "retry":
-                return self._requeue(job, ("failed", "cancelled"))
+            case "resume" | "retry":
+                return self._requeue(job, REQUEUED_FROM[request.action])
         return {"refused": f"this daemon does not know how to {request.action}; restart it after an upgrade"}
 
     def _stop_job(self, job: int, how: str, waiting: tuple[str, ...], state: str) -> dict[str, Any]:

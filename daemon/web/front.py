@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from jobs.releases import Releases
 
 if TYPE_CHECKING:
     from daemon.web.server import Server
+    from daemon.web.site import Site
 
 
 class Front:
@@ -25,8 +25,7 @@ class Front:
         self._releases = releases
         self._wanted_port = port
         self._sessions = Sessions(time.monotonic)
-        self._server: Server | None = None
-        self._stopping = threading.Event()
+        self._open: tuple[Server, Site] | None = None
 
     def open(self) -> dict[str, Any]:
         """Answers with a link for one use, or with the reason why there is none."""
@@ -38,16 +37,18 @@ class Front:
         return {"url": f"http://127.0.0.1:{port}/enter/{link}", "seconds": int(LINK_SECONDS)}
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._server is not None:
-            self._server.stop()
+        if self._open is not None:
+            server, site = self._open
+            site.stop()
+            server.stop()
 
     def _listening(self) -> int:
-        if self._server is None:
+        if self._open is None:
             from daemon.web.server import Server  # the framework's ten megabytes, only once they are wanted
             from daemon.web.site import Site
 
             server = Server(self._wanted_port)
-            server.serve(Site(self._books, self._home, self._releases, self._sessions, server.port, self._stopping))
-            self._server = server
-        return self._server.port
+            site = Site(self._books, self._home, self._releases, self._sessions, server.port)
+            server.serve(site)
+            self._open = server, site
+        return self._open[0].port

@@ -13,7 +13,7 @@ from msgspec import Struct
 Reason = Literal["wrong-host", "other-site", "no-session"]
 OWN_NAVIGATION = ("", "none", "same-origin")
 READING = ("GET", "HEAD")
-OPEN_PATHS = ("/page.css", "/page.js")
+OPEN_PATHS = ("/page.css", "/page.js", "/icon.svg")
 """The looks of the page, also of its refusals. They tell nothing."""
 
 HEADERS = {

@@ -20,14 +20,19 @@ class Ancestor(Struct, frozen=True, kw_only=True):
     manifest: DatasetManifest | None
 
 
-class Learned(Struct, frozen=True, kw_only=True):
-    """A note in a release: how many rows of training came from it."""
+class Part(Struct, frozen=True, kw_only=True):
+    """How many rows of a release's training came from a note."""
 
     release: str
-    target: str
+    rows: int
+
+
+class Learned(Struct, frozen=True, kw_only=True):
+    """A note and every release that learned from it, the newest first. ``sha256`` is of the text that one saw."""
+
     document: str
     sha256: str
-    rows: int
+    parts: tuple[Part, ...]
 
 
 def ancestors(release: Release, releases: Releases, datasets: Path) -> tuple[Ancestor, ...]:
@@ -63,18 +68,18 @@ def manifest(datasets: Path, name: str | None) -> DatasetManifest | None:
 
 
 def learned(words: str, releases: Releases, datasets: Path) -> tuple[Learned, ...]:
-    """Every note whose ``collection/path`` has the ``words`` in it, in every release that was trained on it."""
+    """Every note whose ``collection/path`` has the ``words`` in it, if some release was trained on it."""
     wanted = words.casefold()
+    parts: dict[str, list[Part]] = {}
+    texts: dict[str, str] = {}
+    for release in reversed(releases.all()):
+        found = manifest(datasets, release.metadata.dataset)
+        for source in () if found is None else found.sources:
+            document = str(source.id)
+            if wanted in document.casefold():
+                parts.setdefault(document, []).append(Part(release=release.metadata.name, rows=source.rows))
+                texts.setdefault(document, source.sha256)
     return tuple(
-        Learned(
-            release=release.metadata.name,
-            target=release.metadata.target or "",
-            document=str(source.id),
-            sha256=source.sha256,
-            rows=source.rows,
-        )
-        for release in releases.all()
-        if (found := manifest(datasets, release.metadata.dataset)) is not None
-        for source in found.sources
-        if wanted in str(source.id).casefold()
+        Learned(document=document, sha256=texts[document], parts=tuple(found))
+        for document, found in sorted(parts.items())
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from werkzeug.wrappers import Response
 
 EVERY_SECONDS = 1.0
-BEAT_SECONDS = 15.0
+BEAT_SECONDS = 4.0
 MOST_READERS = 6
 """Each holds a thread of the server; the others stay free for pages."""
 LONGEST_SECONDS = 900.0
@@ -17,34 +17,46 @@ LONGEST_SECONDS = 900.0
 
 
 class Live:
-    def __init__(self, stopping: threading.Event) -> None:
-        self._stopping = stopping
-        self._seats = threading.Semaphore(MOST_READERS)
+    """The newest readers are served; the oldest makes room, and comes back if it is still there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers: list[threading.Event] = []
 
     def response(self, parts: Callable[[], dict[str, str]]) -> Response:
-        """A stream of ``parts``, each under its name; 503 when too many read already."""
-        if not self._seats.acquire(blocking=False):
-            return Response("", 503, headers={"Retry-After": "30"})
-        response = Response(self._events(parts), mimetype="text/event-stream", direct_passthrough=True)
-        response.call_on_close(self._seats.release)
+        """A stream of ``parts``, each under its name."""
+        over = threading.Event()
+        with self._lock:
+            self._readers.append(over)
+            for oldest in self._readers[:-MOST_READERS]:
+                oldest.set()
+        response = Response(_events(parts, over), mimetype="text/event-stream", direct_passthrough=True)
+        response.call_on_close(lambda: self._leave(over))
         return response
 
-    def _events(self, parts: Callable[[], dict[str, str]]) -> Iterator[bytes]:
-        sent: dict[str, str] = {}
-        end = time.monotonic() + LONGEST_SECONDS
-        beat = time.monotonic()
-        yield b"retry: 3000\n\n"
-        while time.monotonic() < end:
-            for name, text in parts().items():
-                if sent.get(name) != text:
-                    sent[name] = text
-                    beat = time.monotonic()
-                    yield event(name, text)
-            if time.monotonic() - beat > BEAT_SECONDS:
-                beat = time.monotonic()
-                yield b": still here\n\n"  # a reader that went away is noticed by writing to it
-            if self._stopping.wait(EVERY_SECONDS):
-                return
+    def stop(self) -> None:
+        with self._lock:
+            for over in self._readers:
+                over.set()
+
+    def _leave(self, over: threading.Event) -> None:
+        with self._lock:
+            self._readers.remove(over)
+
+
+def _events(parts: Callable[[], dict[str, str]], over: threading.Event) -> Iterator[bytes]:
+    sent: dict[str, str] = {}
+    beat = began = time.monotonic()
+    yield b"retry: 3000\n\n"
+    while not over.wait(EVERY_SECONDS) and time.monotonic() - began < LONGEST_SECONDS:
+        changed = {name: text for name, text in parts().items() if sent.get(name) != text}
+        sent |= changed
+        yield from (event(name, text) for name, text in changed.items())
+        if changed:
+            beat = time.monotonic()
+        elif time.monotonic() - beat > BEAT_SECONDS:
+            beat = time.monotonic()
+            yield b": still here\n\n"  # only by writing to it is a reader noticed that went away
 
 
 def event(name: str, text: str) -> bytes:

@@ -31,10 +31,12 @@ def _environment(language: str) -> Environment:
     )
     wording = Wording(language)
     environment.globals |= {"w": wording, "say": wording.say}
+    for name in environment.list_templates():
+        environment.get_template(name)  # compiled now, not while somebody waits for a first page
     return environment
 
 
 @cache
 def asset(name: str) -> bytes:
-    """``page.css`` or ``page.js``."""
+    """A file of ``static/``; the routes name which."""
     return resources.files("daemon.web").joinpath("static", name).read_bytes()

@@ -35,18 +35,18 @@ ROUTES = Map(
         Rule("/enter/<link>", endpoint="enter", methods=["GET"]),
         Rule("/jobs", endpoint="jobs", methods=["GET"]),
         Rule("/runs", endpoint="runs", methods=["GET"]),
-        Rule("/runs/<int:number>", endpoint="run", methods=["GET"]),
+        Rule("/runs/<int(max=9223372036854775807):number>", endpoint="run", methods=["GET"]),
         Rule("/releases", endpoint="releases", methods=["GET"]),
         Rule("/releases/<name>", endpoint="release", methods=["GET"]),
         Rule("/releases/<name>/rollback", endpoint="rollback", methods=["GET", "POST"]),
         Rule("/lineage", endpoint="lineage", methods=["GET"]),
         Rule("/alerts", endpoint="alerts", methods=["GET"]),
-        Rule("/alerts/<int:number>", endpoint="acknowledge", methods=["POST"]),
+        Rule("/alerts/<int(max=9223372036854775807):number>", endpoint="acknowledge", methods=["POST"]),
         Rule("/judge", endpoint="judge", methods=["GET"]),
         Rule("/judge/query", endpoint="question", methods=["GET", "POST"]),
         Rule("/live/home", endpoint="live_home", methods=["GET"]),
-        Rule("/live/runs/<int:number>", endpoint="live_run", methods=["GET"]),
-        Rule("/<any('page.css', 'page.js'):name>", endpoint="asset", methods=["GET"]),
+        Rule("/live/runs/<int(max=9223372036854775807):number>", endpoint="live_run", methods=["GET"]),
+        Rule("/<any('page.css', 'page.js', 'icon.svg'):name>", endpoint="asset", methods=["GET"]),
     ],
     merge_slashes=False,
     redirect_defaults=False,
@@ -54,18 +54,19 @@ ROUTES = Map(
 )
 
 
+KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
 class Site:
     """Answers requests in the server's threads; one form at a time."""
 
-    def __init__(
-        self, books: Books, home: Home, releases: Releases, sessions: Sessions, port: int, stopping: threading.Event
-    ) -> None:
+    def __init__(self, books: Books, home: Home, releases: Releases, sessions: Sessions, port: int) -> None:
         self._sessions = sessions
         self._port = port
         self._cookie = f"iaip-{port}"  # cookies know no ports: two homes' pages must not throw each other out
         self._rendering = Rendering()
         self._desk = Desk(books, home, releases)
-        self._live = Live(stopping)
+        self._live = Live()
         self._changing = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -73,6 +74,10 @@ class Site:
         response = self._answer(request)
         response.headers.update(HEADERS)
         return response(environ, start_response)
+
+    def stop(self) -> None:
+        """Ends the streams, so that the server's threads can end."""
+        self._live.stop()
 
     def _answer(self, request: Request) -> Response:
         reason = refusal(self._asked(request), self._port)
@@ -124,13 +129,13 @@ class Site:
         return response
 
     def _asset(self, request: Request, name: str) -> Response:
-        return Response(asset(name), mimetype="text/css" if name.endswith("css") else "text/javascript")
+        return Response(asset(name), mimetype=KINDS[name.rpartition(".")[2]])
 
     def _home(self, request: Request) -> Response:
         return self._page(request, "home", **self._desk.home())
 
     def _jobs(self, request: Request) -> Response:
-        return self._page(request, "jobs", **self._desk.jobs(request.args.get("before", None, type=int)))
+        return self._page(request, "jobs", **self._desk.jobs(request.args.get("before", None, type=_row_number)))
 
     def _runs(self, request: Request) -> Response:
         return self._page(request, "runs", **self._desk.runs())
@@ -191,6 +196,14 @@ class Site:
 
 def _language(request: Request) -> str:
     return request.accept_languages.best_match(LANGUAGES, default="en")
+
+
+def _row_number(text: str) -> int:
+    """Raises ValueError for what SQLite could not count to."""
+    number = int(text)
+    if not 0 <= number < 1 << 63:
+        raise ValueError(text)
+    return number
 
 
 def _now() -> datetime:

@@ -62,4 +62,4 @@ def _live(live: Release, measure: Measure | None) -> Sentence:
 def _running(running: Job | None) -> Sentence:
     if running is None:
         return Sentence(key="runs.nothing")
-    return Sentence(key=f"runs.{running.stage}", values={"target": running.target})
+    return Sentence(key=f"runs.{running.stage}", values={"model": running.target})

@@ -19,9 +19,7 @@ _NARROW = "\u202f"
 def catalogue() -> Mapping[str, Mapping[str, str]]:
     """Key → language → sentence."""
     text = resources.files("daemon.web").joinpath("wording.toml").read_text("utf-8")
-    return {
-        key: {"en": sentence["en"], "fr": _spaced(sentence["fr"])} for key, sentence in tomllib.loads(text).items()
-    }
+    return {key: {"en": sentence["en"], "fr": _spaced(sentence["fr"])} for key, sentence in tomllib.loads(text).items()}
 
 
 class Wording:
@@ -68,8 +66,8 @@ class Wording:
     def _shown(self, name: str, value: Any) -> str:
         if name == "gain":
             return self.signed(value, 2)
-        if name == "target":
-            return self.told(f"target.{value}", str(value))
+        if name in ("target", "model"):
+            return self.told(f"{name}.{value}", str(value))
         return self.count(value) if isinstance(value, int) else str(value)
 
     def _written(self, figure: str) -> str:
