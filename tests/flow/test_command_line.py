@@ -136,7 +136,7 @@ def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "why", "models"]
+    "command", ["init", "status", "run", "wait", "queue", "verdict", "releases", "rollback", "why", "ui", "models"]
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:
     told = person.types(command, "--help")
