@@ -222,12 +222,12 @@ def test_another_page_of_this_machine_cannot_reach_it(household: Household, open
 def test_axe_finds_nothing_to_mend(large: Household, opened: Opened, path: str, look: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: make install")
-    options: dict[str, Any] = {
+    looks: dict[str, dict[str, Any]] = {
         "light": {"color_scheme": "light"},
         "dark": {"color_scheme": "dark", "locale": "fr"},
         "narrow": {"viewport": {"width": 320, "height": 640}},
-    }[look]
-    page = opened(large, **options)
+    }
+    page = opened(large, **looks[look])
     page.goto(at(page, path))
     page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
     page.evaluate(AXE.read_text("utf-8"))

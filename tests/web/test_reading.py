@@ -180,7 +180,8 @@ def test_a_note_leads_to_every_release_that_learned_from_it(household: Household
 
 def test_jobs_are_shown_in_pages(large: Household) -> None:
     caller = owner(large)
-    seen, path = set(), "/jobs"
+    seen: set[str] = set()
+    path = "/jobs"
     while path:
         body = caller.get(path).body
         page = set(re.findall(r'<td class="n">(\d+)</td>', body))
