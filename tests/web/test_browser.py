@@ -161,7 +161,7 @@ def test_everything_is_reached_by_the_keyboard(household: Household, opened: Ope
     page.goto(at(page, "/releases"))
     for _ in range(60):
         page.keyboard.press("Tab")
-        if "Go back to v1" in page.evaluate("document.activeElement.textContent"):
+        if page.evaluate("document.activeElement.getAttribute('href')") == "/releases/v1/rollback":
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/releases/v1/rollback")
