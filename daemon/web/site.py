@@ -25,7 +25,7 @@ from jobs.domain.errors import IaipError
 from jobs.releases import Releases
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 log = structlog.get_logger()
 

@@ -21,6 +21,8 @@ CHROMIUM = next(
 )
 AXE = Path(__file__).parents[2] / ".tools/qmd/node_modules/axe-core/axe.min.js"
 FIRST_PAINT_MS = 300.0
+FIRST_PAINT = """new Promise(seen => new PerformanceObserver(list => seen(list.getEntries()[0].startTime))
+    .observe({type: 'paint', buffered: true}))"""
 PAGES = (
     *("/", "/jobs", "/runs", "/runs/189?queries=all", "/runs/191", "/judge", "/alerts", "/nothing"),
     *("/releases", "/releases/v50", "/releases/v49/rollback", "/lineage?note=ice-road/2008"),
@@ -250,6 +252,5 @@ def test_the_first_paint_comes_at_once_with_a_thousand_jobs_and_fifty_releases(
     paints = []
     for _ in range(7):
         page.goto(at(page, path))
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
-        paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+        paints.append(page.evaluate(FIRST_PAINT))
     assert statistics.median(paints) <= FIRST_PAINT_MS, paints
