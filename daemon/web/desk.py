@@ -20,7 +20,7 @@ from jobs.domain.errors import BadInput
 from jobs.releases import Release, Releases
 
 RECENT = 8
-PAGE = 100
+PAGE = 50
 MOST_ALERTS = 100
 ROWS_OF_A_CURVE = 24
 MOST_NOTES = 12
