@@ -117,6 +117,10 @@ class GovernorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cool_down: Annotated[float, Meta(ge=0.0)]
 
 
+class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    port: Annotated[int, Meta(ge=0, le=65535)]
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an owner can set, by section of ``config.toml``."""
 
@@ -130,3 +134,4 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disk: DiskSettings
     release: ReleaseSettings
     governor: GovernorSettings
+    page: PageSettings

@@ -35,6 +35,7 @@ from daemon.system.telemetry import telemetry
 from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
+from daemon.web.front import Front
 from jobs.adapters.base_places import base_shape
 from jobs.adapters.markdown_folders import scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
@@ -79,10 +80,12 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         damages.append(damage)
         stopping.set()
 
+    front = Front(books, home, releases, settings.page.port)
     calls = Calls(
         ring=bell.ring,
         reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
         clear_away=housekeeper.clear,
+        open_page=front.open,
         damaged=end_damaged,
     )
     scheduler = Scheduler(books, home, settings, calls)
@@ -121,6 +124,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
     door.stop()
     watcher.stop()
     scheduler.stop()
+    front.stop()
     consumer.stop(graceful=True)
     governor.stop()
     if damages:

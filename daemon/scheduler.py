@@ -63,6 +63,8 @@ class Calls:
     """Settles running jobs that nobody runs; returns those that wait again."""
     clear_away: Callable[[], Clearing]
     """Raises Refused while a job of a run is at work."""
+    open_page: Callable[[], dict[str, Any]]
+    """Lets the page be reached; the answer holds its link."""
     damaged: Callable[[Damaged], None]
     """The ledger is damaged: the daemon must end, and restores it at its next start."""
 
@@ -182,6 +184,7 @@ class Scheduler:
             "resume": lambda: self._requeue(_job(request), _RETURNING[how]),
             "retry": lambda: self._requeue(_job(request), _RETURNING[how]),
             "gc": self._clear,
+            "ui": self._calls.open_page,
             "switched": lambda: self._switched(msgspec.convert(request.argument, _Switched)),
         }
         if how not in known:

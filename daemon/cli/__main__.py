@@ -34,6 +34,7 @@ COMMANDS = {
     "gc": "clear away what no rule keeps, or say what would go",
     "ledger": "list the ledger's copies; put one back",
     "why": "what decided about a job, a run or a release",
+    "ui": "open the page: what runs, the curves, the verdicts, the releases",
     "models": "list base models; fetch one (the only command that uses the network)",
 }
 

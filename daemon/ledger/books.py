@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.ledger.database import Database, open_to_read, open_to_write
+from daemon.ledger.history import History
 from daemon.ledger.jobs import Jobs
 from daemon.ledger.knowledge import Knowledge
 from daemon.ledger.pace import PaceHistory
@@ -20,6 +21,7 @@ class Books:
     results: Results
     alerts: Alerts
     requests: Requests
+    history: History
     pace: PaceHistory
 
 
@@ -41,5 +43,6 @@ def _books(database: Database) -> Books:
         results=Results(database),
         alerts=Alerts(database),
         requests=Requests(database),
+        history=History(database),
         pace=PaceHistory(database),
     )

@@ -98,6 +98,16 @@ class Alerts:
                 "DELETE FROM alert WHERE id <= (SELECT id FROM alert ORDER BY id DESC LIMIT 1 OFFSET ?)", (kept,)
             )
 
+    def acknowledge(self, alert: int, now: datetime) -> bool:
+        """False if there is no such alert, or it was read before."""
+        with self._database.transaction() as connection:
+            return bool(
+                connection.execute(
+                    "UPDATE alert SET acknowledged_at = ? WHERE id = ? AND acknowledged_at IS NULL",
+                    (now.isoformat(), alert),
+                ).rowcount
+            )
+
 
 class Requests:
     """What the command line asked of the daemon, and the answers. A request comes out of the spool under its key."""

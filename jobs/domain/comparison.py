@@ -8,13 +8,13 @@ import numpy as np
 from msgspec import Struct
 
 from config.settings import GateSettings
-from jobs.domain.examples import JudgedQuery
 from jobs.domain.gates import (
     DECISIVE_METRIC,
     METRICS,
     MUST_PASS_METRIC,
     ArmName,
     MetricComparison,
+    Row,
     ScoredSet,
     SetComparison,
     SetKind,
@@ -31,19 +31,6 @@ from jobs.domain.statistics import (
 
 _UNKNOWN_LANGUAGE = "und"
 _SHARES = (0.025, 0.975, 0.05)  # of the bootstrap means: low, high, floor
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One query of one set with every arm's metrics."""
-
-    set_name: str
-    curated: bool
-    query: JudgedQuery
-    metrics: dict[ArmName, dict[str, float]]
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.set_name, self.query.id
 
 
 class Group(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from jobs.domain.artifacts import Parity
-from jobs.domain.examples import QuerySet, Target
+from jobs.domain.examples import JudgedQuery, QuerySet, Target
 
 ArmName = Literal["none", "current", "candidate"]
 Outcome = Literal["promote", "reject", "cannot-tell"]
@@ -59,6 +59,19 @@ class ScoredSet(Struct, frozen=True, kw_only=True):
     query_set: QuerySet
     scores: dict[ArmName, tuple[QueryScore, ...]]
     answers: dict[ArmName, tuple[Answer, ...]]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One query of one set with every arm's metrics."""
+
+    set_name: str
+    curated: bool
+    query: JudgedQuery
+    metrics: dict[ArmName, dict[str, float]]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.set_name, self.query.id
 
 
 class MetricComparison(Struct, frozen=True, kw_only=True):

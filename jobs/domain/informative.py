@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from jobs.domain.comparison import Row
-from jobs.domain.gates import Answer, ArmName, ScoredSet
+from jobs.domain.gates import Answer, ArmName, Row, ScoredSet
 
 _CUTOFF = 10
 

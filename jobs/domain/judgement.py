@@ -11,7 +11,6 @@ from msgspec import Struct
 from config.settings import GateSettings
 from jobs.domain.artifacts import Parity
 from jobs.domain.comparison import (
-    Row,
     Terms,
     compare,
     groups_of,
@@ -25,6 +24,7 @@ from jobs.domain.gates import (
     Answer,
     ArmName,
     Outcome,
+    Row,
     Rule,
     ScoredSet,
     SetComparison,

@@ -213,7 +213,7 @@ def test_why_a_job_waits_is_said(settled: Person) -> None:
     "command",
     [
         *"init install uninstall start stop restart doctor status run wait".split(),
-        *"queue verdict releases rollback gc ledger why models consent".split(),
+        *"queue verdict releases rollback gc ledger why ui models consent".split(),
     ],
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:

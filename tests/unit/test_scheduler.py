@@ -40,6 +40,7 @@ class Desk:
             ring=self.rung.append,
             reclaim=self._reclaim,
             clear_away=lambda: Clearing(items=()),
+            open_page=dict,
             damaged=self.damages.append,
         )
         self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)

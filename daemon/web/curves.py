@@ -1,0 +1,133 @@
+"""The geometry of the page's drawings. Pure: numbers in, coordinates out; the templates make SVG of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 10.0, 24.0
+"""Room for the labels around a drawing, in its own units."""
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+
+
+class Tick(Struct, frozen=True, kw_only=True):
+    at: float
+    value: float
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """A line: ``points`` as SVG's polyline takes them, inside ``width`` × ``height``."""
+
+    width: int
+    height: int
+    points: str
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    last: tuple[float, float]
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """A value with its interval, and what it is the value of."""
+
+    name: str
+    kind: str
+    value: float
+    low: float
+    high: float
+
+
+class Whisker(Struct, frozen=True, kw_only=True):
+    measured: Measured
+    x: float
+    y: float
+    low: float
+    high: float
+    labelled: bool
+
+
+class Whiskers(Struct, frozen=True, kw_only=True):
+    """Values beside each other with their intervals; ``zero`` is the height of nought."""
+
+    width: int
+    height: int
+    whiskers: tuple[Whisker, ...]
+    up: tuple[Tick, ...]
+    zero: float
+
+
+def curve(values: Sequence[tuple[float, float]], *, width: int, height: int) -> Curve | None:
+    """None for fewer than two values. Both axes are fitted to the values; the upright one starts at nought."""
+    finite = [(x, y) for x, y in values if math.isfinite(x) and math.isfinite(y)]
+    if len(finite) < 2:
+        return None
+    across = ticks(min(x for x, _ in finite), max(x for x, _ in finite), most=4)
+    up = ticks(min(0.0, *(y for _, y in finite)), max(y for _, y in finite), most=4)
+    low_x, high_x = finite[0][0], finite[-1][0]
+    low_y, high_y = up[0], max(up[-1], *(y for _, y in finite))
+    placed = [
+        (
+            round(_scaled(x, low_x, high_x, LEFT, width - RIGHT), 1),
+            round(_scaled(y, low_y, high_y, height - BOTTOM, TOP), 1),
+        )
+        for x, y in finite
+    ]
+    return Curve(
+        width=width,
+        height=height,
+        points=" ".join(f"{x},{y}" for x, y in placed),
+        across=tuple(
+            Tick(at=round(_scaled(t, low_x, high_x, LEFT, width - RIGHT), 1), value=t)
+            for t in across
+            if low_x <= t <= high_x
+        ),
+        up=tuple(Tick(at=round(_scaled(t, low_y, high_y, height - BOTTOM, TOP), 1), value=t) for t in up),
+        last=placed[-1],
+    )
+
+
+def whiskers(values: Sequence[Measured], *, width: int, height: int) -> Whiskers | None:
+    """None without values. Every few names are labelled, so that labels never meet."""
+    if not values:
+        return None
+    up = ticks(min(0.0, *(v.low for v in values)), max(0.01, *(v.high for v in values)), most=5)
+    low, high = min(up[0], *(v.low for v in values)), max(up[-1], *(v.high for v in values))
+    every = math.ceil(len(values) / 12)
+
+    def upright(value: float) -> float:
+        return round(_scaled(value, low, high, height - BOTTOM, TOP), 1)
+
+    return Whiskers(
+        width=width,
+        height=height,
+        whiskers=tuple(
+            Whisker(
+                measured=one,
+                x=round(_scaled(number + 0.5, 0.0, float(len(values)), LEFT, width - RIGHT), 1),
+                y=upright(one.value),
+                low=upright(one.low),
+                high=upright(one.high),
+                labelled=(len(values) - 1 - number) % every == 0,
+            )
+            for number, one in enumerate(values)
+        ),
+        up=tuple(Tick(at=upright(t), value=t) for t in up),
+        zero=upright(0.0),
+    )
+
+
+def ticks(low: float, high: float, *, most: int) -> tuple[float, ...]:
+    """Round numbers from at or under ``low`` up to at most ``high``, evenly spaced, about ``most`` of them."""
+    span = high - low
+    if not span > 0.0:
+        return (low,)
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * factor for factor in _STEPS if span / (power * factor) <= most or factor == _STEPS[-1])
+    first, last = math.floor(low / step), math.floor(high / step)
+    return tuple(round(number * step, 10) for number in range(first, last + 1))
+
+
+def _scaled(value: float, low: float, high: float, start: float, end: float) -> float:
+    share = 0.5 if high <= low else (value - low) / (high - low)
+    return start + share * (end - start)

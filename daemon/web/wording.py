@@ -1,0 +1,78 @@
+"""What the page says, in English and in French: one catalogue, wording.toml, and how figures are written."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+LANGUAGES = ("en", "fr")
+_NARROW = "\u202f"
+"""French sets a narrow space before its high punctuation and inside its quotation marks."""
+
+
+@cache
+def catalogue() -> Mapping[str, Mapping[str, str]]:
+    """Key → language → sentence."""
+    text = resources.files("daemon.web").joinpath("wording.toml").read_text("utf-8")
+    return {key: {"en": sentence["en"], "fr": _spaced(sentence["fr"])} for key, sentence in tomllib.loads(text).items()}
+
+
+class Wording:
+    """One language's sentences and figures. ``say`` raises KeyError for what the catalogue lacks."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._sentences = {key: sentence[language] for key, sentence in catalogue().items()}
+
+    def say(self, key: str, **values: Any) -> str:
+        """A gain is written with its sign, a target by its name in this language."""
+        shown = {name: self._shown(name, value) for name, value in values.items()}
+        return self._sentences[key].format(**shown)
+
+    def told(self, key: str, fallback: str) -> str:
+        """What the catalogue says; the ledger's own word where it knows none (a newer stage or outcome)."""
+        return self._sentences.get(key, fallback)
+
+    def number(self, value: float | None, digits: int = 3) -> str:
+        return "–" if value is None else self._written(f"{value:.{digits}f}")
+
+    def signed(self, value: float, digits: int = 3) -> str:
+        return self._written(f"{value:+.{digits}f}").replace("-", "−")
+
+    def count(self, value: int) -> str:
+        return f"{value:,}".replace(",", _NARROW if self.language == "fr" else ",")
+
+    def brief(self, value: float) -> str:
+        """As few digits as say it: for the ticks of a drawing."""
+        return self._written(f"{value:g}").replace("-", "−")
+
+    def moment(self, at: datetime) -> str:
+        """Local time, in the order that both languages read."""
+        return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+    def span(self, seconds: float) -> str:
+        """A time to wait or that something took, to the unit that matters."""
+        if seconds < 90:
+            return self.say("span.seconds", n=round(seconds))
+        if seconds < 90 * 60:
+            return self.say("span.minutes", n=round(seconds / 60))
+        return self.say("span.hours", n=self.number(seconds / 3600, 1))
+
+    def _shown(self, name: str, value: Any) -> str:
+        if name == "gain":
+            return self.signed(value, 2)
+        if name in ("target", "model"):
+            return self.told(f"{name}.{value}", str(value))
+        return self.count(value) if isinstance(value, int) else str(value)
+
+    def _written(self, figure: str) -> str:
+        return figure.replace(".", ",") if self.language == "fr" else figure
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r" ([:;!?»])", rf"{_NARROW}\1", text.replace("« ", f"«{_NARROW}"))

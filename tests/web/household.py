@@ -1,0 +1,281 @@
+"""A home that has been lived in, made through the real ledger, the real gate and the real releases."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from config.load import load_settings
+from config.paths import Home, QmdFiles
+from daemon.ledger.books import Books, open_books
+from daemon.ledger.records import Job, Owner, StoredAnswer
+from daemon.web.front import Front
+from jobs.adoption import adopt
+from jobs.domain.artifacts import LiveModel, Parity, Progress
+from jobs.domain.corpus import DocumentId, digest
+from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
+from jobs.domain.gates import METRICS, Answer, ArmName, QueryScore, ScoredSet, Verdict
+from jobs.domain.judgement import judge
+from jobs.domain.recipe import Plan
+from jobs.domain.results import BaselineResult, DatasetResult, DeployResult, ValidationResult
+from jobs.domain.scan import Known, Seen
+from jobs.publish import write_file
+from jobs.releases import Gain, ReleaseMetadata, Releases
+from jobs.wire import STAGE_ORDER, Stage
+
+OWNER = Owner(boot="b", pid=1, started=1.0)
+SUBJECTS = "ice road,fish camp,woodstove,snow machine,dog team,trapline,canoe,northern lights,spruce tea,net mending"
+QUESTIONS = "when to repair the {},who taught us about the {},parts for the {},dates of the {},story of the {}"
+Judged = tuple[tuple[QuerySet, ...], list[ScoredSet], Verdict]
+Verdicts = dict[Target, Judged]
+ARMS: tuple[ArmName, ...] = ("none", "current", "candidate")
+
+
+class Household:
+    """``books`` and ``releases`` are open; ``front`` opens the page on any free port."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = Home(root=root / "home")
+        self.books: Books = open_books(self.home.ledger)
+        self.releases = Releases(self.home.releases, lambda live, _: live)
+        self.front = Front(self.books, self.home, self.releases, 0)
+        self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
+        self.chance = random.Random(11)
+        self.notes = [
+            DocumentId(collection="notes", path=f"{subject.replace(' ', '-')}/{year}-{part}.md")
+            for subject in SUBJECTS.split(",")
+            for year in range(2008, 2026)
+            for part in ("spring", "autumn")
+        ]
+
+    def settle(self) -> None:
+        """Notes scanned, QMD's files adopted as v0."""
+        known = Known(size=900, mtime_ns=1, inode=1, sha256=digest("note"))
+        self.books.knowledge.apply([Seen(id=note, known=known) for note in self.notes], [])
+        scan = {
+            "at": self.now.isoformat(),
+            "documents": len(self.notes),
+            "left_out": {"not-downloaded": 3},
+            "unreadable_folders": 0,
+        }
+        self.books.knowledge.set_fact("last-scan", msgspec.json.encode(scan).decode())
+        files = QmdFiles(config=self.home.root / "qmd.yml", index=self.home.root / "qmd.sqlite")
+        files.config.write_text("collections: {}\n")
+        with closing(sqlite3.connect(files.index)) as index:
+            index.execute("CREATE TABLE content (doc)")
+            index.commit()
+        adopt(self.releases, files, self.now, {})
+
+    def live_through(self, runs: int, promoted: int) -> None:
+        """``runs`` ended runs of six jobs, of which the last one and ``promoted`` in all went live."""
+        verdicts: Verdicts = {"embedding": self.judged("embedding", 0.12), "expansion": self.judged("expansion", 0.004)}
+        with self.books.database.transaction():
+            for number in range(1, runs + 1):
+                ends_well = number > runs - promoted
+                self.run("embedding" if number % 3 else "expansion", verdicts, ends_well)
+            for alert in self.books.alerts.unread()[:-2]:
+                self.books.alerts.acknowledge(alert.id, self.now)
+
+    def judged(self, target: Target, rise: float) -> Judged:
+        """The real gate's verdict on made-up answers to 134 queries of the owner and 60 made from notes."""
+        sets = (self.queries("mine", "curated", 134), self.queries("held-out", "held-out", 60))
+        scored = [self.answered(one, rise) for one in sets]
+        parity = Parity(measures={"cosine": 0.99991, "top-10 overlap": 0.97}, problems=())
+        gate = load_settings(self.home.config_file).gate
+        return sets, scored, judge(target, scored, parity, gate, resamples=500)
+
+    def queries(self, name: str, kind: str, size: int) -> QuerySet:
+        texts = [question.format(subject) for subject in SUBJECTS.split(",") for question in QUESTIONS.split(",")]
+        found = [
+            JudgedQuery(
+                id=f"{name}-{number}",
+                text=texts[number % len(texts)]
+                + (f" in {2008 + number // len(texts)}" if number >= len(texts) else ""),
+                relevant={str(self.notes[(number * 7) % len(self.notes)]): 1},
+                language="en",
+                seen=number % 2 == 0,
+            )
+            for number in range(size)
+        ]
+        return msgspec.convert({"name": name, "kind": kind, "queries": found}, QuerySet, from_attributes=True)
+
+    def answered(self, query_set: QuerySet, rise: float) -> ScoredSet:
+        answers: dict[ArmName, list[Answer]] = {arm: [] for arm in ARMS}
+        scores: dict[ArmName, list[QueryScore]] = {arm: [] for arm in ARMS}
+        for query in query_set.queries:
+            before = self.chance.choice((2, 3, 5, 9))
+            better = self.chance.random() < 0.04 + 1.4 * rise
+            for arm, place in (("none", before + 1), ("current", before), ("candidate", 1 if better else before)):
+                ranked = [str(note) for note in self.chance.sample(self.notes, 10)]
+                ranked[place - 1] = next(iter(query.relevant))
+                name = msgspec.convert(arm, ArmName)
+                answers[name].append(Answer(query=query.id, documents=tuple(ranked), milliseconds=12.0))
+                scores[name].append(QueryScore(query=query.id, metrics=dict.fromkeys(METRICS, 1 / place)))
+        return ScoredSet(
+            query_set=query_set,
+            scores={arm: tuple(found) for arm, found in scores.items()},
+            answers={arm: tuple(found) for arm, found in answers.items()},
+        )
+
+    def run(self, target: Target, verdicts: Verdicts, well: bool) -> int:
+        sets, scored, verdict = verdicts["embedding" if well else target]
+        self.now += timedelta(days=1, hours=self.chance.randrange(3))
+        started = self.books.jobs.start_run(target, cause="212 new examples", forced=False, now=self.now)
+        assert started is not None
+        run, job = started
+        for stage in STAGE_ORDER if well else STAGE_ORDER[:-1]:
+            last = stage == ("deploy" if well else "validate")
+            following: Stage | None = None if last else STAGE_ORDER[STAGE_ORDER.index(stage) + 1]
+            claimed = self.claimed(job)
+            if stage == "train":
+                self.train(claimed, 40)
+            result = self.result(stage, target, run.id, sets, verdict)
+            self.now += timedelta(minutes=self.chance.randrange(1, 12))
+            assert self.books.jobs.finish(claimed, result, following, self.now)
+            if following is not None:
+                job = self.books.jobs.of_run(run.id)[-1]
+        self.books.results.store(run.id, stored(scored))
+        outcome, reason = ("promoted", f"{self.releases.live()} is live") if well else ("cannot-tell", verdict.reason)
+        self.books.jobs.end_run(run.id, "done", outcome, reason, self.now)
+        self.books.alerts.post(outcome, f"Better {target} search is live" if well else "Cannot tell", reason, self.now)
+        return run.id
+
+    def claimed(self, job: Job) -> Job:
+        claimed = self.books.jobs.claim(job.id, OWNER, self.now)
+        assert claimed is not None
+        return claimed
+
+    def train(self, job: Job, upto: int, steps: int = 40) -> None:
+        for step in range(1, upto + 1):
+            self.now += timedelta(seconds=20)
+            loss = 0.35 + 1.9 / (1 + step / 6) + self.chance.uniform(-0.06, 0.06)
+            rate = 27 + self.chance.uniform(-2.5, 2.5)
+            progress = Progress(step=step, steps=steps, loss=loss, rate=rate, unit="pairs", eta=(steps - step) * 20.0)
+            self.books.jobs.note(job, phase="training", progress=progress, now=self.now)
+
+    def result(
+        self, stage: Stage, target: Target, run: int, sets: Sequence[QuerySet], verdict: Verdict
+    ) -> dict[str, object]:
+        name = digest(target, str(run))
+        if stage == "dataset":
+            self.dataset(name, target)
+            return builtins(DatasetResult(dataset=name, rows={"train": 3200, "development": 400, "test": 600}))
+        if stage == "baseline":
+            plan = Plan(intensity="gentle", reason="current search scores 0.527 nDCG@10, middling: train gently")
+            return builtins(BaselineResult(index="", answers="", sets=tuple(sets), score=0.527, plan=plan))
+        if stage == "validate":
+            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=("d",)))
+        if stage == "deploy":
+            return builtins(DeployResult(release=self.release(target, run, name, verdict), live=True))
+        return {"facts": {"device": "cpu"}} if stage == "train" else {}
+
+    def dataset(self, name: str, target: Target) -> None:
+        sources = tuple(
+            SourceDocument(id=note, sha256=digest(str(note), name) * 4, rows=self.chance.randrange(2, 30))
+            for note in self.notes
+        )
+        counts = DatasetCounts(
+            rows={"train": 3200, "development": 400, "test": 600},
+            generators={"title": 1400, "heading": 2800},
+            languages={"en": 3900, "fr": 300},
+            dropped={},
+        )
+        manifest = DatasetManifest(
+            name=name,
+            target=target,
+            generator_version=1,
+            seed=7,
+            counts=counts,
+            sources=sources,
+            excluded=3,
+            curated_problems=(),
+        )
+        write_file(self.home.datasets / name / "manifest.json", msgspec.json.encode(manifest))
+
+    def release(self, target: Target, run: int, dataset: str, verdict: Verdict) -> str:
+        name, live = self.releases.next_name(), self.releases.live()
+        assert live is not None
+        primary = next(c for c in verdict.sets[0].comparisons if c.metric == "nDCG@10")
+        shrunk = 0.35 if live != "v0" and self.chance.random() < 0.8 else 1.0
+        drift = self.chance.uniform(-0.02, 0.03)
+        gain = Gain(
+            metric="nDCG@10",
+            delta=primary.delta * shrunk + drift,
+            low=primary.delta * shrunk + drift - (primary.delta - primary.low),
+            high=primary.delta * shrunk + drift + (primary.high - primary.delta),
+        )
+        base = "all-minilm-l6-v2" if target == "embedding" else "smollm2-135m-instruct"
+        content = f"{name} {target}".encode()
+        sha256 = hashlib.sha256(content).hexdigest()
+        gguf = self.releases.models / f"{base}-{sha256[:12]}.gguf"
+        gguf.write_bytes(content)
+        model = LiveModel(base=base, gguf=str(gguf), sha256=sha256)
+        metadata = ReleaseMetadata(
+            name=name,
+            created_at=self.now,
+            targets={**self.releases.release(live).metadata.targets, target: model},
+            run=run,
+            target=target,
+            dataset=dataset,
+            gain=gain,
+            tools={"qmd": "2.8.3"},
+            training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
+        )
+        self.releases.publish(metadata, "collections: {}\n", lambda path: path.touch())
+        self.releases.switch(name)
+        self.releases.confirm(name)
+        return name
+
+    def training_now(self, upto: int = 61, steps: int = 141) -> Job:
+        """A run that is in training this minute."""
+        started = self.books.jobs.start_run("embedding", cause="training window", forced=False, now=self.now)
+        assert started is not None
+        run, job = started
+        sets, _, verdict = self.judged("embedding", 0.1)
+        for stage in STAGE_ORDER[: STAGE_ORDER.index("train")]:
+            result = self.result(stage, "embedding", run.id, sets, verdict)
+            following = STAGE_ORDER[STAGE_ORDER.index(stage) + 1]
+            assert self.books.jobs.finish(self.claimed(job), result, following, self.now)
+            job = self.books.jobs.of_run(run.id)[-1]
+        training = self.claimed(job)
+        with self.books.database.transaction():
+            self.train(training, upto, steps)
+        return training
+
+    def enter(self) -> str:
+        """A fresh one-time address."""
+        url = self.front.open()["url"]
+        assert isinstance(url, str)
+        return url
+
+    def leave(self) -> None:
+        self.front.stop()
+        self.books.database.close()
+
+
+def stored(scored: Sequence[ScoredSet]) -> list[StoredAnswer]:
+    return [
+        StoredAnswer(
+            arm=arm,
+            query_set=one.query_set.name,
+            query=answer.query,
+            metrics=score.metrics,
+            documents=answer.documents,
+            milliseconds=answer.milliseconds,
+        )
+        for one in scored
+        for arm in ARMS
+        for answer, score in zip(one.answers[arm], one.scores[arm], strict=True)
+    ]
+
+
+def builtins(value: msgspec.Struct) -> dict[str, object]:
+    made: dict[str, object] = msgspec.to_builtins(value)
+    return made

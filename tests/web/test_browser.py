@@ -1,0 +1,256 @@
+"""The page as a person meets it: in a real Chromium, by keyboard, on a narrow screen, without JavaScript."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from daemon.web.judging import OWN_SET
+from tests.web.household import Household
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+AXE = Path(__file__).parents[2] / ".tools/qmd/node_modules/axe-core/axe.min.js"
+FIRST_PAINT_MS = 300.0
+FIRST_PAINT = """new Promise(seen => new PerformanceObserver(list => seen(list.getEntries()[0].startTime))
+    .observe({type: 'paint', buffered: true}))"""
+PAGES = (
+    *("/", "/jobs", "/runs", "/runs/189?queries=all", "/runs/191", "/judge", "/alerts", "/nothing"),
+    *("/releases", "/releases/v50", "/releases/v49/rollback", "/lineage?note=ice-road/2008"),
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: apt-get install chromium"),
+]
+Opened = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Any) -> Iterator[Opened]:
+    """Opens a household's page as its owner would. A complaint on the console fails the test."""
+    contexts, complaints = [], []
+
+    def enter(household: Household, **options: Any) -> Any:
+        context = chromium.new_context(**{"viewport": {"width": 960, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(household.enter())
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+    assert [one for one in complaints if "404" not in one] == []
+
+
+def at(page: Any, path: str) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def test_it_begins_with_how_the_search_is(large: Household, opened: Opened) -> None:
+    page = opened(large)
+    assert urlsplit(page.url).path == "/"
+    assert page.inner_text("h1").startswith("Your search is well. v50 is live: +0.")
+    assert "on your own 134 queries" in page.inner_text("h1")
+    assert page.title() == "Now · iaip"
+
+
+def test_a_training_is_followed_live(household: Household, opened: Opened) -> None:
+    page = opened(household)
+    assert "Nothing runs" in page.inner_text("h1")
+    job = household.training_now(upto=10)
+    playwright.expect(page.locator("h1")).to_contain_text("A new embedding model is in training", timeout=5000)
+    playwright.expect(page.locator("[data-part=now]")).to_contain_text("10 / 141", timeout=5000)
+    household.train(job, upto=42, steps=141)
+    playwright.expect(page.locator("[data-part=now]")).to_contain_text("42 / 141", timeout=5000)
+    assert page.get_attribute("progress", "value") == "42"
+    page.click("[data-part=now] a")
+    assert page.locator("[data-part=curves] polyline").count() == 2
+    before = page.get_attribute("[data-part=curves] polyline >> nth=0", "points")
+    page.click("[data-part=curves] summary >> nth=0")
+    household.train(job, upto=80, steps=141)
+    playwright.expect(page.locator("[data-part=stages]")).to_contain_text("step 80 of 141", timeout=5000)
+    assert page.get_attribute("[data-part=curves] polyline >> nth=0", "points") != before
+    assert page.locator("[data-part=curves] details[open]").count() == 1, "what was open stays open"
+
+
+def test_leaving_and_coming_back_many_times_never_starves_it(household: Household, opened: Opened) -> None:
+    page = opened(household)
+    for _ in range(25):
+        page.goto(at(page, "/"))
+    household.training_now(upto=7)
+    playwright.expect(page.locator("[data-part=now]")).to_contain_text("7 / 141", timeout=8000)
+
+
+def test_a_rollback_asks_first(household: Household, opened: Opened) -> None:
+    page = opened(household)
+    page.click("text=Releases")
+    page.click("text=Go back to v1")
+    assert "Go back to v1?" in page.inner_text("h1")
+    page.click("text=Leave everything as it is")
+    assert household.releases.live() == "v2"
+    page.click("text=Go back to v1")
+    page.click("text=Make v1 live")
+    assert urlsplit(page.url).path == "/releases/v1"
+    assert "live" in page.inner_text("h1") and household.releases.live() == "v1"
+
+
+def test_an_alert_is_acknowledged(household: Household, opened: Opened) -> None:
+    household.books.alerts.post(
+        "failed", "The embedding job failed in export", "No room. Next: free some", household.now
+    )
+    page = opened(household)
+    assert "one matter wants you" in page.inner_text("h1")
+    page.click("section:has(#wanting) button")
+    assert household.books.history.alerts(1)[0].acknowledged_at is not None
+    page.goto(at(page, "/"))
+    assert "Your search is well." in page.inner_text("h1")
+
+
+def test_queries_are_judged_one_after_the_other(household: Household, opened: Opened) -> None:
+    page = opened(household)
+    page.click("nav >> text=Judge")
+    first = page.inner_text(".questions a >> nth=0")
+    page.click(".questions a >> nth=0")
+    assert first in page.inner_text("h1")
+    for fieldset in page.locator("fieldset").all()[1:]:
+        fieldset.get_by_label("no", exact=True).check()
+    page.locator("fieldset").first.get_by_label("this is it").check()
+    page.click("text=Keep and go on")
+    assert first not in page.inner_text("h1")
+    assert first in (household.home.evaluation / OWN_SET / "queries.jsonl").read_text()
+    page.goto(at(page, "/judge"))
+    assert page.locator(".questions .state.done").count() == 1
+
+
+def test_before_and_after_stand_side_by_side(large: Household, opened: Opened) -> None:
+    page = opened(large)
+    page.goto(at(page, "/runs/189"))
+    page.click(".query summary >> nth=0")
+    before, after = (page.locator(".query[open] .sides > div").nth(number) for number in (0, 1))
+    assert before.locator("li").count() == after.locator("li").count() == 5
+    assert abs(before.bounding_box()["y"] - after.bounding_box()["y"]) < 1
+    assert after.locator(".answer").count() == 1
+
+
+def test_everything_is_reached_by_the_keyboard(household: Household, opened: Opened) -> None:
+    page = opened(household)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.goto(at(page, "/releases"))
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('href')") == "/releases/v1/rollback":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/releases/v1/rollback")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    page.keyboard.press("Tab")
+    assert page.evaluate(outline) == "solid"
+
+
+def test_without_javascript_all_of_it_works(household: Household, opened: Opened) -> None:
+    page = opened(household, java_script_enabled=False)
+    assert "Your search is well." in page.inner_text("h1")
+    assert "does not follow along" in page.inner_text("main")
+    page.click("text=Releases")
+    page.click("text=Go back to v1")
+    page.click("text=Make v1 live")
+    assert household.releases.live() == "v1"
+
+
+def test_it_speaks_french_to_those_who_do(household: Household, opened: Opened) -> None:
+    page = opened(household, locale="fr-CA")
+    assert page.inner_text("h1").startswith("Votre recherche va bien.")
+    assert page.get_attribute("html", "lang") == "fr"
+
+
+def test_a_used_link_tells_how_to_get_another(household: Household, opened: Opened, chromium: Any) -> None:
+    link = household.enter()
+    for _ in range(2):
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(link)
+        text = page.inner_text("main")
+        context.close()
+    assert "used already" in text and "iaipctl ui" in text
+
+
+def test_another_page_of_this_machine_cannot_reach_it(household: Household, opened: Opened) -> None:
+    """Another port of 127.0.0.1 is the same site to a browser, cookies included; it is refused all the same."""
+    other = Household(household.home.root / "other")
+    try:
+        page = opened(household)
+        target = at(page, "/releases/v1/rollback")
+        attacker = page.context.new_page()
+        attacker.goto(other.enter())
+        told = attacker.evaluate(
+            "url => fetch(url, {credentials: 'include'}).then(() => 'read', () => 'refused')", target
+        )
+        assert told == "refused"
+        attacker.set_content(f"<form method=post action='{target}'><button>go</button></form>")
+        attacker.evaluate("document.forms[0].submit()")
+        attacker.wait_for_timeout(500)
+        assert household.releases.live() == "v2"
+    finally:
+        other.leave()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("look", ["light", "dark", "narrow"])
+def test_axe_finds_nothing_to_mend(large: Household, opened: Opened, path: str, look: str) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: make install")
+    looks: dict[str, dict[str, Any]] = {
+        "light": {"color_scheme": "light"},
+        "dark": {"color_scheme": "dark", "locale": "fr"},
+        "narrow": {"viewport": {"width": 320, "height": 640}},
+    }
+    page = opened(large, **looks[look])
+    page.goto(at(page, path))
+    page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run().then(found => found.violations)")
+    assert [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found] == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_cut_off_at_320_pixels(large: Household, opened: Opened, path: str) -> None:
+    page = opened(large, viewport={"width": 320, "height": 640})
+    page.goto(at(page, path))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs", "/releases"])
+def test_the_first_paint_comes_at_once_with_a_thousand_jobs_and_fifty_releases(
+    large: Household, opened: Opened, path: str
+) -> None:
+    page = opened(large)
+    paints = []
+    for _ in range(7):
+        page.goto(at(page, path))
+        paints.append(page.evaluate(FIRST_PAINT))
+    assert statistics.median(paints) <= FIRST_PAINT_MS, paints

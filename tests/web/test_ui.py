@@ -1,0 +1,131 @@
+"""iaipctl ui against a real daemon: a link for one use, a clear word when there is none, and little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from daemon.cli.ui import on_a_desktop
+from tests.web.caller import Caller
+
+MOST_MEMORY = 70 * 2**20
+
+
+class Desk:
+    """Somebody with a home and a daemon; ``configured`` goes into config.toml."""
+
+    def __init__(self, folder: Path, configured: str = "") -> None:
+        (folder / "notes").mkdir()
+        (folder / "notes" / "lake.md").write_text("# The lake\n\nIt is free of ice.\n")
+        (folder / "index.yml").write_text(f"collections:\n  notes:\n    path: {folder / 'notes'}\n")
+        self.environment = {
+            **os.environ,
+            "IAIP_HOME": str(folder / "home"),
+            "QMD_CONFIG_DIR": str(folder),
+            "INDEX_PATH": str(folder / "index.sqlite"),
+        }
+        assert self.types("init").returncode == 0
+        (folder / "home" / "config.toml").write_text(configured)
+        self.daemon: subprocess.Popen[bytes] | None = None
+
+    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "daemon.cli", *words]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def start(self) -> None:
+        self.daemon = subprocess.Popen(
+            [sys.executable, "-m", "daemon"], env=self.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 30
+        while self.types("status").returncode != 0:
+            assert time.monotonic() < deadline, "the daemon did not start"
+
+    def asks_for_the_page(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.types("ui", "--no-open", "--json").stdout)
+        return found
+
+    def leave(self) -> None:
+        if self.daemon is not None:
+            self.daemon.terminate()
+            assert self.daemon.wait(timeout=30) == 0
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    made.start()
+    yield made
+    made.leave()
+
+
+def listening(pid: int) -> list[int]:
+    return [one.laddr.port for one in psutil.Process(pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+
+
+def test_nothing_listens_until_somebody_asks_and_then_on_loopback_alone(desk: Desk) -> None:
+    assert desk.daemon is not None
+    assert listening(desk.daemon.pid) == []
+    answer = desk.asks_for_the_page()
+    assert answer["schema"] == "iaip.ui/1" and answer["opened"] is False
+    link = urlsplit(answer["url"])
+    assert listening(desk.daemon.pid) == [link.port]
+    addresses = {one.laddr.ip for one in psutil.Process(desk.daemon.pid).net_connections("tcp")}
+    assert addresses == {"127.0.0.1"}
+    again = urlsplit(desk.asks_for_the_page()["url"])
+    assert again.port == link.port and again.path != link.path
+
+
+def test_the_idle_daemon_with_its_page_stays_small(desk: Desk) -> None:
+    assert desk.daemon is not None
+    link = urlsplit(desk.asks_for_the_page()["url"])
+    caller = Caller(port=link.port or 0)
+    caller.cookie = caller.get(link.path).headers["set-cookie"].split(";")[0]
+    for path in ("/", "/jobs", "/runs", "/releases", "/releases/v0", "/alerts", "/judge", "/lineage?note=lake"):
+        for language in ("en", "fr"):
+            assert caller.get(path, Accept_Language=language).status == 200
+    assert psutil.Process(desk.daemon.pid).memory_info().rss <= MOST_MEMORY
+
+
+def test_without_a_daemon_it_says_how_to_start_one(tmp_path: Path) -> None:
+    told = Desk(tmp_path).types("ui")
+    assert told.returncode == 3 and "iaipd" in told.stderr
+
+
+def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        desk = Desk(tmp_path, f"[page]\nport = {port}\n")
+        desk.start()
+        try:
+            told = desk.types("ui")
+            assert told.returncode == 5
+            assert f"port {port} of 127.0.0.1 is used by another program" in told.stderr
+            assert "[page] port" in told.stderr
+        finally:
+            desk.leave()
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "expected"),
+    [
+        ({}, "darwin", True),
+        ({"SSH_CONNECTION": "10.0.0.1"}, "darwin", False),
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({"DISPLAY": ":10", "SSH_CONNECTION": "10.0.0.1"}, "linux", False),
+        ({}, "linux", False),
+    ],
+)
+def test_a_browser_is_opened_only_where_its_owner_sits(environment, platform: str, expected: bool) -> None:
+    assert on_a_desktop(environment, platform) is expected
