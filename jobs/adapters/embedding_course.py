@@ -33,7 +33,7 @@ from jobs.domain.retrieval import (
 from jobs.ports import Report
 
 _SEED = 7
-LARGEST_PLAIN_BATCH = 64
+LARGEST_PLAIN_BATCH = 32
 _CACHED_PART = 32
 _REPORT_STEPS = 5
 _NOTHING_DONE = TrainingState(step=0, seed=_SEED, loss=0.0, seconds=0.0)

@@ -20,7 +20,7 @@ from config.settings import EmbeddingRecipe
 from jobs.adapters.embedding_course import LARGEST_PLAIN_BATCH, fit
 from jobs.adapters.embedding_model import EmbeddingModel
 from jobs.domain.artifacts import BaseModel, TrainedModel
-from jobs.domain.averaging import best_share
+from jobs.domain.averaging import Scores, best_share, mean_over_kinds
 from jobs.domain.examples import Pair
 from jobs.domain.learning import pace_for
 from jobs.domain.negatives import choose_negatives
@@ -28,7 +28,7 @@ from jobs.domain.recipe import Intensity
 from jobs.domain.retrieval import (
     ServedPair,
     Shelf,
-    development_score,
+    development_scores,
     most_telling,
     serve,
     serve_for_training,
@@ -119,26 +119,26 @@ def _mine(pairs: Sequence[ServedPair], shelf: Shelf, bench: EmbeddingModel) -> l
 
 def _score_shares(
     development: Sequence[ServedPair], train: Sequence[ServedPair], bench: EmbeddingModel
-) -> dict[float, float]:
-    """The development score of the base (share 0) and of each share of the tuned weights.
+) -> dict[float, Scores]:
+    """The development scores of the base (share 0) and of each share of the tuned weights.
 
     Candidates are the development passages and, to be confused with, some of training.
     """
     distractors = random.Random(_SEED).sample(list(train), min(_MOST_DISTRACTORS, len(train)))
     shelf = Shelf([*development, *distractors])
     queries = list({pair.query: pair for pair in development}.values())
-    scores: dict[float, float] = {}
+    scores: dict[float, Scores] = {}
     for share in sorted({0.0, *bench.recipe.average_weights}):
         bench.load_share(share)
         vectors = bench.encode(shelf.passages if queries else [])
-        scores[share] = development_score(queries, shelf, bench.encode([query.query for query in queries]), vectors)
+        scores[share] = development_scores(queries, shelf, bench.encode([query.query for query in queries]), vectors)
     return scores
 
 
 def _facts(
-    bench: EmbeddingModel, columns: Mapping[str, Sequence[str]], scores: Mapping[float, float], share: float
+    bench: EmbeddingModel, columns: Mapping[str, Sequence[str]], scores: Mapping[float, Scores], share: float
 ) -> dict[str, str]:
-    base = scores[0.0]
+    means = {tried: mean_over_kinds(found) for tried, found in scores.items()}
     facts = {
         "device": bench.device,
         "precision": "bfloat16" if bench.bfloat16 else "float32",
@@ -147,7 +147,7 @@ def _facts(
         "share": f"{share:g}",
         "torch": str(torch.__version__),
     }
-    facts |= {f"development nDCG@10 at share {tried:g}": f"{score:.4f}" for tried, score in scores.items()}
-    if base >= scores[share] > 0:
+    facts |= {f"development nDCG@10 at share {tried:g}": f"{score:.4f}" for tried, score in means.items()}
+    if means[0.0] >= means[share] > 0:
         facts["development"] = "no share of the tuned weights searched better than the base"
     return facts

@@ -95,18 +95,18 @@ class Shelf:
         return related
 
 
-def development_score(queries: Sequence[ServedPair], shelf: Shelf, query_vectors: Vectors, vectors: Vectors) -> float:
-    """Mean nDCG@10 over the shelf's passages, by cosine: of each generator's queries first, then of the generators.
+def development_scores(
+    queries: Sequence[ServedPair], shelf: Shelf, query_vectors: Vectors, vectors: Vectors
+) -> dict[str, list[float]]:
+    """nDCG@10 of each query over the shelf's passages, by cosine; by the queries' generators.
 
-    So a few curated queries, which say what the owner asks, count as much as many titles, which any
-    model finds. Other passages of relevant documents are left out of a query's ranking.
-    ``query_vectors`` (queries × dimensions) and ``vectors`` (passages × dimensions) have length 1. No queries: 0.
+    Other passages of relevant documents are left out of a query's ranking.
+    ``query_vectors`` (queries × dimensions) and ``vectors`` (passages × dimensions) have length 1.
     """
-    of_generator: dict[Generator, list[float]] = defaultdict(list)
+    of_generator: dict[str, list[float]] = defaultdict(list)
     for query, vector in zip(queries, query_vectors, strict=True):
         of_generator[query.generator].append(_query_score(query, shelf, vectors @ vector))
-    means = [sum(scores) / len(scores) for scores in of_generator.values()]
-    return sum(means) / len(means) if means else 0.0
+    return dict(of_generator)
 
 
 def _query_score(query: ServedPair, shelf: Shelf, similarities: Vectors) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.domain.corpus import DocumentId
 from jobs.domain.examples import Generator, Origin, Pair
-from jobs.domain.retrieval import Shelf, Vectors, development_score, keys_of, most_telling, serve, serve_for_training
+from jobs.domain.retrieval import Shelf, Vectors, development_scores, keys_of, most_telling, serve, serve_for_training
 
 
 def _pair(query: str, passage: str, *documents: str, generator: Generator = "title") -> Pair:
@@ -50,7 +50,7 @@ def test_other_passages_of_a_relevant_document_are_related_not_right() -> None:
     assert shelf.related(pairs[0]) == {0, 1}
 
 
-def test_the_development_score_counts_each_kind_of_query_alike() -> None:
+def test_development_scores_come_by_kind_of_query() -> None:
     pairs = serve(
         [
             _pair("a", "A", "a.md"),
@@ -64,19 +64,19 @@ def test_the_development_score_counts_each_kind_of_query_alike() -> None:
     passages = _vectors((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
     found = _vectors((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1))
     curated_second = _vectors((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0.9, 0, 0, 0.4))
-    assert development_score(pairs, shelf, found, passages) == pytest.approx(1.0)
-    assert development_score(pairs, shelf, curated_second, passages) == pytest.approx((1 + 0.63093) / 2, abs=1e-4)
+    assert development_scores(pairs, shelf, found, passages) == {"title": [1.0, 1.0, 1.0], "curated": [1.0]}
+    assert development_scores(pairs, shelf, curated_second, passages)["curated"] == [pytest.approx(0.63093, abs=1e-4)]
 
 
 def test_a_related_passage_neither_helps_nor_hurts() -> None:
     pairs = serve([_pair("a", "A", "a.md"), _pair("b", "more of A", "a.md")], "base")
     shelf = Shelf(pairs)
     passages = _vectors((0.6, 0.8), (1, 0))
-    assert development_score(pairs[:1], shelf, _vectors((1, 0)), passages) == pytest.approx(1.0)
+    assert development_scores(pairs[:1], shelf, _vectors((1, 0)), passages) == {"title": [1.0]}
 
 
-def test_without_queries_the_score_is_nothing() -> None:
-    assert development_score([], Shelf([]), _vectors(), _vectors()) == 0.0
+def test_without_queries_there_are_no_scores() -> None:
+    assert development_scores([], Shelf([]), _vectors(), _vectors()) == {}
 
 
 def test_too_many_pairs_leave_the_curated_ones_in() -> None:
