@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
 from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
-from config.version import VERSION
+from daemon.answers import Answers
 from daemon.executor import Executor
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
+from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore
 from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
-from daemon.socket import Health, Question, SocketServer
+from daemon.socket import SocketServer
 from daemon.space import Space
-from daemon.system.folders import probe_folder
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.system.service_manager import tell_service_manager
@@ -39,8 +39,9 @@ from daemon.web.front import Front
 from jobs.adapters.base_places import base_shape
 from jobs.adapters.markdown_folders import scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
-from jobs.domain.room import ModelShape
+from jobs.domain.scan import Known, Scan
 from jobs.releases import Releases
 
 log = structlog.get_logger()
@@ -66,20 +67,77 @@ def serve(home: Home) -> None:
 def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> None:
     stopping = threading.Event()
     damages: list[Damaged] = []
-    this = this_process(boot_id())
-    waiting = recover(books, home, releases, this)
-    housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
-    space = Space(books, home, settings, housekeeper, _measure_bases(home, settings))
-    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
-    executor = Executor(
-        books, home, this, governor.run_worker, stopping, lambda job: governor.may_start() and space.allows(job)
-    )
-    bell = Bell(home.bell, executor.execute)
 
     def end_damaged(damage: Damaged) -> None:
         damages.append(damage)
         stopping.set()
 
+    waiting = recover(books, home, releases, this := this_process(boot_id()))
+    parts = _assemble(home, settings, books, releases, this, stopping, end_damaged)
+    consumer = parts.bell.consumer()
+    with ExitStack() as running:
+        for start, stop in (
+            (parts.governor.start, parts.governor.stop),
+            (consumer.start, lambda: consumer.stop(graceful=True)),
+            (lambda: None, parts.front.stop),
+            (parts.scheduler.start, parts.scheduler.stop),
+            (parts.watcher.start, parts.watcher.stop),
+            (parts.door.start, parts.door.stop),
+        ):
+            start()
+            running.callback(stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        for job in waiting:
+            parts.bell.ring(job)
+        tell_service_manager("READY=1")
+        log.info("iaipd is running")
+        while not stopping.wait(1.0):
+            consumer.check_worker_health()
+            tell_service_manager("WATCHDOG=1")
+        tell_service_manager("STOPPING=1")
+        log.info("stopping: jobs are being put back")
+        if not damages:
+            books.jobs.announce_stop()
+    if damages:
+        raise damages[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    governor: Governor
+    bell: Bell
+    front: Front
+    scheduler: Scheduler
+    watcher: Watcher
+    door: SocketServer
+
+
+def _assemble(
+    home: Home,
+    settings: Settings,
+    books: Books,
+    releases: Releases,
+    this: Owner,
+    stopping: threading.Event,
+    end_damaged: Callable[[Damaged], None],
+) -> _Parts:
+    """Plugs everything together; nothing runs yet."""
+
+    def collections() -> Sequence[Collection]:
+        return read_collections(releases.current / "qmd" / "index.yml")
+
+    def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
+        return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
+
+    bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
+    housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
+    space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
+    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
+    executor = Executor(
+        books, home, this, governor.run_worker, stopping, lambda job: governor.may_start() and space.allows(job)
+    )
+    bell = Bell(home.bell, executor.execute)
     front = Front(books, home, releases, settings.page.port)
     calls = Calls(
         ring=bell.ring,
@@ -91,68 +149,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
-    watcher = Watcher(
-        books,
-        settings.watch,
-        lambda: read_collections(home.releases / "current" / "qmd" / "index.yml"),
-        lambda collections, known: scan(
-            collections, known, largest=settings.watch.largest_document, now_ns=time.time_ns()
-        ),
-        scheduler.changed,
-    )
-    governor.start()
-    answers = Answers(home, datetime.now(UTC))
+    watcher = Watcher(books, settings.watch, collections, look_through, scheduler.changed)
+    answers = Answers(home=home.root, releases=releases, collections=collections, started_at=datetime.now(UTC))
     door = SocketServer(home.socket, answers.answer)
-    door.start()
-    consumer = bell.consumer()
-    consumer.start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    for job in waiting:
-        bell.ring(job)
-    scheduler.start()
-    watcher.start()
-    tell_service_manager("READY=1")
-    log.info("iaipd is running", at=answers.started_at.isoformat(timespec="seconds"))
-    while not stopping.wait(1.0):
-        consumer.check_worker_health()
-        tell_service_manager("WATCHDOG=1")
-    tell_service_manager("STOPPING=1")
-    log.info("stopping: jobs are being put back")
-    if not damages:
-        books.jobs.announce_stop()
-    door.stop()
-    watcher.stop()
-    scheduler.stop()
-    front.stop()
-    consumer.stop(graceful=True)
-    governor.stop()
-    if damages:
-        raise damages[0]
-
-
-def _measure_bases(home: Home, settings: Settings) -> Callable[[Target], ModelShape]:
-    bases = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
-    return lambda target: base_shape(home.base_models, bases[target])
-
-
-class Answers:
-    """What the daemon says of itself to whoever asks at its socket."""
-
-    def __init__(self, home: Home, started_at: datetime) -> None:
-        self.started_at = started_at
-        self._home = home
-        self._releases = Releases(home.releases, with_collections_of)
-
-    def answer(self, question: Question) -> Any:
-        if question.ask == "folders":
-            collections = read_collections(self._releases.current / "qmd" / "index.yml")
-            return {collection.name: probe_folder(collection.path) for collection in collections}
-        return Health(
-            version=VERSION,
-            pid=os.getpid(),
-            nonce=question.nonce,
-            home=str(self._home.root),
-            live=self._releases.live(),
-            started_at=self.started_at,
-        )
+    return _Parts(governor=governor, bell=bell, front=front, scheduler=scheduler, watcher=watcher, door=door)
