@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon.cli.result import FAILED, NOT_FOUND, Result, table
 from daemon.cli.root import Context
-from daemon.runner import worker_environment
+from daemon.system.sandbox import worker_environment
 
 FETCH_SECONDS = 4 * 3600
 GGUF_SECONDS = 3600
