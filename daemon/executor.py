@@ -17,6 +17,7 @@ from daemon.ledger.jobs import MOST_ATTEMPTS
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
+from jobs.domain.confinement import Receipt
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
 from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step, following
@@ -188,6 +189,8 @@ class _Teller:
     def hear(self, event: Event) -> None:
         now = _now()
         match event:
+            case Receipt():
+                self._books.receipts.add(self._job.id, event, now)
             case Phase(text=text, done=done, total=total):
                 shown = f"{text} {done} of {total}" if total else text
                 if (now - self._written).total_seconds() >= 1.0 or text != self._phase:

@@ -9,6 +9,7 @@ import msgspec
 
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
+from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Job
 from jobs.releases import Release
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             state: counts.get(state, 0) for state in ("queued", "running", "paused", "done", "failed", "cancelled")
         },
         "pace": None if pace is None else msgspec.to_builtins(pace),
+        "confinement": _confinement(books),
         "last_scan": last_scan,
         "alerts": {"unread": len(unread)},
     }
@@ -46,12 +48,27 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"running  {job_line(running)}",
         f"pace     {pace_line(pace)}",
         f"queue    {_queue_line(counts)}",
+        f"network  {_network_line(books)}",
         f"notes    {_scan_line(last_scan)}",
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
     ]
     return Result(
         schema="iaip.status/1", data=data, text="\n".join(lines), code=DONE if pid is not None else NOT_RUNNING
     )
+
+
+def _confinement(books: Books) -> dict[str, Any] | None:
+    """How the job that was started last was kept from every network."""
+    latest = books.receipts.latest()
+    if latest is None:
+        return None
+    job, receipt = latest
+    return {"job": job, "digest": receipt.digest(), "gaps": receipt.gaps(), **msgspec.to_builtins(receipt)}
+
+
+def _network_line(books: Books) -> str:
+    latest = books.receipts.latest()
+    return "no job has been started yet" if latest is None else f"job {latest[0]}: {latest[1].in_words()}"
 
 
 def _gain(live: Release | None) -> dict[str, Any] | None:

