@@ -28,6 +28,16 @@ class Receipts:
         row = self._database.row("SELECT job, data FROM event WHERE kind = ? ORDER BY id DESC LIMIT 1", KIND)
         return None if row is None else (row["job"], read_receipt(row["data"]))
 
+    def refused(self, run: int) -> bool:
+        """Whether the job of this run that was started last could not be confined."""
+        row = self._database.row(
+            "SELECT data FROM event JOIN job ON job.id = event.job WHERE event.kind = ? AND job.run = ?"
+            " ORDER BY event.id DESC LIMIT 1",
+            KIND,
+            run,
+        )
+        return row is not None and bool(read_receipt(row["data"]).gaps())
+
 
 def read_receipt(data: str) -> Receipt:
     return msgspec.json.decode(data, type=Receipt)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daemon import runner
@@ -21,7 +19,7 @@ from daemon.system.sandbox import confined, worker_environment
 from daemon.system.witness import Witness
 from jobs.domain.confinement import WAYS_OUT, Receipt
 from jobs.probes import try_every_way
-from jobs.wire import RUN, Done, Event, Failed, JobSpec, decode_receipt
+from jobs.wire import RUN, Done, Event, Failed, JobSpec, Step, decode_receipt
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux confines from inside")
 SMALL_WORKER = (sys.executable, "-m", "tests.fakes.small_worker")
@@ -167,33 +165,18 @@ def successes(calls: Sequence[str]) -> list[str]:
 def test_the_network_of_a_running_job_has_carried_nothing(tmp_path: Path) -> None:
     """Its interfaces as the kernel counts them, read from outside while it works."""
     counted: list[str] = []
-    ours = os.readlink("/proc/self/ns/net")
 
-    def look() -> None:
-        deadline = time.monotonic() + 60.0
-        while not counted and time.monotonic() < deadline:
-            for process in Path("/proc").glob("[0-9]*"):
-                try:
-                    ended = b"tests.fakes.small_worker" not in (process / "cmdline").read_bytes().split(b"\0")[2:3]
-                    if not ended and os.readlink(process / "ns/net") != ours and worked(tmp_path):
-                        counted.append((process / "net/dev").read_text())
-                except OSError:
-                    continue
-            time.sleep(0.05)
+    def look(event: Event) -> None:
+        if isinstance(event, Step) and event.progress.step == 10:
+            [worker] = psutil.Process().children()
+            own = Path("/proc/self/ns/net").readlink()
+            assert Path(f"/proc/{worker.pid}/ns/net").readlink() != own
+            counted.append(Path(f"/proc/{worker.pid}/net/dev").read_text())
 
-    steps: list[Event] = []
-
-    def worked(_: Path) -> bool:
-        return len(steps) > 5
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    word = run_worker(spec(tmp_path), tmp_path / "log", steps.append, lambda: RUN, SMALL_WORKER)
-    looking.join()
-    assert isinstance(word, Done)
-    for line in counted[0].splitlines()[2:]:
-        name, _, numbers = line.partition(":")
-        assert set(numbers.split()) == {"0"}, f"{name} carried something"
+    assert isinstance(run_worker(spec(tmp_path), tmp_path / "log", look, lambda: RUN, SMALL_WORKER), Done)
+    interfaces = [line.partition(":") for line in counted[0].splitlines()[2:]]
+    assert interfaces
+    assert all(set(numbers.split()) == {"0"} for _, _, numbers in interfaces)
 
 
 @pytest.mark.qmd
@@ -220,7 +203,7 @@ def test_macos_confines_from_outside_with_resolved_paths(
     tool.touch()
     (tmp_path / "real").mkdir()
     (tmp_path / "home").symlink_to("real")
-    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     command = confined(["/bin/worker"], witness, sandbox_exec=str(tool))
     assert command[:2] == [str(tool), "-D"]
@@ -233,7 +216,7 @@ def test_macos_confines_from_outside_with_resolved_paths(
 def test_macos_without_its_tool_confines_nothing_and_does_not_claim_to(
     witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     command = confined(["/bin/worker"], witness, sandbox_exec=str(tmp_path / "absent"))
     assert command[1:4] == ["-m", "jobs.confine", "itself"]
 

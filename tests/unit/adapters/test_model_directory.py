@@ -60,6 +60,31 @@ def test_a_missing_file_is_named(tmp_path: Path, absent: str) -> None:
         check_exportable(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl", "model.ckpt"])
+def test_a_base_of_pickles_is_refused_whole_or_in_one_module(tmp_path: Path, name: str) -> None:
+    whole, module = tmp_path / "whole", tmp_path / "module"
+    whole.mkdir()
+    (model(whole) / "model.safetensors").rename(whole / name)
+    with pytest.raises(BadInput, match="pickles are not read"):
+        check_exportable(whole)
+    (module / "2_Dense").mkdir(parents=True)
+    (module / "2_Dense" / name).write_bytes(b"\x80\x04.")
+    with pytest.raises(BadInput, match=f"2_Dense/{name}.*pickles are not read"):
+        check_exportable(model(module))
+
+
+def test_a_pickle_beside_its_safetensors_is_only_ignored(tmp_path: Path) -> None:
+    (tmp_path / "training_args.bin").write_bytes(b"\x80\x04.")
+    check_exportable(model(tmp_path))
+
+
+def test_the_weights_of_every_module_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "2_Dense").mkdir()
+    (tmp_path / "2_Dense" / "model.safetensors").write_bytes(b"\xff" * 8)
+    with pytest.raises(BadInput, match="not a whole safetensors file"):
+        check_exportable(model(tmp_path))
+
+
 @pytest.mark.parametrize("weights", [b"", b"\xff" * 8, struct.pack("<Q", 900) + b"{", struct.pack("<Q", 2) + b"[]"])
 def test_broken_weights_are_bad_input(tmp_path: Path, weights: bytes) -> None:
     with pytest.raises(BadInput, match="not a whole safetensors file"):
