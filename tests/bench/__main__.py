@@ -1,6 +1,6 @@
 """make bench: every measured claim, as a table and in .bench/results.json.
 
-    python -m tests.bench [PART …] [--data DIR]        PART: light governor dataset speed quality
+    python -m tests.bench [PART …] [--data DIR]        PART: light governor confinement dataset speed quality
 
 ``speed`` and ``quality`` need retrieval and expansion data, which is not part of the project: a folder
 with ``retrieval/scifact/{corpus.jsonl.gz, queries.*.jsonl.gz, qrels.*.tsv}`` and ``qmd-expansion/all.jsonl.gz``.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.load import load_settings
-from tests.bench import governor, light
+from tests.bench import confinement, governor, light
 from tests.bench.measure import Row, record, show
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,10 @@ NOTES = 10_000
 
 def measure_light(folder: Path, data: Path) -> list[Row]:
     return light.measure(folder)
+
+
+def measure_confinement(folder: Path, data: Path) -> list[Row]:
+    return confinement.measure(folder)
 
 
 def measure_governor(folder: Path, data: Path) -> list[Row]:
@@ -110,6 +114,7 @@ def measure_quality(folder: Path, data: Path) -> list[Row]:
 PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "light": measure_light,
     "governor": measure_governor,
+    "confinement": measure_confinement,
     "dataset": measure_dataset,
     "speed": measure_speed,
     "quality": measure_quality,
