@@ -84,8 +84,7 @@ def _tensors(header: bytes) -> list[SafeTensor]:
         entries = json.loads(header, object_pairs_hook=_without_repeats)
         if not isinstance(entries, dict):
             raise _Broken("its header is not an object")
-        metadata = entries.pop("__metadata__", {})
-        msgspec.convert(metadata, dict[str, str])
+        msgspec.convert(entries.pop("__metadata__", None), dict[str, str] | None)  # MLX writes null
         found = msgspec.convert(entries, dict[str, _Entry])
     except (ValueError, RecursionError) as error:
         raise _Broken(f"its header cannot be read ({str(error)[:80]})") from error

@@ -66,6 +66,10 @@ def test_what_the_library_writes_is_whole(tmp_path: Path) -> None:
     }
 
 
+def test_metadata_that_are_null_as_mlx_writes_them_are_none(tmp_path: Path) -> None:
+    assert checked(tmp_path, file_of(json.dumps(ENTRIES | {"__metadata__": None}).encode()))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
