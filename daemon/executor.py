@@ -19,6 +19,7 @@ from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
+from jobs.domain.confinement import Receipt
 from jobs.domain.endings import Ending, ending_of_attempt
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
@@ -221,6 +222,8 @@ class _Teller:
     def hear(self, event: Event) -> None:
         due = time.monotonic() - self._written >= 1.0
         match event:
+            case Receipt():
+                self._books.receipts.add(self._job.id, event, _now())
             case Phase(text=text, done=done, total=total):
                 shown = f"{text} {done} of {total}" if total else text
                 if due or text != self._phase:

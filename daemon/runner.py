@@ -12,24 +12,31 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
-from jobs.wire import LEAVE, LIGHT_STAGES, PAUSE, RUN, Done, Event, Failed, JobSpec, Order, decode_event, encode
+from daemon.system.sandbox import confined, worker_environment
+from daemon.system.witness import Witness
+from jobs.domain.confinement import Receipt
+from jobs.wire import (
+    LEAVE,
+    LIGHT_STAGES,
+    PAUSE,
+    RUN,
+    Done,
+    Event,
+    Failed,
+    JobSpec,
+    Order,
+    decode_event,
+    decode_receipt,
+    encode,
+)
 
 WORKER = (sys.executable, "-m", "jobs.worker")
 POLL_SECONDS = 0.5
 SECONDS_TO_LEAVE = 75.0
-OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_DATASETS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "WANDB_MODE": "disabled",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TQDM_DISABLE": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-DROPPED = ("CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+SECONDS_TO_CONFINE = 60.0
 
 
 class Crashed(Exception):
@@ -45,14 +52,17 @@ def run_worker(
 ) -> Done | Failed:
     """The worker's last word. Every other event goes to ``on_event`` as it comes.
 
+    The first is the receipt of its confinement. With a gap in it the worker is ended before it was told anything
+    of its job, and the last word is Failed with kind ``Refused``.
+
     ``order`` is asked twice a second; the worker is told when it changes. Told to leave, it is killed if it has
     not left after SECONDS_TO_LEAVE; however it left, that is Failed with kind ``stopped``, unless it had another
     last word. Raises Crashed if it ends untold without one.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with log.open("ab") as errors:
+    with log.open("ab") as errors, Witness() as witness:
         process = subprocess.Popen(
-            gentle(command),
+            gentle(confined(command, witness)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -62,14 +72,11 @@ def run_worker(
         make_gentle(process.pid)
         worker = _Worker(process, Wakefulness(process.pid), light=spec.stage in LIGHT_STAGES)
         try:
-            return worker.converse(spec, on_event, order)
+            receipt = worker.receipt(witness)
+            on_event(receipt)
+            return _refused(receipt) if receipt.gaps() else worker.converse(spec, on_event, order)
         finally:
             worker.end()
-
-
-def worker_environment() -> dict[str, str]:
-    """The surroundings of every process that loads a model: offline, and without progress bars."""
-    return {key: value for key, value in os.environ.items() if key not in DROPPED} | OFFLINE
 
 
 class _Worker:
@@ -84,6 +91,22 @@ class _Worker:
         self._light = light
         self._told = RUN
         self._deadline: float | None = None
+
+    def receipt(self, witness: Witness) -> Receipt:
+        """What the canary inside met and the witness heard. Raises Crashed if it does not come."""
+        received, deadline = b"", time.monotonic() + SECONDS_TO_CONFINE
+        while not received.endswith(b"\n"):
+            if not select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise Crashed(f"the worker did not prove its confinement within {SECONDS_TO_CONFINE:.0f} s")
+            chunk = os.read(self._stdout.fileno(), 1 << 16)
+            if not chunk:
+                raise Crashed(f"the worker ended with {self._process.wait()} before it proved its confinement")
+            received += chunk
+        try:
+            receipt = decode_receipt(received)
+        except ValueError as error:
+            raise Crashed("the worker said something else than its receipt") from error
+        return msgspec.structs.replace(receipt, heard=witness.heard())
 
     def converse(self, spec: JobSpec, on_event: Callable[[Event], None], order: Callable[[], Order]) -> Done | Failed:
         if not self._say(spec):
@@ -140,6 +163,15 @@ class _Worker:
         if self._told == LEAVE:
             return _left("it left as it was told")
         raise Crashed(f"the worker ended with {code} without a last word")
+
+
+def _refused(receipt: Receipt) -> Failed:
+    return Failed(
+        message=f"this job could not be kept from the network, so it was not started ({receipt.in_words()})",
+        remedy="allow unprivileged user namespaces, or use a kernel of 6.7 or newer with Landlock and seccomp (macOS:"
+        " see that /usr/bin/sandbox-exec is there), then `iaipctl queue retry` the job",
+        kind="Refused",
+    )
 
 
 def _left(how: str) -> Failed:

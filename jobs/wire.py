@@ -1,4 +1,7 @@
-"""What passes between the daemon and a worker: one JobSpec and then Orders on stdin, Events as JSON lines on stdout."""
+"""What passes between the daemon and a worker: one JobSpec and then Orders on stdin, Events as JSON lines on stdout.
+
+The first Event is the Receipt: without a good one there is no JobSpec.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from jobs.domain.artifacts import Progress
+from jobs.domain.confinement import Receipt
 from jobs.domain.examples import Target
 
 Stage = Literal["dataset", "baseline", "train", "export", "validate", "deploy"]
@@ -72,7 +76,7 @@ class Failed(Struct, frozen=True, kw_only=True, tag="failed"):
     kind: str
 
 
-Event = Phase | Step | Done | Failed
+Event = Receipt | Phase | Step | Done | Failed
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -92,6 +96,7 @@ def slow(rest: float) -> Order:
 
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_receipt_decoder = msgspec.json.Decoder(Receipt)
 _spec_decoder = msgspec.json.Decoder(JobSpec)
 _order_decoder = msgspec.json.Decoder(Order)
 
@@ -104,6 +109,11 @@ def encode(message: Event | JobSpec | Order) -> bytes:
 def decode_event(line: bytes) -> Event:
     """Raises msgspec.DecodeError (a ValueError) for anything that is not an event."""
     return _decoder.decode(line)
+
+
+def decode_receipt(line: bytes) -> Receipt:
+    """Raises msgspec.DecodeError (a ValueError) for anything that is not a receipt."""
+    return _receipt_decoder.decode(line)
 
 
 def decode_spec(line: bytes) -> JobSpec:

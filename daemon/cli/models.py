@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tomllib
-from importlib import resources
 from pathlib import Path
 
+from config.catalogue import CatalogueEntry, read_catalogue
 from daemon.cli.result import FAILED, NOT_FOUND, Result, table
 from daemon.cli.root import Context
-from daemon.runner import worker_environment
+from daemon.system.sandbox import worker_environment
 
 FETCH_SECONDS = 4 * 3600
 GGUF_SECONDS = 3600
@@ -27,13 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
-    catalogue = tomllib.loads(resources.files("config").joinpath("models.toml").read_text("utf-8"))
+    catalogue = read_catalogue()
     if options.action == "list":
         return _list(catalogue, context)
     entry = catalogue.get(options.name or "")
     if options.action == "gguf" and entry is not None and options.folder:
-        return _gguf(options.name, entry["kind"], options.folder, context)
-    if entry is None or "repository" not in entry:
+        return _gguf(options.name, entry.kind, options.folder, context)
+    if entry is None or not entry.repository:
         return Result(
             schema="iaip.models/1",
             data={"name": options.name},
@@ -42,15 +41,13 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             code=NOT_FOUND,
         )
     place = context.home.base_models / options.name
-    print(f"fetching {entry['repository']} into {place}", file=sys.stderr)
-    command = [sys.executable, "-m", "jobs.adapters.model_hub", entry["repository"], entry["revision"], str(place)]
+    print(f"fetching {entry.repository} into {place}", file=sys.stderr)
+    command = [sys.executable, "-m", "jobs.adapters.model_hub", entry.repository, entry.revision, str(place)]
     code = subprocess.run(command, timeout=FETCH_SECONDS, check=False).returncode
     return Result(
         schema="iaip.models/1",
         data={"name": options.name, "fetched": code == 0},
-        text=f'{options.name} is here; set [{entry["kind"]}] base = "{options.name}" in config.toml'
-        if code == 0
-        else "",
+        text=f'{options.name} is here; set [{entry.kind}] base = "{options.name}" in config.toml' if code == 0 else "",
         talk="" if code == 0 else "nothing was changed; try again when the network is there",
         code=0 if code == 0 else FAILED,
     )
@@ -71,11 +68,11 @@ def _gguf(name: str, kind: str, folder: str, context: Context) -> Result:
     )
 
 
-def _list(catalogue: dict[str, dict[str, str]], context: Context) -> Result:
+def _list(catalogue: dict[str, CatalogueEntry], context: Context) -> Result:
     rows = []
     for name, entry in catalogue.items():
-        here = "embedded" if "package" in entry else "yes" if (context.home.base_models / name).is_dir() else "no"
-        rows.append([name, entry["kind"], here, entry["note"]])
+        here = "embedded" if entry.package else "yes" if (context.home.base_models / name).is_dir() else "no"
+        rows.append([name, entry.kind, here, entry.note])
     return Result(
         schema="iaip.models/1",
         data={"models": [dict(zip(("name", "kind", "here", "note"), row, strict=True)) for row in rows]},

@@ -10,6 +10,7 @@ import msgspec
 
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
+from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Job
 from daemon.ledger.room import in_gb, waits_for_room
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "running": None if running is None else _job_data(running),
         "queue": {state.value: counts.get(state, 0) for state in JobState},
         "pace": None if pace is None else msgspec.to_builtins(pace),
+        "confinement": _confinement(books),
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
@@ -56,6 +58,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"running  {job_line(running)}",
         f"pace     {pace_line(pace)}",
         f"queue    {_queue_line(counts)}",
+        f"network  {_network_line(books)}",
         f"notes    {_scan_line(scan)}",
         *(f"         {line}" for line in watching_lines(watching, scan)),
         f"consent  {_consent_line(broken, denied)}",
@@ -73,6 +76,20 @@ def _daemon_line(pid: int | None, down: str | None) -> str:
     if down is not None:
         return f"stays down: {down}. `iaipctl doctor` tells more, `iaipctl start` tries again"
     return "not running: start it with `iaipctl start` (`iaipctl install` the first time), or `iaipd` by hand"
+
+
+def _confinement(books: Books) -> dict[str, Any] | None:
+    """How the job that was started last was kept from every network."""
+    latest = books.receipts.latest()
+    if latest is None:
+        return None
+    job, receipt = latest
+    return {"job": job, "digest": receipt.digest(), "gaps": receipt.gaps(), **msgspec.to_builtins(receipt)}
+
+
+def _network_line(books: Books) -> str:
+    latest = books.receipts.latest()
+    return "no job has been started yet" if latest is None else f"job {latest[0]}: {latest[1].in_words()}"
 
 
 def _gain(live: Release | None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from daemon.cli.result import DONE, FAILED, NOT_FOUND, NOT_RUNNING, TRY_LATER, Result
+from daemon.cli.result import DONE, FAILED, NOT_FOUND, NOT_RUNNING, REFUSED, TRY_LATER, Result
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
 from daemon.ledger.records import Job
@@ -80,7 +80,7 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
         schema="iaip.wait/1",
         data={"run": msgspec.to_builtins(found)},
         text=f"run {number}, {found.target}: {found.outcome or found.state}: {found.reason}",
-        code=DONE if found.state == "done" else FAILED,
+        code=DONE if found.state == "done" else REFUSED if context.books.receipts.refused(number) else FAILED,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
+from daemon.ledger import receipts
 from daemon.ledger.records import Job
 from daemon.ledger.room import waits_for_room
 from jobs.domain.results import BaselineResult, ValidationResult
@@ -85,13 +86,19 @@ def _pace(job: Job, context: Context) -> list[str]:
     return [f"{change.at:%Y-%m-%dT%H:%M:%S}  pace {change.action}  {change.reason}" for change in changes]
 
 
+def _told(kind: str, data: str) -> str:
+    if kind == receipts.KIND:
+        return receipts.read_receipt(data).in_words()
+    return "" if data == "{}" else data
+
+
 def _job(number: int, context: Context) -> Result:
     job = context.books.jobs.job(number)
     rows = context.books.database.rows(
         "SELECT at, kind, data FROM event WHERE job = ? AND kind <> 'progress' ORDER BY id", number
     )
     lines = [f"job {number}: {job.stage} of {job.target or 'the examples'}, {job.state}, {job.attempts} attempts"]
-    lines += [f"{row['at'][:19]}  {row['kind']}  {row['data'] if row['data'] != '{}' else ''}".rstrip() for row in rows]
+    lines += [f"{row['at'][:19]}  {row['kind']}  {_told(row['kind'], row['data'])}".rstrip() for row in rows]
     if (waits := waits_for_room(context.books)) is not None and waits.job == number:
         lines.append(waits.words)
     lines += _pace(job, context)

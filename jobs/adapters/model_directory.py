@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from jobs.adapters.safetensors_files import read_safetensors
 from jobs.domain.errors import BadInput
 from jobs.domain.room import ModelShape
 
@@ -19,7 +19,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.txt",
 _WHOLE_DTYPES = frozenset({"F64", "F32", "F16", "BF16"})
 _UNQUANTISED = "Choose the unquantised (safetensors, 16 or 32 bit) form of this base in config.toml."
 _FETCH_AGAIN = "Fetch the base again with `iaipctl models fetch NAME`, or choose another base in config.toml."
-_LONGEST_HEADER = 100_000_000
+_PICKLES = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
 _POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
@@ -33,13 +33,6 @@ _POOLING_FLAGS = {
 class _Module(Struct, frozen=True):
     path: str
     type: str
-
-
-class _Tensor(Struct, frozen=True):
-    """An entry of a safetensors header; its ``__metadata__`` has neither."""
-
-    dtype: str = ""
-    shape: list[int] = []
 
 
 def check_exportable(model: Path) -> None:
@@ -56,8 +49,9 @@ def check_exportable(model: Path) -> None:
     weights = sorted(model.glob("*.safetensors"))
     if not weights:
         raise BadInput(f"the model in {model} has no safetensors weights; pickles are not read", remedy=_FETCH_AGAIN)
-    for file in weights:
+    for file in sorted(model.rglob("*.safetensors")):
         _check_weights(file)
+    _refuse_pickles(model)
 
 
 def has_dense_modules(model: Path) -> bool:
@@ -86,12 +80,10 @@ def weights_size(model: Path) -> int:
 
 def shape_of(model: Path) -> ModelShape:
     """The size of a model directory and of its weights, from the headers. Raises BadInput for a damaged one."""
-    tensors = [tensor for file in model.glob("*.safetensors") for tensor in _tensors(file).items()]
+    tensors = {tensor.name: tensor.shape for file in model.glob("*.safetensors") for tensor in read_safetensors(file)}
     weights = weights_size(model)
     whole = sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
-    return shape_of_tensors(
-        {name: tuple(tensor.shape) for name, tensor in tensors}, weights=weights, beside=whole - weights
-    )
+    return shape_of_tensors(tensors, weights=weights, beside=whole - weights)
 
 
 def shape_of_tensors(tensors: Mapping[str, tuple[int, ...]], *, weights: int, beside: int) -> ModelShape:
@@ -115,21 +107,20 @@ def _modules(model: Path) -> list[_Module]:
 
 def _check_weights(file: Path) -> None:
     """Weight tensors must be floating point of 16 bits or more (positions and the like may be integers)."""
-    for name, tensor in _tensors(file).items():
-        if name.endswith(("weight", "scales")) and tensor.dtype not in _WHOLE_DTYPES:
-            raise BadInput(f"the base is quantised: {name} in {file} is {tensor.dtype}", remedy=_UNQUANTISED)
+    for tensor in read_safetensors(file):
+        if tensor.name.endswith(("weight", "scales")) and tensor.dtype not in _WHOLE_DTYPES:
+            raise BadInput(f"the base is quantised: {tensor.name} in {file} is {tensor.dtype}", remedy=_UNQUANTISED)
 
 
-def _tensors(file: Path) -> dict[str, _Tensor]:
-    """What a safetensors header says of its tensors: eight bytes of its length, then JSON."""
-    try:
-        with file.open("rb") as weights:
-            length: int = struct.unpack("<Q", weights.read(8))[0]
-            header = weights.read(length) if length <= _LONGEST_HEADER else b""
-        entries = msgspec.json.decode(header, type=dict[str, _Tensor])
-    except (OSError, struct.error, msgspec.DecodeError) as error:
-        raise BadInput(f"{file} is not a whole safetensors file", remedy=_FETCH_AGAIN) from error
-    return {name: tensor for name, tensor in entries.items() if name != "__metadata__"}
+def _refuse_pickles(model: Path) -> None:
+    """A library that finds no safetensors in a module's folder would load the pickle there, which runs code."""
+    for file in model.rglob("*"):
+        if file.suffix in _PICKLES and not any(file.parent.glob("*.safetensors")):
+            raise BadInput(
+                f"the model in {model} has pickles without safetensors beside them ({file.relative_to(model)});"
+                " pickles are not read",
+                remedy=_FETCH_AGAIN,
+            )
 
 
 def _read(file: Path, kind: type[_Kind]) -> _Kind:

@@ -18,6 +18,7 @@ from jobs.adapters.expansion_rows import Batch, Row, batch_of
 from jobs.adapters.lora_files import PROJECTIONS, require_all_merged, weight_files
 from jobs.adapters.lora_plan import Precision
 from jobs.adapters.lora_training import LoraShape, LoraTrainer
+from jobs.adapters.safetensors_files import whole_safetensors
 from jobs.domain.errors import BadInput
 
 _IGNORED = -100
@@ -98,15 +99,15 @@ class PeftEngine:
         save_file({"torch": torch.get_rng_state()}, directory / "random.safetensors")
 
     def load(self, directory: Path) -> None:
-        for name, value in load_file(directory / "adapter.safetensors").items():
+        for name, value in load_file(whole_safetensors(directory / "adapter.safetensors")).items():
             self._exact[name].data.copy_(value)
         self._round_adapter()
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in load_file(directory / "optimizer.safetensors").items():
+        for name, value in load_file(whole_safetensors(directory / "optimizer.safetensors")).items():
             index, field = name.split(".", 1)
             state.setdefault(int(index), {})[field] = value
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
-        torch.set_rng_state(load_file(directory / "random.safetensors")["torch"])
+        torch.set_rng_state(load_file(whole_safetensors(directory / "random.safetensors"))["torch"])
 
     def merge(self, base: Path, merged: Path, probe: Row) -> float:
         self._optimizer.state.clear()
@@ -164,7 +165,9 @@ class PeftEngine:
 def _load(base: Path, dtype: torch.dtype) -> Any:
     logging.disable_progress_bar()
     try:
-        return AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True, use_safetensors=True)
+        return AutoModelForCausalLM.from_pretrained(
+            base, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BadInput(
             f"the base in {base} cannot be loaded: {str(error)[:300]}",

@@ -24,7 +24,7 @@ class ReferenceEmbedder:
     def __init__(self, model: Path) -> None:
         try:
             self._model = SentenceTransformer(
-                str(model), device="cpu", local_files_only=True, model_kwargs=_loading(model)
+                str(model), device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=_loading(model)
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise _unloadable(model, error) from error
@@ -54,7 +54,7 @@ class ReferenceGenerator:
     def __init__(self, model: Path) -> None:
         try:
             self._model: Any = AutoModelForCausalLM.from_pretrained(
-                str(model), local_files_only=True, **_loading(model)
+                str(model), local_files_only=True, trust_remote_code=False, **_loading(model)
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise _unloadable(model, error) from error

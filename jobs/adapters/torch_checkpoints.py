@@ -17,6 +17,7 @@ from msgspec import Struct
 from safetensors.torch import load_file, save_file
 
 from jobs import checkpoints
+from jobs.adapters.safetensors_files import whole_safetensors
 
 
 class TrainingState(Struct, frozen=True, kw_only=True):
@@ -49,13 +50,13 @@ def read_state(checkpoint: Path) -> TrainingState:
 
 
 def read_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
-    return load_file(_weights(checkpoint))
+    return load_file(whole_safetensors(_weights(checkpoint)))
 
 
 def restore_optimizer(checkpoint: Path, optimizer: torch.optim.Optimizer) -> None:
     """Gives a fresh optimizer over the same parameters, in the same order, its moments back."""
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in load_file(_optimizer(checkpoint)).items():
+    for name, tensor in load_file(whole_safetensors(_optimizer(checkpoint))).items():
         index, field = name.split(".", 1)
         state.setdefault(int(index), {})[field] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.load import load_settings
-from tests.bench import governor, light
+from tests.bench import confinement, governor, light
 from tests.bench.measure import Row, record, show
 from tests.bench.retrieval_sets import RetrievalSet, cut, pairs_of, read_set
 
@@ -28,6 +28,10 @@ LOOP_ARTICLES = 1_500
 
 def measure_light(folder: Path, data: Path) -> list[Row]:
     return light.measure(folder)
+
+
+def measure_confinement(folder: Path, data: Path) -> list[Row]:
+    return confinement.measure(folder)
 
 
 def measure_governor(folder: Path, data: Path) -> list[Row]:
@@ -158,6 +162,7 @@ def measure_switching(folder: Path, data: Path) -> list[Row]:
 PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "light": measure_light,
     "governor": measure_governor,
+    "confinement": measure_confinement,
     "dataset": measure_dataset,
     "growth": measure_growth,
     "overhead": measure_overhead,

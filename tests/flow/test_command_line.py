@@ -17,6 +17,7 @@ from daemon.ledger.books import Books, open_books, read_books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Owner
 from daemon.readings import Readings
+from jobs.domain.confinement import WAYS_OUT, Probe, Receipt
 
 
 class Person:
@@ -190,6 +191,24 @@ def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
     (settled.home / "config.toml").write_text("[watch]\nquite = 3\n")
     told = settled.types("init")
     assert told.returncode == 1 and "did you mean quiet?" in told.stderr
+
+
+def test_how_the_last_job_was_confined_is_said(settled: Person) -> None:
+    assert settled.reads("status")["confinement"] is None
+    books, now = open_books(settled.home / "ledger.sqlite"), datetime.now(UTC)
+    started = books.jobs.start_run("embedding", cause="test", forced=False, now=now)
+    assert started is not None
+    run, job = started
+    good = Receipt(rung="namespace", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT))
+    books.receipts.add(job.id, good, now)
+    told = settled.reads("status")["confinement"]
+    assert (told["job"], told["rung"], told["gaps"], told["digest"]) == (job.id, "namespace", [], good.digest())
+    assert [probe["outcome"] for probe in told["probes"]] == ["EACCES"] * len(WAYS_OUT)
+    assert "no way out (namespace): 8 ways out tried" in settled.types("why", "job", str(job.id)).stdout
+    books.receipts.add(job.id, Receipt(rung="none", probes=()), now)
+    assert "open: no sandbox, tcp-parent" in settled.types("status").stdout
+    books.jobs.end_run(run.id, "failed", None, "not started", now)
+    assert settled.types("wait", str(run.id)).returncode == 5
 
 
 def test_why_a_job_waits_is_said(settled: Person) -> None:

@@ -19,6 +19,7 @@ from daemon.recover import reclaim, recover
 from daemon.runner import Crashed
 from daemon.system.processes import started_at
 from jobs.domain.artifacts import Progress
+from jobs.domain.confinement import WAYS_OUT, Probe, Receipt
 from jobs.domain.endings import MOST_ATTEMPTS, UNKNOWN_BOOT, Ending
 from jobs.releases import Releases
 from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step
@@ -138,6 +139,24 @@ def test_progress_is_visible_while_it_runs(books: Books, tmp_path: Path) -> None
     worker.during = lambda: seen.append(books.jobs.job(job.id))
     executor(books, tmp_path, worker).execute(job.id)
     assert seen[0].progress == progress
+
+
+def test_the_receipt_of_confinement_is_kept_with_its_job(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    receipt = Receipt(rung="namespace", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT))
+    worker = ScriptedWorker(Done(result={}, ends_run="not-enough: x"), events=(receipt,))
+    executor(books, tmp_path, worker).execute(job.id)
+    assert books.receipts.latest() == (job.id, receipt)
+    assert not books.receipts.refused(job.run or 0)
+
+
+def test_a_job_that_could_not_be_confined_fails_with_what_to_do(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    receipt = Receipt(rung="none", probes=(Probe(way="tcp", outcome="open"),))
+    refusal = Failed(message="not started", remedy="allow namespaces", kind="Refused")
+    executor(books, tmp_path, ScriptedWorker(refusal, events=(receipt,))).execute(job.id)
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).remedy) == ("failed", "allow namespaces")
+    assert books.receipts.refused(job.run or 0)
 
 
 def test_one_heavy_job_at_a_time_while_light_ones_go_on(books: Books, tmp_path: Path) -> None:

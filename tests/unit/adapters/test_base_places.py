@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import subprocess
 import sys
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 
 import msgspec
@@ -18,7 +20,11 @@ from jobs.domain.errors import BadInput
 def write_model(directory: Path) -> Path:
     """A vocabulary of 10 by 4, and a layer with one 4 by 6 matrix and one vector, in 16 bits."""
     shapes = {"embed.weight": [10, 4], "model.layers.0.q_proj.weight": [4, 6], "model.layers.0.norm.weight": [4]}
-    entries = {name: {"dtype": "BF16", "shape": shape, "data_offsets": [0, 0]} for name, shape in shapes.items()}
+    ends = list(itertools.accumulate((2 * prod(shape) for shape in shapes.values()), initial=0))
+    entries = {
+        name: {"dtype": "BF16", "shape": shape, "data_offsets": ends[at : at + 2]}
+        for at, (name, shape) in enumerate(shapes.items())
+    }
     header = msgspec.json.encode(entries | {"__metadata__": {"format": "pt"}})
     directory.mkdir(parents=True)
     (directory / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 136)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -129,6 +132,53 @@ def test_every_cut_of_a_file_is_refused(tmp_path: Path) -> None:
     for length in range(len(whole)):
         with pytest.raises(BadInput):
             checked(tmp_path, whole[:length])
+
+
+def lies(folder: Path, content: bytes, size: int) -> None:
+    """A file of ``size`` bytes, nearly all of them a hole, must be refused soon and in little memory."""
+    path = folder / "huge.gguf"
+    path.write_bytes(content)
+    os.truncate(path, size)
+    tracemalloc.start()
+    began = time.process_time()
+    with pytest.raises(BadInput, match="not a whole GGUF file"):
+        check_gguf(path)
+    assert time.process_time() - began < 1.0
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"GGUF" + struct.pack("<IQQ", 3, 1, 2**30),
+        b"GGUF" + struct.pack("<IQQ", 3, 2**30, 0),
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 2**33),
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("long") + struct.pack("<IQ", STRING, 2**33),
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("long") + struct.pack("<IIQ", ARRAY, STRING, 2**33),
+        b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + struct.pack("<Q", 2**33),
+    ],
+    ids=["pairs", "tensors", "a key", "a text", "an array of texts", "a tensor's name"],
+)
+def test_counts_that_a_terabyte_of_nothing_would_hold_are_refused_at_once(tmp_path: Path, content: bytes) -> None:
+    lies(tmp_path, content, 1 << 40)
+
+
+NUMBERS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 32]))
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, len(gguf()) - 8), number=NUMBERS, cut=st.integers(0, 40))
+def test_numbers_that_lie_never_hang_the_reader_nor_make_it_grow(
+    tmp_path: Path, place: int, number: int, cut: int
+) -> None:
+    content = bytearray(gguf())
+    content[place : place + 8] = struct.pack("<Q", number)
+    tracemalloc.start()
+    survives(tmp_path, bytes(content[: len(content) - cut]))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

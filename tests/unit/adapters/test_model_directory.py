@@ -13,7 +13,7 @@ from jobs.domain.errors import BadInput
 
 
 def safetensors(dtypes: dict[str, str]) -> bytes:
-    entries = {name: {"dtype": dtype, "shape": [], "data_offsets": [0, 0]} for name, dtype in dtypes.items()}
+    entries = {name: {"dtype": dtype, "shape": [0], "data_offsets": [0, 0]} for name, dtype in dtypes.items()}
     header = msgspec.json.encode(entries | {"__metadata__": {"format": "pt"}})
     return struct.pack("<Q", len(header)) + header
 
@@ -58,6 +58,31 @@ def test_a_missing_file_is_named(tmp_path: Path, absent: str) -> None:
     (model(tmp_path) / absent).unlink()
     with pytest.raises(BadInput, match=absent.removeprefix("model.").removesuffix(".json")):
         check_exportable(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl", "model.ckpt"])
+def test_a_base_of_pickles_is_refused_whole_or_in_one_module(tmp_path: Path, name: str) -> None:
+    whole, module = tmp_path / "whole", tmp_path / "module"
+    whole.mkdir()
+    (model(whole) / "model.safetensors").rename(whole / name)
+    with pytest.raises(BadInput, match="pickles are not read"):
+        check_exportable(whole)
+    (module / "2_Dense").mkdir(parents=True)
+    (module / "2_Dense" / name).write_bytes(b"\x80\x04.")
+    with pytest.raises(BadInput, match=f"2_Dense/{name}.*pickles are not read"):
+        check_exportable(model(module))
+
+
+def test_a_pickle_beside_its_safetensors_is_only_ignored(tmp_path: Path) -> None:
+    (tmp_path / "training_args.bin").write_bytes(b"\x80\x04.")
+    check_exportable(model(tmp_path))
+
+
+def test_the_weights_of_every_module_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "2_Dense").mkdir()
+    (tmp_path / "2_Dense" / "model.safetensors").write_bytes(b"\xff" * 8)
+    with pytest.raises(BadInput, match="not a whole safetensors file"):
+        check_exportable(model(tmp_path))
 
 
 @pytest.mark.parametrize("weights", [b"", b"\xff" * 8, struct.pack("<Q", 900) + b"{", struct.pack("<Q", 2) + b"[]"])

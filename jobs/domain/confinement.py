@@ -1,0 +1,63 @@
+"""Whether a process has a way out: what a canary inside it met, what was heard outside, and what follows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+Rung = Literal["sandbox-exec", "namespace", "landlock", "none"]
+"""What holds the process. On Linux both a namespace and Landlock come together with a filter of system calls."""
+
+WAYS_OUT = (
+    "tcp-parent",
+    "udp-parent",
+    "unix-parent",
+    "unix-datagram-parent",
+    "tcp",
+    "udp",
+    "tcp6",
+    "dns",
+)
+"""What the canary tries. The parent's are listeners of the daemon: they would hear it, network or not."""
+
+_BARRED = frozenset({"EPERM", "EACCES", "ENETUNREACH", "EAFNOSUPPORT"})
+"""What a barred way answers. Anything else, a time-out above all, may have let a packet go."""
+
+
+class Probe(Struct, frozen=True, kw_only=True):
+    """``outcome`` is the name of the error (``EACCES``, ``EAI_AGAIN``), or ``open``."""
+
+    way: str
+    outcome: str
+
+
+class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
+    """The canary's report. ``heard`` are the parent's listeners that heard anything, by the parent itself."""
+
+    rung: Rung
+    probes: tuple[Probe, ...]
+    heard: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256 of all that it says, in hexadecimal."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+
+    def gaps(self) -> tuple[str, ...]:
+        """The ways out that are open or were not tried, by name; empty when there is none."""
+        outcomes = {probe.way: probe.outcome for probe in self.probes}
+        tried = [way for way in WAYS_OUT if not _barred(outcomes.get(way, "not tried"))]
+        walls = ["no sandbox"] if self.rung == "none" else []
+        return (*walls, *dict.fromkeys([*tried, *self.heard]))
+
+    def in_words(self) -> str:
+        tried = f"{len(self.probes)} ways out tried"
+        if not (gaps := self.gaps()):
+            return f"no way out ({self.rung}): {tried}, all barred, nothing heard outside; receipt {self.digest()[:12]}"
+        return f"not confined: {tried}; open: {', '.join(gaps)}; receipt {self.digest()[:12]}"
+
+
+def _barred(outcome: str) -> bool:
+    return outcome in _BARRED or outcome.startswith("EAI_")
