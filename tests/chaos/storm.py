@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 import threading
 import time
@@ -254,6 +255,7 @@ def _check_notes(house: House, found: list[str], scratch: Path) -> None:
     corpus = MarkdownFolders(read_collections(house.releases.current / "qmd" / "index.yml"), 5_000_000)
     documents = [(DocumentId(collection="notes", path=name), digest) for name, digest in sorted(on_disk.items())]
     fresh = Home(root=scratch)
+    shutil.copytree(house.home.consent, fresh.consent)
     refresh(corpus, documents, fresh, load_settings(house.home.config_file), lambda done, total: None)
     with opened(house.home.examples_cache) as grown, opened(fresh.examples_cache) as made:
         if {d: grown.material(d) for d, _ in documents} != {d: made.material(d) for d, _ in documents}:
