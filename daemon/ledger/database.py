@@ -94,6 +94,9 @@ def _require_sound(path: Path) -> None:
     """By a reader, because a writer would take the log of a damaged ledger away when it closes."""
     if not path.exists() or path.stat().st_size == 0:
         return
+    if path.with_name(f"{path.name}-journal").exists():  # killed before WAL was in force: a writer takes that back
+        with closing(_connect(str(path), uri=False)) as connection:
+            _version(connection)
     with closing(_connect(_to_read(path), uri=True)) as connection:
         if _version(connection) > len(MIGRATIONS):
             raise _newer(path, connection)
