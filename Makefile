@@ -33,7 +33,7 @@ check: .venv/dev
 	$(BIN)/lint-imports
 
 light-test: .venv-light/test
-	$(LIGHT)/python -m pytest -m "not ml"
+	$(LIGHT)/python -m pytest -m "not ml and not slow"
 
 bench: .venv/dev .tools/ready
 	$(BIN)/python -m tests.bench $(if $(DATA),--data "$(DATA)")

@@ -134,8 +134,9 @@ def test_the_scan_lists_exactly_what_qmd_indexes(tools: QmdTools, tmp_path: Path
     found = scan(read_collections(configuration), {}, largest=10**6, now_ns=0)
     indexable = [seen.id for seen in found.documents]
     indexable += [file.id for file in found.passed_over if file.reason in ("binary", "not-utf-8")]
-    by_qmd = rows(index, "SELECT collection || '/' || path FROM documents WHERE active = 1")
-    assert {str(document) for document in indexable} ^ {normalize("NFC", path) for (path,) in by_qmd} == set()
+    listed = rows(index, "SELECT collection || '/' || path FROM documents WHERE active = 1")
+    by_qmd = {normalize("NFC", path) for (path,) in listed}  # two spellings of one name are one document to us
+    assert {str(document) for document in indexable} ^ by_qmd == set()
     assert len(indexable) == len(by_qmd) > len(cases)
 
 
