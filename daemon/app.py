@@ -66,6 +66,8 @@ def serve(home: Home) -> None:
 
 def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> None:
     stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
     damages: list[Damaged] = []
 
     def end_damaged(damage: Damaged) -> None:
@@ -86,8 +88,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         ):
             start()
             running.callback(stop)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
+        running.callback(stopping.set)  # a start that failed: nothing new is claimed while the others stop
         for job in waiting:
             parts.bell.ring(job)
         tell_service_manager("READY=1")
@@ -135,7 +136,13 @@ def _assemble(
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
     governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
     executor = Executor(
-        books, home, this, governor.run_worker, stopping, lambda job: governor.may_start() and space.allows(job)
+        books,
+        home,
+        this,
+        governor.run_worker,
+        stopping,
+        may_start=lambda job: governor.may_start() and space.allows(job),
+        end_trial=releases.recover,
     )
     bell = Bell(home.bell, executor.execute)
     front = Front(books, home, releases, settings.page.port)

@@ -47,14 +47,17 @@ class Executor:
         run_worker: RunWorker,
         stopping: threading.Event,
         may_start: Callable[[Job], bool],
+        end_trial: Callable[[], str | None],
     ) -> None:
-        """``may_start`` is asked before a heavy job is claimed: is this a moment for it?"""
+        """``may_start`` is asked before a heavy job is claimed: is this a moment for it? ``end_trial`` takes back
+        a release that is live on trial, and names it."""
         self._books = books
         self._home = home
         self._owner = owner
         self._run_worker = run_worker
         self._stopping = stopping
         self._may_start = may_start
+        self._end_trial = end_trial
         self._heavy = threading.Lock()
         self._at: list[int] = []  # a job may be rung for twice, and then is here twice
 
@@ -153,8 +156,15 @@ class Executor:
             if settled is not None and settled.state == "failed":
                 times = f", {settled.attempts} times" if ending is Ending.CRASHED else ""
                 title = f"The {job.target or 'refresh'} job failed in {job.stage}"
-                body = f"{message}{times}. The live search is untouched. Next: {remedy}"
-                self._books.alerts.post("failed", title, body, now)
+                safe = self._safe(job)
+                self._books.alerts.post("failed", title, f"{message}{times}. {safe} Next: {remedy}", now)
+            elif settled is not None and settled.state != "queued":
+                self._safe(job)
+
+    def _safe(self, job: Job) -> str:
+        """A deployment that ends halfway leaves no unconfirmed release live. Says how the live search is."""
+        left = self._end_trial() if job.stage == "deploy" else None
+        return f"{left} was on trial and was taken back." if left else "The live search is untouched."
 
     def _finish(self, job: Job, done: Done, now: datetime) -> None:
         books = self._books

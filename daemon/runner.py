@@ -72,7 +72,9 @@ def run_worker(
         make_gentle(process.pid)
         worker = _Worker(process, Wakefulness(process.pid), light=spec.stage in LIGHT_STAGES)
         try:
-            receipt = worker.receipt(witness)
+            receipt = worker.receipt(witness, order)
+            if receipt is None:
+                return _left("it was told to leave before it began")
             on_event(receipt)
             return _refused(receipt) if receipt.gaps() else worker.converse(spec, on_event, order)
         finally:
@@ -92,12 +94,16 @@ class _Worker:
         self._told = RUN
         self._deadline: float | None = None
 
-    def receipt(self, witness: Witness) -> Receipt:
-        """What the canary inside met and the witness heard. Raises Crashed if it does not come."""
+    def receipt(self, witness: Witness, order: Callable[[], Order]) -> Receipt | None:
+        """What the canary inside met and the witness heard; none if it is to leave. Raises Crashed for want of it."""
         received, deadline = b"", time.monotonic() + SECONDS_TO_CONFINE
         while not received.endswith(b"\n"):
-            if not select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise Crashed(f"the worker did not prove its confinement within {SECONDS_TO_CONFINE:.0f} s")
+            if order() == LEAVE:
+                return None
+            if not select.select([self._stdout], [], [], POLL_SECONDS)[0]:
+                if time.monotonic() > deadline:
+                    raise Crashed(f"the worker did not prove its confinement within {SECONDS_TO_CONFINE:.0f} s")
+                continue
             chunk = os.read(self._stdout.fileno(), 1 << 16)
             if not chunk:
                 raise Crashed(f"the worker ended with {self._process.wait()} before it proved its confinement")

@@ -152,13 +152,14 @@ class Scheduler:
                 log.exception("a round of the scheduler failed")
 
     def _round(self) -> None:
-        spool.take(self._home.requests, self._books.requests, _now())
-        for request in self._books.requests.waiting():
-            self._handle(request)
         if time.monotonic() - self._reclaimed_at >= RECLAIM_SECONDS:
             self._reclaimed_at = time.monotonic()
             for job in self._calls.reclaim():
                 self._ring(job)
+        if unreadable := spool.take(self._home.requests, self._books.requests, _now()):
+            log.warning("requests could not be read and were set aside", requests=unreadable)
+        for request in self._books.requests.waiting():
+            self._handle(request)
         for alert in self._books.alerts.undelivered():
             self._books.alerts.attempted(alert.id, _now())
             notify(alert.title, alert.body)

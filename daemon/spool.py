@@ -15,13 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-import structlog
 from msgspec import Struct
 
 from daemon.ledger.results import Requests
 from jobs.publish import write_file
-
-log = structlog.get_logger()
 
 _NAME = re.compile(r"(\d{20}-[0-9a-f]{12})\.json")
 _LARGEST = 1 << 16  # bytes; a request is a few words
@@ -40,16 +37,23 @@ def put(spool: Path, action: str, argument: dict[str, Any]) -> str:
     return key
 
 
-def take(spool: Path, requests: Requests, now: datetime) -> None:
-    """Enters every waiting request, oldest first. What is no request is removed and counted in the log."""
+def take(spool: Path, requests: Requests, now: datetime) -> int:
+    """Enters every waiting request, oldest first; returns how many could not be read and were set aside.
+
+    What was set aside keeps its content under the name ``<key>.unreadable``. One bad entry never keeps the
+    others waiting.
+    """
+    unreadable = 0
     for path in waiting(spool):
         try:
             asked = _read(path)
-        except ValueError:
-            log.warning("a request could not be read and was dropped", bytes=path.stat().st_size)
+        except (ValueError, OSError):
+            unreadable += 1
+            path.rename(path.with_suffix(".unreadable"))
         else:
             requests.take(path.stem, asked.action, asked.argument, now)
-        path.unlink()
+            path.unlink()
+    return unreadable
 
 
 def waiting(spool: Path) -> list[Path]:

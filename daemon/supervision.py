@@ -7,15 +7,17 @@ that its supervisor takes for "stay down". `iaipctl start` clears the count.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from config.paths import Home
 from daemon.ledger.books import open_books
+from daemon.system.lock import single_daemon
 from daemon.system.notifications import notify
 from jobs.domain.errors import IaipError
 from jobs.publish import write_file
@@ -71,30 +73,29 @@ class Supervision:
             return
         title = "iaip has stopped and stays down"
         body = f"{reason}. Your search works as before. Next: `iaipctl doctor`, then `iaipctl start`"
-        _post(self._home.ledger, title, body, now)
+        if self._home.ledger.exists():
+            _post(self._home, title, body, now)
         self._write(Starts(unclean=before.unclean, down=reason))
         tell(title, body)
 
     def _write(self, starts: Starts) -> None:
-        write_file(self._home.starts, msgspec.json.encode(starts))
+        """A full disk must not be what starts a daemon for ever: a count that cannot be kept is not kept."""
+        with suppress(OSError):
+            write_file(self._home.starts, msgspec.json.encode(starts))
 
 
 def crashed_too_often(starts: Starts) -> str:
     return f"it ended badly {len(starts.unclean)} times within {WINDOW.seconds // 60} minutes"
 
 
-def _post(ledger: Path, title: str, body: str, now: datetime) -> None:
-    """A ledger that cannot be opened may be the very reason: the desktop is told all the same."""
-    if not ledger.exists():
-        return
-    try:
-        books = open_books(ledger)
-    except IaipError:
-        return
-    try:
-        books.alerts.post("stays-down", title, body, now)
-        for alert in books.alerts.undelivered():
-            if alert.kind == "stays-down":
-                books.alerts.attempted(alert.id, now)
-    finally:
-        books.database.close()
+def _post(home: Home, title: str, body: str, now: datetime) -> None:
+    """A ledger that cannot be written may be the very reason, or another daemon's: the desktop is told all the same."""
+    with suppress(IaipError, sqlite3.Error, OSError), single_daemon(home.daemon_lock):
+        books = open_books(home.ledger)
+        try:
+            books.alerts.post("stays-down", title, body, now)
+            for alert in books.alerts.undelivered():
+                if alert.kind == "stays-down":
+                    books.alerts.attempted(alert.id, now)
+        finally:
+            books.database.close()

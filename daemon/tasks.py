@@ -62,10 +62,9 @@ class Bell:
         self._task(job)
 
     def consumer(self) -> Consumer:
-        """Workers are threads. Call ``start`` in the main thread; SIGTERM is an orderly stop."""
-        consumer: Consumer = self._huey.create_consumer(
-            workers=WORKER_THREADS, max_delay=1.0, graceful_signal="TERM", check_worker_health=True
-        )
+        """Workers are threads. Signals are left to the caller, who was there first."""
+        consumer: Consumer = self._huey.create_consumer(workers=WORKER_THREADS, max_delay=1.0, check_worker_health=True)
+        consumer._set_signal_handlers = lambda: None
         return consumer
 
     def _do(self, job: int) -> None:

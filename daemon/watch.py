@@ -18,6 +18,7 @@ from daemon.lookout import Lookout
 from daemon.watching import BY_SCANS, LastScan, News, Watching, doubts, news
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.deletions import Deletions, Folder, judge_deletions
+from jobs.domain.errors import IaipError
 from jobs.domain.scan import Known, Scan, Seen
 
 log = structlog.get_logger()
@@ -176,7 +177,7 @@ class Watcher:
         log.error("scan failed", error=self._failure, at=at, failures=self._failures)  # its message may name a note
         try:
             self._tell()
-        except sqlite3.Error as again:  # a ledger that cannot be written may be why it failed
+        except (sqlite3.Error, IaipError) as again:  # a ledger that cannot be written may be why it failed
             log.error("the failure could not be recorded", error=type(again).__name__)
 
     def _tell(self) -> None:

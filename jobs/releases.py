@@ -128,7 +128,12 @@ class Releases:
         return Release(metadata=metadata, state=self._state(name), directory=self.directory(name))
 
     def all(self) -> list[Release]:
-        return [self.release(name) for name in self.names()]
+        """Every release that can be read, oldest first."""
+        found = []
+        for name in self.names():
+            with suppress(BadInput):
+                found.append(self.release(name))
+        return found
 
     def _state(self, name: str) -> ReleaseState:
         directory = self.directory(name)

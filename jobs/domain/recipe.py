@@ -35,11 +35,12 @@ def plan_for_baseline(score: float, *, weak_below: float, strong_above: float, f
 
 
 def smaller(recipe: Recipe) -> Recipe:
-    """Half the batch, and so about half the memory and half the work of a step; all else as it was.
+    """A quarter of the batch, and so at most half the memory of a step (a large batch is computed in parts as it is).
+
 
     It is another training, with its own name and checkpoints: nothing of the larger one is gone on with.
     """
-    return msgspec.structs.replace(recipe, batch_size=max(SMALLEST_BATCH, recipe.batch_size // 2))
+    return msgspec.structs.replace(recipe, batch_size=max(SMALLEST_BATCH, recipe.batch_size // 4))
 
 
 def facts_of_smaller(

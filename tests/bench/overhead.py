@@ -114,7 +114,7 @@ def through_daemon(home: Home, books: Books, dataset: str) -> None:
     governor.start()
     try:
         Executor(
-            books, home, this_process(boot_id()), governor.run_worker, threading.Event(), lambda job: True
+            books, home, this_process(boot_id()), governor.run_worker, threading.Event(), lambda job: True, lambda: None
         ).execute(job.id)
     finally:
         governor.stop()

@@ -62,8 +62,9 @@ def executor(
     worker: ScriptedWorker,
     stopping: threading.Event | None = None,
     may_start: Callable[[Job], bool] = lambda job: True,
+    end_trial: Callable[[], str | None] = lambda: None,
 ) -> Executor:
-    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event(), may_start)
+    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event(), may_start, end_trial)
 
 
 def new_run(books: Books) -> Job:
@@ -315,3 +316,12 @@ def test_a_result_that_comes_after_the_lease_was_lost_has_no_effect(books: Books
     executor(books, tmp_path, worker).execute(waiting.id)
     assert books.knowledge.fact("new-rows:embedding") is None
     assert books.jobs.job(waiting.id).state == "running"
+
+
+def test_a_deployment_that_fails_halfway_takes_its_release_back_and_says_so(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    books.database.row("UPDATE job SET stage = 'deploy' WHERE id = ?", job.id)
+    worker = ScriptedWorker(Failed(message="the system refused", remedy="look", kind="OSError"))
+    executor(books, tmp_path, worker, end_trial=lambda: "v2").execute(job.id)
+    [alert] = books.alerts.unread()
+    assert "v2 was on trial and was taken back" in alert.body and "untouched" not in alert.body

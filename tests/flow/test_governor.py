@@ -58,6 +58,7 @@ class Night:
             self.governor.run_worker,
             threading.Event(),
             lambda job: self.governor.may_start(),
+            lambda: None,
         )
         self.number = training(self.books).id
         self.governor.start()

@@ -29,7 +29,7 @@ from jobs.domain.results import DatasetResult
 from jobs.publish import write_file
 from jobs.worker import llama_cpp_exporter
 from tests.fakes.tiny_bert import write_tiny_bert
-from tests.unit.dataset.sample import notes, quiet
+from tests.unit.dataset.sample import classify, notes, quiet
 
 pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow]
 pytest.importorskip("sentence_transformers")
@@ -86,6 +86,7 @@ class House:
 
     def _stand_before_training(self) -> int:
         corpus = notes(60)
+        classify(self.home, kb="public")
         manifest = build("embedding", corpus, corpus.listing(), self.home, self.settings, quiet)
         results = {
             "dataset": DatasetResult(dataset=manifest.name, rows=manifest.counts.rows),

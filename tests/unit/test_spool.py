@@ -47,13 +47,21 @@ def test_a_daemon_killed_before_it_removed_the_file_does_not_take_it_twice(books
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"action": 1, "argument": {}}', b"x" * (1 << 17)])
-def test_what_is_no_request_is_dropped(books: Books, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_request_is_set_aside(books: Books, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "requests" / f"{0:020d}-{'a' * 12}.json"
     path.parent.mkdir()
     path.write_bytes(content)
-    spool.take(tmp_path / "requests", books.requests, NOW)
+    assert spool.take(tmp_path / "requests", books.requests, NOW) == 1
     assert books.requests.waiting() == []
-    assert not path.exists()
+    assert path.with_suffix(".unreadable").read_bytes() == content and not path.exists()
+
+
+def test_an_entry_that_cannot_be_read_does_not_keep_the_others_waiting(books: Books, tmp_path: Path) -> None:
+    (tmp_path / f"{0:020d}-{'a' * 12}.json").mkdir()
+    spool.put(tmp_path, "cancel", {"job": 1})
+    assert spool.take(tmp_path, books.requests, NOW) == 1
+    assert [request.action for request in books.requests.waiting()] == ["cancel"]
+    assert spool.take(tmp_path, books.requests, NOW) == 0
 
 
 def test_other_files_and_half_written_ones_are_left_alone(books: Books, tmp_path: Path) -> None:
