@@ -54,6 +54,10 @@ class _JobAsked(Struct, frozen=True, kw_only=True):
     job: int
 
 
+class _AlertsRead(Struct, frozen=True, kw_only=True):
+    alerts: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calls:
     """What the scheduler sets in motion elsewhere in the daemon."""
@@ -185,6 +189,7 @@ class Scheduler:
             "retry": lambda: self._requeue(_job(request), _RETURNING[how]),
             "gc": self._clear,
             "ui": self._calls.open_page,
+            "acknowledge": lambda: self._acknowledge(msgspec.convert(request.argument, _AlertsRead).alerts),
             "switched": lambda: self._switched(msgspec.convert(request.argument, _Switched)),
         }
         if how not in known:
@@ -197,6 +202,10 @@ class Scheduler:
     def _refresh(self) -> dict[str, Any]:
         self.changed()
         return {}
+
+    def _acknowledge(self, alerts: tuple[int, ...]) -> dict[str, Any]:
+        read = [alert for alert in dict.fromkeys(alerts) if self._books.alerts.acknowledge(alert, _now())]
+        return {"acknowledged": read, "unknown": [alert for alert in alerts if alert not in read]}
 
     def _switched(self, switch: _Switched) -> dict[str, Any]:
         self._books.alerts.post("switched", f"{switch.live} is live", f"{switch.left} was left by hand", _now())

@@ -33,6 +33,7 @@ COMMANDS = {
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "gc": "clear away what no rule keeps, or say what would go",
     "ledger": "list the ledger's copies; put one back",
+    "alerts": "what happened since you last looked; say that you have read it",
     "why": "what decided about a job, a run or a release",
     "ui": "open the page: what runs, the curves, the verdicts, the releases",
     "models": "list base models; fetch one (the only command that uses the network)",

@@ -163,6 +163,22 @@ def test_a_job_that_waits_for_room_is_said_in_status(settled: Person) -> None:
         assert daemon.wait(timeout=60) == 0
 
 
+def test_alerts_are_read_and_marked_with_the_daemon_down(settled: Person) -> None:
+    books = open_books(settled.home / "ledger.sqlite")
+    books.alerts.post("failed", "A job failed", "The live search is untouched", datetime.now(UTC))
+    books.database.close()
+    listed = settled.reads("alerts")
+    assert listed["schema"] == "iaip.alerts/1"
+    assert [(one["kind"], one["title"], one["acknowledged_at"]) for one in listed["alerts"]] == [
+        ("failed", "A job failed", None)
+    ]
+    assert "A job failed" in settled.types("alerts").stdout
+    assert settled.types("alerts", "ack").returncode == 2, "which ones?"
+    assert settled.types("alerts", "ack", "--all").returncode == 3
+    [request] = (settled.home / "requests").glob("*.json")
+    assert json.loads(request.read_bytes()) == {"action": "acknowledge", "argument": {"alerts": [1]}}
+
+
 def test_a_verdict_that_is_not_there_yet_is_said(settled: Person) -> None:
     told = settled.types("verdict")
     assert told.returncode == 6 and "iaipctl run embedding" in told.stderr
@@ -213,7 +229,7 @@ def test_why_a_job_waits_is_said(settled: Person) -> None:
     "command",
     [
         *"init install uninstall start stop restart doctor status run wait".split(),
-        *"queue verdict releases rollback gc ledger why ui models consent".split(),
+        *"queue verdict releases rollback gc ledger alerts why ui models consent".split(),
     ],
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:

@@ -139,6 +139,15 @@ def test_a_switch_made_by_hand_becomes_an_alert(desk: Desk) -> None:
     assert (alert.title, alert.body) == ("v1 is live", "v2 was left by hand")
 
 
+def test_alerts_are_marked_as_read_once_and_unknown_ones_are_told(desk: Desk) -> None:
+    for kind in ("failed", "promoted"):
+        desk.books.alerts.post(kind, "t", "b", NOW)
+    assert desk.asks("acknowledge", alerts=[1, 1, 9]) == {"acknowledged": [1], "unknown": [9]}
+    assert [alert.id for alert in desk.books.alerts.unread()] == [2]
+    assert desk.asks("acknowledge", alerts=[1])["unknown"] == [1], "it was read before"
+    assert "does not know" in desk.asks("acknowledge", alerts="all")["refused"]
+
+
 def test_the_ledger_is_copied_at_the_first_tick_and_then_once_a_day(desk: Desk) -> None:
     for _ in range(2):
         desk.scheduler.tick()
