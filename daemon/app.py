@@ -86,6 +86,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
         clear_away=housekeeper.clear,
         open_page=front.open,
+        page_address=front.address,
         damaged=end_damaged,
     )
     scheduler = Scheduler(books, home, settings, calls)

@@ -153,7 +153,7 @@ class Executor:
                 times = f", {settled.attempts} times" if ending is Ending.CRASHED else ""
                 title = f"The {job.target or 'refresh'} job failed in {job.stage}"
                 body = f"{message}{times}. The live search is untouched. Next: {remedy}"
-                self._books.alerts.post("failed", title, body, now)
+                self._books.alerts.post("failed", title, body, now, about=job.target or "")
 
     def _finish(self, job: Job, done: Done, now: datetime) -> None:
         books = self._books
@@ -206,7 +206,7 @@ class Executor:
             "refused": f"The {job.target} run was stopped: consent changed",
             "rolled-back": f"The new {job.target} release was taken back",
         }.get(outcome, f"The {job.target} run ended: {outcome}")
-        self._books.alerts.post(outcome, title, reason, now)
+        self._books.alerts.post(outcome, title, reason, now, about=job.target or "")
 
 
 class _Teller:

@@ -69,6 +69,8 @@ class Calls:
     """Raises Refused while a job of a run is at work."""
     open_page: Callable[[], dict[str, Any]]
     """Lets the page be reached; the answer holds its link."""
+    page_address: Callable[[], str | None]
+    """Where the page is, while it is open."""
     damaged: Callable[[Damaged], None]
     """The ledger is damaged: the daemon must end, and restores it at its next start."""
 
@@ -164,8 +166,8 @@ class Scheduler:
             for job in self._calls.reclaim():
                 self._ring(job)
         for alert in self._books.alerts.undelivered():
-            self._books.alerts.attempted(alert.id, _now())
-            notify(alert.title, alert.body)
+            if self._books.alerts.take(alert.id, _now()):
+                notify(alert.kind, alert.about, page=self._calls.page_address())
 
     def _handle(self, request: Request) -> None:
         """The effect and its answer are one transaction: a request is never done twice."""
@@ -208,7 +210,8 @@ class Scheduler:
         return {"acknowledged": read, "unknown": [alert for alert in alerts if alert not in read]}
 
     def _switched(self, switch: _Switched) -> dict[str, Any]:
-        self._books.alerts.post("switched", f"{switch.live} is live", f"{switch.left} was left by hand", _now())
+        title, body = f"{switch.live} is live", f"{switch.left} was left by hand"
+        self._books.alerts.post("switched", title, body, _now(), about=switch.live)
         return {"live": switch.live}
 
     def _clear(self) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Supervision:
         body = f"{reason}. Your search works as before. Next: `iaipctl doctor`, then `iaipctl start`"
         _post(self._home.ledger, title, body, now)
         self._write(Starts(unclean=before.unclean, down=reason))
-        tell(title, body)
+        tell("stays-down", "")
 
     def _write(self, starts: Starts) -> None:
         write_file(self._home.starts, msgspec.json.encode(starts))

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 def _told(alert: Alert) -> str:
     read = " (read)" if alert.acknowledged_at is not None else ""
-    return f"{alert.id}  {alert.at.astimezone():%Y-%m-%d %H:%M}  {alert.title}{read}\n    {alert.body}"
+    often = f", {alert.times} times" if alert.times > 1 else ""
+    return f"{alert.id}  {alert.at.astimezone():%Y-%m-%d %H:%M}  {alert.title}{often}{read}\n    {alert.body}"
 
 
 def _acknowledge(ids: list[int], context: Context, *, everything: bool) -> Result:

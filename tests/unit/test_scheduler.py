@@ -41,6 +41,7 @@ class Desk:
             reclaim=self._reclaim,
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
+            page_address=lambda: None,
             damaged=self.damages.append,
         )
         self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)
@@ -71,7 +72,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setattr(module, "notify", lambda *_: None)
+    monkeypatch.setattr(module, "notify", lambda *_, **__: None)
     return Desk(tmp_path)
 
 
