@@ -126,6 +126,17 @@ def test_a_request_that_breaks_has_no_effect_and_does_not_hold_up_the_next(
     assert "run" in desk.asks("run", target="embedding", forced=False)
 
 
+def test_run_now_rings_for_whatever_waits_and_revives_what_does_not(desk: Desk) -> None:
+    job = desk.job()
+    assert desk.asks("run-now", job=job.id) == {"job": job.id, "state": "queued"}
+    assert desk.asks("pause", job=job.id)["state"] == "paused"
+    assert desk.asks("run-now", job=job.id)["state"] == "queued"
+    assert desk.rung == [job.id, job.id]
+    desk.books.jobs.claim(job.id, OWNER, NOW)
+    assert "is running" in desk.asks("run-now", job=job.id)["refused"]
+    assert "no job 99" in desk.asks("run-now", job=99)["refused"]
+
+
 def test_a_second_refresh_cannot_be_queued_by_a_retry(desk: Desk) -> None:
     first = desk.books.jobs.want_refresh(NOW)
     assert first is not None
