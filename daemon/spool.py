@@ -15,13 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-import structlog
 from msgspec import Struct
 
 from daemon.ledger.results import Requests
 from jobs.publish import write_file
-
-log = structlog.get_logger()
 
 _NAME = re.compile(r"(\d{20}-[0-9a-f]{12})\.json")
 _LARGEST = 1 << 16  # bytes; a request is a few words
@@ -46,7 +43,9 @@ def take(spool: Path, requests: Requests, now: datetime) -> None:
         try:
             asked = _read(path)
         except ValueError:
-            log.warning("a request could not be read and was dropped", bytes=path.stat().st_size)
+            import structlog  # for the daemon alone: the command line asks without its sixty milliseconds
+
+            structlog.get_logger().warning("a request could not be read and was dropped", bytes=path.stat().st_size)
         else:
             requests.take(path.stem, asked.action, asked.argument, now)
         path.unlink()
