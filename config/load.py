@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -30,32 +31,56 @@ def load_settings(path: Path) -> Settings:
     if not path.exists():
         return msgspec.convert(defaults, Settings)
     try:
-        chosen = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        chosen = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(path, [f"not TOML ({error})"]) from error
+    lines = lines_of(text)
     problems = [
-        problem for section, values in chosen.items() for problem in _section_problems(section, values, defaults)
+        f"line {lines[where]}: {problem}" if where in lines else problem
+        for section, values in chosen.items()
+        for where, problem in _section_problems(section, values, defaults)
     ]
     if problems:
         raise ConfigurationError(path, problems)
     return msgspec.convert(_overlay(defaults, chosen), Settings)
 
 
-def _section_problems(section: str, values: Any, defaults: dict[str, Any]) -> list[str]:
+def chosen_lines(path: Path) -> dict[str, int]:
+    """``section.key`` → line of what the owner has set."""
+    return lines_of(path.read_text("utf-8")) if path.exists() else {}
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """Section, and ``section.key``, → the line that sets it, as people write config.toml: a key begins its line."""
+    found: dict[str, int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([\w-]+)\s*\]", line):
+            section = header[1]
+            found.setdefault(section, number)
+        elif key := re.match(r"\s*([\w.-]+)\s*=", line):
+            found.setdefault(f"{section}.{key[1]}" if section else key[1], number)
+    return found
+
+
+def _section_problems(section: str, values: Any, defaults: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each with where it is: the section, or ``section.key``."""
     if section not in defaults:
-        return [f"unknown section [{section}]{_suggestion(section, defaults)}"]
+        return [(section, f"unknown section [{section}]{_suggestion(section, defaults)}")]
     if not isinstance(values, dict):
-        return [f"{section} must be a section, [{section}]"]
+        return [(section, f"{section} must be a section, [{section}]")]
     problems = []
     for key, value in values.items():
         if key not in defaults[section]:
-            problems.append(f"unknown key {section}.{key}{_suggestion(key, defaults[section])}")
+            told = f"unknown key {section}.{key}{_suggestion(key, defaults[section])}"
+            problems.append((f"{section}.{key}", told))
             continue
         trial = _overlay(defaults, {section: {key: value}})
         try:
             msgspec.convert(trial, Settings)
         except msgspec.ValidationError as error:
-            problems.append(f"{section}.{key}: {str(error).split(' - at ')[0]}")
+            problems.append((f"{section}.{key}", f"{section}.{key}: {str(error).split(' - at ')[0]}"))
     return problems
 
 

@@ -151,6 +151,7 @@ def _assemble(
         reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
         clear_away=housekeeper.clear,
         open_page=front.open,
+        page_address=front.address,
         damaged=end_damaged,
     )
     scheduler = Scheduler(books, home, settings, calls)

@@ -157,7 +157,8 @@ class Executor:
                 times = f", {settled.attempts} times" if ending is Ending.CRASHED else ""
                 title = f"The {job.target or 'refresh'} job failed in {job.stage}"
                 safe = self._safe(job)
-                self._books.alerts.post("failed", title, f"{message}{times}. {safe} Next: {remedy}", now)
+                body = f"{message}{times}. {safe} Next: {remedy}"
+                self._books.alerts.post("failed", title, body, now, about=job.target or "")
             elif settled is not None and settled.state != "queued":
                 self._safe(job)
 
@@ -217,7 +218,7 @@ class Executor:
             "refused": f"The {job.target} run was stopped: consent changed",
             "rolled-back": f"The new {job.target} release was taken back",
         }.get(outcome, f"The {job.target} run ended: {outcome}")
-        self._books.alerts.post(outcome, title, reason, now)
+        self._books.alerts.post(outcome, title, reason, now, about=job.target or "")
 
 
 class _Teller:

@@ -34,7 +34,8 @@ def recover(books: Books, home: Home, releases: Releases, this: Owner) -> list[i
         sweep_stages(directory)
     if (left := releases.recover()) is not None:
         body = f"{left} was still on trial when the daemon ended; {releases.live()} is live again"
-        books.alerts.post("rolled-back", "An unconfirmed release was taken back", body, datetime.now(UTC))
+        title = "An unconfirmed release was taken back"
+        books.alerts.post("rolled-back", title, body, datetime.now(UTC), about=left)
     return [job.id for job in books.jobs.in_state("queued")]
 
 
@@ -72,6 +73,6 @@ def _settle(books: Books, job: Job, boot: str, now: datetime) -> Job | None:
                 f"The machine restarted {settled.reboots} times under job {job.id} ({job.stage}), the last time with a"
                 f" smaller plan. It will not run again by itself. Next: {remedy}"
             )
-            books.alerts.post("quarantined", "A job is in quarantine", body, now)
+            books.alerts.post("quarantined", "A job is in quarantine", body, now, about=str(job.id))
     log.warning("dead owner's job settled", job=job.id, stage=job.stage, ending=ending)
     return settled

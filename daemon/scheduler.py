@@ -54,6 +54,10 @@ class _JobAsked(Struct, frozen=True, kw_only=True):
     job: int
 
 
+class _AlertsRead(Struct, frozen=True, kw_only=True):
+    alerts: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calls:
     """What the scheduler sets in motion elsewhere in the daemon."""
@@ -65,6 +69,8 @@ class Calls:
     """Raises Refused while a job of a run is at work."""
     open_page: Callable[[], dict[str, Any]]
     """Lets the page be reached; the answer holds its link."""
+    page_address: Callable[[], str | None]
+    """Where the page is, while it is open."""
     damaged: Callable[[Damaged], None]
     """The ledger is damaged: the daemon must end, and restores it at its next start."""
 
@@ -161,8 +167,8 @@ class Scheduler:
         for request in self._books.requests.waiting():
             self._handle(request)
         for alert in self._books.alerts.undelivered():
-            self._books.alerts.attempted(alert.id, _now())
-            notify(alert.title, alert.body)
+            if self._books.alerts.take(alert.id, _now()):
+                notify(alert.kind, alert.about, page=self._calls.page_address())
 
     def _handle(self, request: Request) -> None:
         """The effect and its answer are one transaction: a request is never done twice."""
@@ -184,8 +190,10 @@ class Scheduler:
             "pause": lambda: self._stop_job(_job(request), how),
             "resume": lambda: self._requeue(_job(request), _RETURNING[how]),
             "retry": lambda: self._requeue(_job(request), _RETURNING[how]),
+            "run-now": lambda: self._run_now(_job(request)),
             "gc": self._clear,
             "ui": self._calls.open_page,
+            "acknowledge": lambda: self._acknowledge(msgspec.convert(request.argument, _AlertsRead).alerts),
             "switched": lambda: self._switched(msgspec.convert(request.argument, _Switched)),
         }
         if how not in known:
@@ -199,8 +207,13 @@ class Scheduler:
         self.changed()
         return {}
 
+    def _acknowledge(self, alerts: tuple[int, ...]) -> dict[str, Any]:
+        read = [alert for alert in dict.fromkeys(alerts) if self._books.alerts.acknowledge(alert, _now())]
+        return {"acknowledged": read, "unknown": [alert for alert in alerts if alert not in read]}
+
     def _switched(self, switch: _Switched) -> dict[str, Any]:
-        self._books.alerts.post("switched", f"{switch.live} is live", f"{switch.left} was left by hand", _now())
+        title, body = f"{switch.live} is live", f"{switch.left} was left by hand"
+        self._books.alerts.post("switched", title, body, _now(), about=switch.live)
         return {"live": switch.live}
 
     def _clear(self) -> dict[str, Any]:
@@ -224,6 +237,13 @@ class Scheduler:
                 return {"refused": f"job {job} is {found.state}: there is nothing to {how}"}
             jobs.want_stop(job, how)
             return {"job": job, "state": f"running, {how} wanted"}
+
+    def _run_now(self, job: int) -> dict[str, Any]:
+        """Rung for at once. The machine's pace and the room on the disk still decide whether it starts."""
+        if self._books.jobs.job(job).state != "queued":
+            return self._requeue(job, (*_RETURNING["resume"], *_RETURNING["retry"]))
+        self._ring(job)
+        return {"job": job, "state": "queued"}
 
     def _requeue(self, job: int, allowed: tuple[str, ...]) -> dict[str, Any]:
         jobs = self._books.jobs

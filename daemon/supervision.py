@@ -76,7 +76,7 @@ class Supervision:
         if self._home.ledger.exists():
             _post(self._home, title, body, now)
         self._write(Starts(unclean=before.unclean, down=reason))
-        tell(title, body)
+        tell("stays-down", "")
 
     def _write(self, starts: Starts) -> None:
         """A full disk must not be what starts a daemon for ever: a count that cannot be kept is not kept."""

@@ -202,7 +202,7 @@ class Watcher:
 
     def _post(self, alerts: Iterable[News]) -> None:
         for alert in alerts:
-            self._books.alerts.post("watching", alert.title, alert.body, self._now())
+            self._books.alerts.post(alert.kind, alert.title, alert.body, self._now(), about=alert.about)
 
 
 def _text_changed(seen: Seen, known: Mapping[DocumentId, Known]) -> bool:

@@ -53,8 +53,10 @@ class Watching(Struct, frozen=True, kw_only=True):
 
 
 class News(Struct, frozen=True, kw_only=True):
-    """An alert. It names no file."""
+    """An alert. It names no file; ``about`` is a collection, or nothing."""
 
+    kind: str
+    about: str = ""
     title: str
     body: str
 
@@ -63,6 +65,7 @@ def news(before: Watching, now: Watching) -> Iterator[News]:
     """What became worse: told once, and again only after it was well in between."""
     if "no-watches" in now.collections.values() and "no-watches" not in before.collections.values():
         yield News(
+            kind="no-watches",
             title="The system has no folder watches left",
             body="Changes in your notes are found by scans every few minutes instead of at once. Next: on Linux,"
             " `sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=512`, and the same two"
@@ -70,11 +73,13 @@ def news(before: Watching, now: Watching) -> Iterator[News]:
         )
     if "silent" in now.collections.values() and "silent" not in before.collections.values():
         yield News(
+            kind="silent-folder",
             title="A folder of notes sends no events",
             body="Its changes are found by scans every few minutes. Next: `iaipctl status` names the collection",
         )
     if now.failures >= TOLD_FAILURES > before.failures:
         yield News(
+            kind="scans-fail",
             title="Your notes cannot be scanned",
             body=f"{now.failures} scans in a row failed ({now.failure}); they go on, and nothing that was known is"
             " lost. Next: `iaipctl status`, and logs/ in the home",
@@ -86,6 +91,8 @@ def doubts(before: LastScan | None, now: LastScan) -> Iterator[News]:
     for name in now.doubted:
         if before is None or name not in before.doubted:
             yield News(
+                kind="vanished",
+                about=name,
                 title=f"{now.doubted[name]} documents of {name} vanished at once",
                 body="They are kept for now: a volume may not be mounted. If they are deleted for good nothing needs"
                 " to be done: it is believed after a day, unless the folder is another one and empty. Next: mount it,"

@@ -200,18 +200,19 @@ class Releases:
             remove_file(self.directory(name) / TRIAL)
             return True
 
-    def roll_back(self, to: str | None = None) -> str:
-        """Switches to ``to``, else to the release before the live one, and returns its name.
+    def way_back(self, to: str | None = None) -> tuple[str, str]:
+        """What is live, and ``to``, else the release before it. Raises Refused if there is none or it is not fit."""
+        live = self.live()
+        target = to or (None if live is None else self.before(live))
+        if live is None or target is None:
+            raise Refused("there is no earlier release to go back to", remedy=_REMEDY)
+        self._refuse_unfit(target)
+        return live, target
 
-        Raises Refused when there is none or it is withdrawn or damaged. Takes a few small writes, a rename
-        and the reading of the models.
-        """
+    def roll_back(self, to: str | None = None) -> str:
+        """Switches to where ``way_back`` leads and returns its name; raises as that does."""
         with self.one_at_a_time():
-            live = self.live()
-            target = to or (None if live is None else self.before(live))
-            if live is None or target is None:
-                raise Refused("there is no earlier release to go back to", remedy=_REMEDY)
-            self._refuse_unfit(target)
+            live, target = self.way_back(to)
             if target != live:
                 self._leave(live, target, BY_HAND)
             return target

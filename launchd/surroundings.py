@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -17,10 +18,15 @@ def agent_environment(home: Home, installer: Mapping[str, str]) -> dict[str, str
     carried = {name: installer[name] for name in CARRIED if installer.get(name)}
     return {
         "IAIP_HOME": str(home.root),
-        "LANG": "en_US.UTF-8",
+        "LANG": _locale(installer.get("LANG", "")),
         "PATH": lasting_path(installer.get("PATH", "")),
         **carried,
     }
+
+
+def _locale(installers: str) -> str:
+    """The installer's own where it is plain UTF-8: notifications speak its language."""
+    return installers if re.fullmatch(r"[a-z]{2,3}_[A-Z]{2}\.(UTF-8|utf8)", installers) else "en_US.UTF-8"
 
 
 def lasting_path(path: str) -> str:

@@ -14,7 +14,9 @@ from daemon.system.lock import single_daemon
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "restore"), default="list")
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "restore"), default="list", help="list (default), or go back to a copy"
+    )
     parser.add_argument("number", nargs="?", type=int, help="restore: which copy (default: the newest good one)")
     parser.epilog = "Restoring needs the daemon stopped. What stood there is kept; releases and search are untouched."
 

@@ -20,7 +20,13 @@ GGUF_SECONDS = 3600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "fetch", "gguf"), default="list")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "fetch", "gguf"),
+        default="list",
+        help="list (default); fetch one from the network; gguf: write an untrained one as QMD reads it",
+    )
     parser.add_argument("name", nargs="?", help="a name from the list")
     parser.add_argument("folder", nargs="?", help="gguf: where to write an untrained GGUF that QMD can use at once")
 

@@ -11,11 +11,17 @@ from daemon.cli.result import DONE, NOT_RUNNING, REFUSED, Result, table
 from daemon.cli.root import Context
 from daemon.ledger.records import Job
 
-ACTIONS = ("cancel", "retry", "pause", "resume")
+ACTIONS = ("run", "cancel", "retry", "pause", "resume")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "show", *ACTIONS), default="list")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "show", *ACTIONS),
+        default="list",
+        help="list (default) or show; run: try now, whatever state it waits in; cancel, retry, pause or resume",
+    )
     parser.add_argument("job", nargs="?", type=int, help="a job's number, for all but list")
     parser.add_argument("--limit", type=int, default=20, help="so many jobs at most (default 20)")
 
@@ -30,8 +36,14 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     found = context.books.jobs.job(options.job)
     if options.action == "show":
         data = msgspec.to_builtins(found)
-        return Result(schema="iaip.job/1", data=data, text="\n".join(f"{k:12} {v}" for k, v in data.items()))
+        shown = {key: value for key, value in data.items() if value is not None and key not in ("result", "owner")}
+        text = "\n".join(f"{key:12} {_in_words(value)}" for key, value in shown.items())
+        return Result(schema="iaip.job/1", data=data, text=text, talk=f"More: `iaipctl why job {found.id}`")
     return _act(options.action, options.job, context)
+
+
+def _in_words(value: Any) -> str:
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _list(limit: int, context: Context) -> Result:
@@ -55,7 +67,7 @@ def _note(job: Job) -> str:
 
 
 def _act(action: str, job: int, context: Context) -> Result:
-    answer = context.ask(action, {"job": job})
+    answer = context.ask("run-now" if action == "run" else action, {"job": job})
     if answer is None:
         return Result(
             schema="iaip.queue/1",

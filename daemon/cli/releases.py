@@ -15,7 +15,13 @@ from jobs.releases import Release
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "pin", "unpin"), default="list")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "pin", "unpin"),
+        default="list",
+        help="list (default); pin: keep it for good; unpin: let it be cleared away again",
+    )
     parser.add_argument("name", nargs="?", help="pin, unpin: a release; a pinned one is never cleared away")
     parser.epilog = "States: live, previous, trial, rolled-back, withdrawn."
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 from msgspec import Struct
@@ -25,12 +26,29 @@ def show(result: Result, *, as_json: bool) -> int:
     """Prints data to stdout and talk to stderr; returns the exit code."""
     if as_json:
         document = {"schema": result.schema, **result.data}
+        if result.code != DONE and result.talk:
+            document["message"] = result.talk
         print(msgspec.json.format(msgspec.json.encode(document)).decode())
     elif result.text:
         print(result.text)
     if result.talk and not as_json:
         print(result.talk, file=sys.stderr)
     return result.code
+
+
+def complain(message: str, remedy: str, code: int, *, as_json: bool) -> int:
+    """Prints what went wrong and the next step: as a document on stdout, or to a person on stderr."""
+    if as_json:
+        document = {"schema": "iaip.error/1", "message": message, "next": remedy, "code": code}
+        print(msgspec.json.format(msgspec.json.encode(document)).decode())
+    else:
+        print(f"iaipctl: {message}\n  next: {remedy}", file=sys.stderr)
+    return code
+
+
+def in_colour(stream: TextIO) -> bool:
+    """Only on a terminal, and not where its owner wants none (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

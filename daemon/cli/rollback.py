@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from daemon.cli.result import Result
 from daemon.cli.root import Context
+from jobs.releases import Releases
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +19,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     releases = context.releases
     live = releases.live()
     if options.dry_run:
-        target = options.to or (None if live is None else releases.before(live))
-        return Result(
-            schema="iaip.rollback/1",
-            data={"from": live, "to": target, "done": False},
-            text=f"would switch from {live} to {target}" if target else "there is nothing to go back to",
-        )
+        return _foretold(*releases.way_back(options.to), releases)
     now_live = releases.roll_back(options.to)
     context.tell("switched", {"left": live, "live": now_live})
     return Result(
@@ -31,3 +28,22 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         text=f"{now_live} is live (was {live})",
         talk="Notes edited since then enter its index with the next `qmd update` and `qmd embed`.",
     )
+
+
+def _foretold(live: str, to: str, releases: Releases) -> Result:
+    """What the switch would change. It is refused where the switch would be."""
+    now, then = (releases.release(name).metadata.targets for name in (live, to))
+    models = {
+        target: (
+            Path(now[target].gguf).name if target in now else None,
+            Path(then[target].gguf).name if target in then else None,
+        )
+        for target in sorted(now.keys() | then.keys())
+    }
+    changes = {target: {"from": old, "to": new} for target, (old, new) in models.items() if old != new}
+    lines = [f"would switch from {live} to {to}"]
+    lines += [
+        f"{target}: {change['from'] or 'your own'} → {change['to'] or 'your own'}" for target, change in changes.items()
+    ]
+    data = {"from": live, "to": to, "done": False, "models": changes}
+    return Result(schema="iaip.rollback/1", data=data, text="\n".join(lines))

@@ -10,7 +10,7 @@ from daemon.cli.root import Context
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", choices=("embedding", "expansion"))
+    parser.add_argument("target", choices=("embedding", "expansion"), help="which model to train anew")
     parser.add_argument("--force", action="store_true", help="train even if search is strong already")
     parser.add_argument("--wait", action="store_true", help="stay until the run has ended")
 

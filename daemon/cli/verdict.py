@@ -10,6 +10,7 @@ import msgspec
 from daemon.cli.result import NOT_FOUND, Result, table
 from daemon.cli.root import Context
 from daemon.ledger.records import Run
+from daemon.web.reading import Compared, run_view
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.results import ValidationResult
 
@@ -17,6 +18,7 @@ from jobs.domain.results import ValidationResult
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", type=int, help="the run's number (default: the latest that was judged)")
     parser.add_argument("--target", choices=("embedding", "expansion"), help="the latest of this target")
+    parser.add_argument("--queries", action="store_true", help="every query before and after, the most moved first")
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
@@ -29,7 +31,33 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             talk="no run has been judged yet; start one: `iaipctl run embedding`",
             code=NOT_FOUND,
         )
-    return Result(schema="iaip.verdict/1", data=_data(*found), text=render(*found))
+    data, text = _data(*found), render(*found)
+    if options.queries:
+        compared = run_view(context.books, found[0].id).compared
+        data["queries"] = [_query(one) for one in compared]
+        text += "\n\n" + _query_table(compared)
+    return Result(schema="iaip.verdict/1", data=data, text=text)
+
+
+def _query(one: Compared) -> dict[str, Any]:
+    return {
+        "set": one.query_set,
+        "query": one.query,
+        "text": one.text,
+        "before": one.before.score,
+        "after": one.after.score,
+        "change": one.change,
+    }
+
+
+def _query_table(compared: tuple[Compared, ...]) -> str:
+    rows = [
+        [one.query_set, one.query, f"{one.before.score:.3f}", f"{one.after.score:.3f}", f"{one.change:+.3f}", one.text]
+        for one in compared
+    ]
+    return (
+        table(["set", "query", "before", "after", "change", "asked"], rows) if rows else "no query was answered by both"
+    )
 
 
 def judged_run(number: int | None, target: str | None, context: Context) -> tuple[Run, Verdict] | None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
 from daemon.ledger import receipts
 from daemon.ledger.records import Job
 from daemon.ledger.room import waits_for_room
+from daemon.web.lineage import manifest, source_changes
+from jobs.domain.examples import DatasetManifest
+from jobs.domain.gates import DECISIVE_METRIC
 from jobs.domain.results import BaselineResult, ValidationResult
 from jobs.wire import UNGOVERNED_STAGES
 
@@ -26,7 +31,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         case [name] if name.startswith("v") and name[1:].isdigit():
             return _release(name, context)
         case ["run", number] if number.isdigit():
-            return _run(int(number), context)
+            return _run(int(number), context, {}, [])
         case ["job", number] if number.isdigit():
             return _job(int(number), context)
     return Result(schema="iaip.why/1", data={}, text="", talk="say `why run 3`, `why job 7` or `why v2`", code=USAGE)
@@ -37,40 +42,93 @@ def _release(name: str, context: Context) -> Result:
     if release.metadata.run is None:
         text = f"{name} is your QMD configuration and index as they were adopted"
         return Result(schema="iaip.why/1", data={"release": name, "run": None, "lines": [text]}, text=text)
-    return _run(release.metadata.run, context)
+    lines = [f"{name} is {release.state}"]
+    if (left := context.releases.left_because(name)) is not None:
+        lines.append(f"it was left because: {left}")
+    return _run(release.metadata.run, context, {"release": name, "state": release.state}, lines)
 
 
-def _run(number: int, context: Context) -> Result:
+def _run(number: int, context: Context, data: dict[str, Any], lines: list[str]) -> Result:
+    """``data`` and ``lines`` are what comes first."""
     run = context.books.jobs.run(number)
-    lines = [f"run {run.id} of {run.target} started because: {run.cause}"]
+    told = [*lines, f"run {run.id} of {run.target} started because: {run.cause}"]
+    data = {**data, "run": number, "cause": run.cause, "notes": None, "rule": None, "moved": []}
     for job in context.books.jobs.of_run(number):
-        if job.result and job.stage == "baseline":
-            baseline = msgspec.convert(job.result, BaselineResult)
-            lines += [f"plan: {baseline.plan.reason}", *baseline.problems]
-        if job.result and job.stage == "train" and "facts" in job.result:
-            lines += [f"training: {key} {value}" for key, value in job.result["facts"].items()]
-        if job.result and job.stage == "validate":
-            verdict = msgspec.convert(job.result, ValidationResult).verdict
-            lines.append(f"verdict {verdict.outcome}, rule {verdict.rule}: {verdict.reason}")
-            lines += _moved(number, context)
+        decided = _decided(job, context)
+        data |= decided.data
+        told += decided.lines
         if job.error:
-            lines += [f"{job.stage} failed: {job.error}", f"next: {job.remedy}"]
-    lines.append(f"ended: {run.outcome or run.state}" + (f", {run.reason}" if run.reason else ""))
-    return Result(schema="iaip.why/1", data={"run": number, "lines": lines}, text="\n".join(lines))
+            told += [f"{job.stage} failed: {job.error}", f"next: {job.remedy}"]
+    told.append(f"ended: {run.outcome or run.state}" + (f", {run.reason}" if run.reason else ""))
+    return Result(schema="iaip.why/1", data={**data, "lines": told}, text="\n".join(told))
 
 
-def _moved(number: int, context: Context) -> list[str]:
+class _Decided(Struct, frozen=True, kw_only=True):
+    """What a job's result says of the rule that decided, or of what it decided on."""
+
+    lines: list[str] = []
+    data: dict[str, Any] = {}
+
+
+def _decided(job: Job, context: Context) -> _Decided:
+    if not job.result or job.run is None:
+        return _Decided()
+    if job.stage == "dataset":
+        return _notes(job, context)
+    if job.stage == "baseline":
+        baseline = msgspec.convert(job.result, BaselineResult)
+        return _Decided(lines=[f"plan: {baseline.plan.reason}", *baseline.problems])
+    if job.stage == "train":
+        return _Decided(lines=[f"training: {key} {value}" for key, value in job.result.get("facts", {}).items()])
+    if job.stage == "validate":
+        verdict = msgspec.convert(job.result, ValidationResult).verdict
+        moved = _moved(job.run, context)
+        lines = [
+            f"{'gained' if change > 0 else 'lost  '} {change:+.3f}  {name} {query}" for change, name, query in moved
+        ]
+        return _Decided(
+            lines=[f"verdict {verdict.outcome}, rule {verdict.rule}: {verdict.reason}", *lines],
+            data={
+                "rule": verdict.rule,
+                "outcome": verdict.outcome,
+                "moved": [{"change": change, "set": name, "query": query} for change, name, query in moved],
+            },
+        )
+    return _Decided()
+
+
+def _notes(job: Job, context: Context) -> _Decided:
+    """How many notes are new to this run's dataset, against the one of the target's run before."""
+    after = _manifest(job, context)
+    if after is None:
+        return _Decided(lines=["its dataset is not kept any more"])
+    row = context.books.database.row(
+        "SELECT max(id) AS id FROM job WHERE stage = 'dataset' AND state = 'done' AND run < ? AND target = ?",
+        job.run,
+        job.target,
+    )
+    before = None if row is None or row["id"] is None else _manifest(context.books.jobs.job(row["id"]), context)
+    changes = source_changes(before, after)
+    since = "against the run before" if before is not None else "with no dataset before to compare"
+    counts = f"{changes.new} new, {changes.changed} changed, {changes.gone} gone, {changes.same} as they were"
+    return _Decided(lines=[f"notes: {counts}, {since}"], data={"notes": msgspec.to_builtins(changes)})
+
+
+def _manifest(job: Job, context: Context) -> DatasetManifest | None:
+    return manifest(context.home.datasets, (job.result or {}).get("dataset"))
+
+
+def _moved(number: int, context: Context) -> list[tuple[float, str, str]]:
     """The queries that gained and lost most, by their ids: their texts stay in the evaluation files."""
     answers = context.books.results.answers(number)
-    score = {(a.arm, a.query_set, a.query): a.metrics["nDCG@10"] for a in answers}
+    score = {(a.arm, a.query_set, a.query): a.metrics[DECISIVE_METRIC] for a in answers}
     changes = sorted(
         (score[("candidate", s, q)] - value, s, q)
         for (arm, s, q), value in score.items()
         if arm == "current" and ("candidate", s, q) in score
     )
-    worst = [f"lost   {change:+.3f}  {name} {query}" for change, name, query in changes[:3] if change < 0]
-    best = [f"gained {change:+.3f}  {name} {query}" for change, name, query in changes[::-1][:3] if change > 0]
-    return best + worst
+    best = [found for found in changes[::-1][:3] if found[0] > 0]
+    return best + [found for found in changes[:3] if found[0] < 0]
 
 
 def _pace(job: Job, context: Context) -> list[str]:
@@ -102,8 +160,13 @@ def _job(number: int, context: Context) -> Result:
     if (waits := waits_for_room(context.books)) is not None and waits.job == number:
         lines.append(waits.words)
     lines += _pace(job, context)
+    decided = _decided(job, context)
+    lines += decided.lines
     if job.error:
         lines += [f"failed: {job.error}", f"next: {job.remedy}"]
     return Result(
-        schema="iaip.why/1", data={"job": number, "lines": lines}, text="\n".join(lines), code=0 if rows else NOT_FOUND
+        schema="iaip.why/1",
+        data={"job": number, **decided.data, "lines": lines},
+        text="\n".join(lines),
+        code=0 if rows else NOT_FOUND,
     )

@@ -57,6 +57,8 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
+    """``about``: the target, release, job or collection it is about; with ``kind``: what the same alert is."""
+
     id: int
     at: datetime
     kind: str
@@ -64,6 +66,9 @@ class Alert(Struct, frozen=True, kw_only=True):
     body: str
     attempted_at: datetime | None
     acknowledged_at: datetime | None
+    about: str = ""
+    times: int = 1
+    last_at: datetime | None = None
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 
 from daemon.ledger.database import Database
 from daemon.ledger.records import Alert, Request, StoredAnswer, alert_of
+from daemon.outbox import MOST_SHOWN, may_show, repeats
 
 KEPT_ALERTS = 1000
 KEPT_REQUESTS = 1000
@@ -73,14 +74,43 @@ class Alerts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def post(self, kind: str, title: str, body: str, now: datetime) -> None:
+    def post(self, kind: str, title: str, body: str, now: datetime, *, about: str = "") -> None:
+        """One that repeats an unread one of its kind and subject is counted there, and its words are the newest."""
         with self._database.transaction() as connection:
+            same = connection.execute(
+                "SELECT id, at FROM alert WHERE acknowledged_at IS NULL AND kind = ? AND about = ? ORDER BY id DESC",
+                (kind, about),
+            ).fetchone()
+            if same is not None and repeats(datetime.fromisoformat(same["at"]), now):
+                connection.execute(
+                    "UPDATE alert SET times = times + 1, last_at = ?, title = ?, body = ? WHERE id = ?",
+                    (now.isoformat(), title, body, same["id"]),
+                )
+                return
             connection.execute(
-                "INSERT INTO alert (at, kind, title, body) VALUES (?, ?, ?, ?)", (now.isoformat(), kind, title, body)
+                "INSERT INTO alert (at, last_at, kind, about, title, body) VALUES (?, ?, ?, ?, ?, ?)",
+                (now.isoformat(), now.isoformat(), kind, about, title, body),
             )
 
     def undelivered(self) -> list[Alert]:
-        return [alert_of(r) for r in self._database.rows("SELECT * FROM alert WHERE attempted_at IS NULL ORDER BY id")]
+        return [
+            alert_of(row)
+            for row in self._database.rows(
+                "SELECT * FROM alert WHERE attempted_at IS NULL AND withheld = 0 ORDER BY id"
+            )
+        ]
+
+    def take(self, alert: int, now: datetime) -> bool:
+        """Whether the desktop may be told of it now. Either way it is not asked about again."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT attempted_at FROM alert WHERE attempted_at IS NOT NULL ORDER BY attempted_at DESC LIMIT ?",
+                (MOST_SHOWN,),
+            )
+            allowed = may_show([datetime.fromisoformat(row["attempted_at"]) for row in rows], now)
+            how, value = ("attempted_at", now.isoformat()) if allowed else ("withheld", 1)
+            connection.execute(f"UPDATE alert SET {how} = ? WHERE id = ?", (value, alert))  # noqa: S608 - one of two names
+        return allowed
 
     def attempted(self, alert: int, now: datetime) -> None:
         with self._database.transaction() as connection:

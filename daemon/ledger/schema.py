@@ -114,4 +114,14 @@ MIGRATIONS: tuple[str, ...] = (
         rest REAL NOT NULL, reason TEXT NOT NULL, readings TEXT NOT NULL
     );
     """,
+    # Alerts that repeat are counted, and those over the hour's measure stay off the desktop.
+    """
+    ALTER TABLE alert ADD COLUMN about TEXT NOT NULL DEFAULT '';
+    ALTER TABLE alert ADD COLUMN times INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE alert ADD COLUMN last_at TEXT;
+    ALTER TABLE alert ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;
+    UPDATE alert SET last_at = at;
+    DROP INDEX alert_undelivered;
+    CREATE INDEX alert_undelivered ON alert (id) WHERE attempted_at IS NULL AND withheld = 0;
+    """,
 )

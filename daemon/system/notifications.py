@@ -12,6 +12,8 @@ import subprocess
 import sys
 import unicodedata
 
+from daemon.system.notices import notice, owners_language
+
 TIMEOUT_SECONDS = 10
 LONGEST_TEXT = 180
 MISREAD_FIRST = "-[({<\"'@"
@@ -24,10 +26,14 @@ _APPLESCRIPT = (
 )
 
 
-def notify(title: str, body: str) -> None:
-    """Hands the alert to the first sink that takes it: pync, osascript, notify-send. Text travels as argv only."""
+def notify(kind: str, about: str, *, page: str | None = None) -> None:
+    """Hands the notice to the first sink that takes it: pync, osascript, notify-send. Text travels as argv only.
+
+    ``page``: the address of the page while it runs; a click opens it where the sink can.
+    """
+    title, body = notice(kind, about, owners_language())
     if sys.platform == "darwin":
-        _by_pync(title, body) or _run(applescript("/usr/bin/osascript", title, body))
+        _by_pync(title, body, page) or _run(applescript("/usr/bin/osascript", title, body))
     elif sender := shutil.which("notify-send"):
         _run(notify_send(sender, title, body))
 
@@ -57,14 +63,14 @@ def _blank(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else " "
 
 
-def _by_pync(title: str, body: str) -> bool:
+def _by_pync(title: str, body: str, page: str | None) -> bool:
     """pync's bundled notifier is x86_64 only; it is of use when a terminal-notifier is on PATH."""
     if shutil.which("terminal-notifier") is None:
         return False
     import pync
 
     try:
-        pync.notify(harmless(body), title=harmless(title))
+        pync.notify(harmless(body), title=harmless(title), **({} if page is None else {"open": page}))
     except Exception:  # noqa: BLE001 - pync raises bare Exception for every failure; the next sink is tried
         return False
     return True

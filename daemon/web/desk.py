@@ -96,7 +96,7 @@ class Desk:
         live = self._releases.live()
         now_live = self._releases.roll_back(name)
         if now_live != live:
-            self._books.alerts.post("switched", f"{now_live} is live", f"{live} was left by hand", now)
+            self._books.alerts.post("switched", f"{now_live} is live", f"{live} was left by hand", now, about=now_live)
 
     def lineage(self, note: str) -> dict[str, Any]:
         found = lineage.learned(note, self._releases, self._home.datasets) if len(note) >= FEWEST_LETTERS else ()

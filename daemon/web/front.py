@@ -36,6 +36,11 @@ class Front:
         link = self._sessions.new_link()
         return {"url": f"http://127.0.0.1:{port}/enter/{link}", "seconds": int(LINK_SECONDS)}
 
+    def address(self) -> str | None:
+        """Where a browser that was let in before finds the page; none while nobody has asked for it."""
+        opened = self._open
+        return None if opened is None else f"http://127.0.0.1:{opened[0].port}/alerts"
+
     def stop(self) -> None:
         if self._open is not None:
             server, site = self._open

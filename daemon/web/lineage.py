@@ -35,6 +35,15 @@ class Learned(Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
 
 
+class SourceChanges(Struct, frozen=True, kw_only=True):
+    """Counts of notes between two datasets of a target."""
+
+    new: int
+    changed: int
+    gone: int
+    same: int
+
+
 def ancestors(release: Release, releases: Releases, datasets: Path) -> tuple[Ancestor, ...]:
     """A model is inherited until a later release trains its target again."""
     number = int(release.metadata.name[1:])
@@ -65,6 +74,18 @@ def manifest(datasets: Path, name: str | None) -> DatasetManifest | None:
         return msgspec.json.decode((datasets / name / "manifest.json").read_bytes(), type=DatasetManifest)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def source_changes(before: DatasetManifest | None, after: DatasetManifest) -> SourceChanges:
+    """What became of the notes between two datasets; with none before, all are new."""
+    old = {} if before is None else {source.id: source.sha256 for source in before.sources}
+    new = {source.id: source.sha256 for source in after.sources}
+    return SourceChanges(
+        new=len(new.keys() - old.keys()),
+        changed=sum(new[note] != old[note] for note in new.keys() & old.keys()),
+        gone=len(old.keys() - new.keys()),
+        same=sum(new[note] == old[note] for note in new.keys() & old.keys()),
+    )
 
 
 def learned(words: str, releases: Releases, datasets: Path) -> tuple[Learned, ...]:

@@ -233,7 +233,9 @@ def _check_runs(house: House, account: Account) -> None:
     runs = [jobs.run(row["id"]) for row in database.rows("SELECT id FROM run")]
     account.runs = len(runs)
     published = [release.metadata.run for release in house.releases.all() if release.metadata.run is not None]
-    ended = database.rows("SELECT id FROM alert WHERE kind <> 'switched' AND title NOT LIKE 'An unconfirmed%'")
+    [told] = database.rows(
+        "SELECT total(times) AS ends FROM alert WHERE kind <> 'switched' AND title NOT LIKE 'An unconfirmed%'"
+    )
     for run in runs:
         stages = [job.stage for job in jobs.of_run(run.id)]
         if run.state != "done":
@@ -242,8 +244,8 @@ def _check_runs(house: House, account: Account) -> None:
             account.violations.append(f"run {run.id} did a stage twice: {stages}")
         if published.count(run.id) > 1:
             account.violations.append(f"run {run.id} has {published.count(run.id)} releases")
-    if len(ended) != len(runs):
-        account.violations.append(f"{len(ended)} alerts tell of the end of {len(runs)} runs")
+    if told["ends"] != len(runs):
+        account.violations.append(f"{told['ends']:.0f} alerts tell of the end of {len(runs)} runs")
 
 
 def _check_notes(house: House, found: list[str], scratch: Path) -> None:

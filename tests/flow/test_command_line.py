@@ -164,6 +164,108 @@ def test_a_job_that_waits_for_room_is_said_in_status(settled: Person) -> None:
         assert daemon.wait(timeout=60) == 0
 
 
+def test_alerts_are_read_and_marked_with_the_daemon_down(settled: Person) -> None:
+    books = open_books(settled.home / "ledger.sqlite")
+    books.alerts.post("failed", "A job failed", "The live search is untouched", datetime.now(UTC))
+    books.database.close()
+    listed = settled.reads("alerts")
+    assert listed["schema"] == "iaip.alerts/1"
+    assert [(one["kind"], one["title"], one["acknowledged_at"]) for one in listed["alerts"]] == [
+        ("failed", "A job failed", None)
+    ]
+    assert "A job failed" in settled.types("alerts").stdout
+    assert settled.types("alerts", "ack").returncode == 2, "which ones?"
+    assert settled.types("alerts", "ack", "--all").returncode == 3
+    [request] = (settled.home / "requests").glob("*.json")
+    assert json.loads(request.read_bytes()) == {"action": "acknowledge", "argument": {"alerts": [1]}}
+
+
+def test_the_daemons_log_is_shown_in_words_and_as_json(settled: Person) -> None:
+    assert settled.types("logs").returncode == 6
+    (settled.home / "logs" / "jobs").mkdir(parents=True, exist_ok=True)
+    (settled.home / "logs" / "iaipd.log").write_text(
+        '{"job": 1, "event": "job started", "level": "info", "timestamp": "2026-01-02T03:04:05.6Z"}\n'
+        '{"event": "it broke", "level": "error", "timestamp": "2026-01-02T03:04:06Z", "exception": "one\\ntwo"}\n'
+    )
+    (settled.home / "logs" / "jobs" / "7.log").write_text("first\n\x1b[31mred\n")
+    told = settled.types("logs").stdout
+    assert "job started job=1" in told and "error: it broke\n    one\n    two" in told and "\x1b" not in told
+    assert settled.types("logs", "--job", "7").stdout == "first\n [31mred\n"
+    assert settled.types("logs", "--job", "7", "-n", "1").stdout == " [31mred\n"
+    listed = settled.reads("logs", "-n", "1")
+    assert (listed["schema"], [line["event"] for line in listed["lines"]]) == ("iaip.logs/1", ["it broke"])
+    assert settled.types("logs", "--job", "8").returncode == 6
+
+
+def test_a_followed_log_goes_on_over_its_rotation(settled: Person) -> None:
+    log = settled.home / "logs" / "iaipd.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text('{"event": "one"}\n')
+    words = [sys.executable, "-m", "daemon.cli", "logs", "-f", "--json"]
+    with subprocess.Popen(words, env=settled.environment, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline()) == {"event": "one"}
+        with log.open("a") as file:
+            file.write('{"event": "two"}\n')
+        assert json.loads(following.stdout.readline()) == {"event": "two"}
+        log.rename(log.with_suffix(".log.1"))
+        log.write_text('{"event": "three"}\n')
+        assert json.loads(following.stdout.readline()) == {"event": "three"}
+        following.terminate()
+
+
+@pytest.mark.parametrize("words", ["status", "--help", "logs -f", "config schema", "logs --json -n 5000"])
+def test_a_pipe_closed_early_is_quiet(settled: Person, words: str) -> None:
+    log = settled.home / "logs" / "iaipd.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text('{"event": "again and again"}\n' * 5000)
+    read, write = os.pipe()
+    os.close(read)
+    told = subprocess.run(
+        [sys.executable, "-m", "daemon.cli", *words.split()],
+        env=settled.environment,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(write)
+    assert (told.returncode, told.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "word"),
+    [
+        ("releases pin v9", 1, "v9"),
+        ("queue show 99", 6, "no job 99"),
+        ("rollback", 5, "no earlier release"),
+        ("queue fly", 2, "invalid choice"),
+        ("fly", 2, "invalid choice"),
+    ],
+)
+def test_an_error_is_a_document_too(settled: Person, words: str, code: int, word: str) -> None:
+    told = settled.types(*words.split(), "--json")
+    error = json.loads(told.stdout)
+    assert (told.returncode, error["code"], error["schema"], told.stderr) == (code, code, "iaip.error/1", "")
+    assert word in error["message"] and "iaipctl" in error["next"]
+
+
+def test_settings_are_shown_with_their_origin_and_checked(settled: Person) -> None:
+    config = settled.home / "config.toml"
+    config.write_text("[watch]\nquiet = 3\n")
+    shown = settled.reads("config", "show")
+    assert shown["settings"]["watch.quiet"] == {"value": 3.0, "line": 2}
+    assert shown["settings"]["dataset.seed"] == {"value": 7, "line": None}
+    assert "config.toml, line 2" in settled.types("config").stdout
+    assert settled.types("config", "check").returncode == 0
+    config.write_text("[watch]\nquite = 3\nat_most = 'x'\n")
+    told = settled.types("config", "check")
+    assert told.returncode == 1 and "line 2: unknown key watch.quite (did you mean quiet?)" in told.stdout
+    assert len(settled.reads("config", "check")["problems"]) == 2
+    schema = json.loads(settled.types("config", "schema").stdout)
+    assert "WatchSettings" in schema["$defs"], "it needs no good settings"
+
+
 def test_a_verdict_that_is_not_there_yet_is_said(settled: Person) -> None:
     told = settled.types("verdict")
     assert told.returncode == 6 and "iaipctl run embedding" in told.stderr
@@ -232,7 +334,7 @@ def test_why_a_job_waits_is_said(settled: Person) -> None:
     "command",
     [
         *"init install uninstall start stop restart doctor status run wait".split(),
-        *"queue verdict releases rollback gc ledger why ui models consent".split(),
+        *"queue verdict releases rollback gc ledger alerts logs config completions why ui models consent".split(),
     ],
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:

@@ -41,6 +41,7 @@ class Desk:
             reclaim=self._reclaim,
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
+            page_address=lambda: None,
             damaged=self.damages.append,
         )
         self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)
@@ -71,7 +72,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setattr(module, "notify", lambda *_: None)
+    monkeypatch.setattr(module, "notify", lambda *_, **__: None)
     return Desk(tmp_path)
 
 
@@ -125,6 +126,17 @@ def test_a_request_that_breaks_has_no_effect_and_does_not_hold_up_the_next(
     assert "run" in desk.asks("run", target="embedding", forced=False)
 
 
+def test_run_now_rings_for_whatever_waits_and_revives_what_does_not(desk: Desk) -> None:
+    job = desk.job()
+    assert desk.asks("run-now", job=job.id) == {"job": job.id, "state": "queued"}
+    assert desk.asks("pause", job=job.id)["state"] == "paused"
+    assert desk.asks("run-now", job=job.id)["state"] == "queued"
+    assert desk.rung == [job.id, job.id]
+    desk.books.jobs.claim(job.id, OWNER, NOW)
+    assert "is running" in desk.asks("run-now", job=job.id)["refused"]
+    assert "no job 99" in desk.asks("run-now", job=99)["refused"]
+
+
 def test_a_second_refresh_cannot_be_queued_by_a_retry(desk: Desk) -> None:
     first = desk.books.jobs.want_refresh(NOW)
     assert first is not None
@@ -137,6 +149,15 @@ def test_a_switch_made_by_hand_becomes_an_alert(desk: Desk) -> None:
     desk.asks("switched", left="v2", live="v1")
     [alert] = desk.books.alerts.unread()
     assert (alert.title, alert.body) == ("v1 is live", "v2 was left by hand")
+
+
+def test_alerts_are_marked_as_read_once_and_unknown_ones_are_told(desk: Desk) -> None:
+    for kind in ("failed", "promoted"):
+        desk.books.alerts.post(kind, "t", "b", NOW)
+    assert desk.asks("acknowledge", alerts=[1, 1, 9]) == {"acknowledged": [1], "unknown": [9]}
+    assert [alert.id for alert in desk.books.alerts.unread()] == [2]
+    assert desk.asks("acknowledge", alerts=[1])["unknown"] == [1], "it was read before"
+    assert "does not know" in desk.asks("acknowledge", alerts="all")["refused"]
 
 
 def test_the_ledger_is_copied_at_the_first_tick_and_then_once_a_day(desk: Desk) -> None:

@@ -1,0 +1,68 @@
+"""iaipctl alerts [ack ID… | ack --all]: what happened since you last looked, and that you have read it."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from daemon.cli.result import DONE, NOT_FOUND, NOT_RUNNING, REFUSED, USAGE, Result
+from daemon.cli.root import Context
+from daemon.ledger.records import Alert
+
+SCHEMA = "iaip.alerts/1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "ack"), default="list", help="list (default), or ack: I have read these"
+    )
+    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="ack: the alerts' numbers")
+    parser.add_argument("--all", action="store_true", help="list: read ones too; ack: all that are unread now")
+    parser.add_argument("--limit", type=int, default=50, help="list --all: so many at most (default 50)")
+
+
+def run(options: argparse.Namespace, context: Context) -> Result:
+    if options.action == "ack":
+        return _acknowledge(options.ids, context, everything=options.all)
+    alerts = context.books.history.alerts(options.limit) if options.all else context.books.alerts.unread()[::-1]
+    return Result(
+        schema=SCHEMA,
+        data={"alerts": [msgspec.to_builtins(alert) for alert in alerts]},
+        text="\n".join(_told(alert) for alert in alerts) or "no unread alert",
+    )
+
+
+def _told(alert: Alert) -> str:
+    read = " (read)" if alert.acknowledged_at is not None else ""
+    often = f", {alert.times} times" if alert.times > 1 else ""
+    return f"{alert.id}  {alert.at.astimezone():%Y-%m-%d %H:%M}  {alert.title}{often}{read}\n    {alert.body}"
+
+
+def _acknowledge(ids: list[int], context: Context, *, everything: bool) -> Result:
+    """With ``everything`` those that are unread now: one that comes meanwhile was not seen, and stays unread."""
+    if everything == bool(ids):
+        talk = "which alerts? `iaipctl alerts ack ID…` or `iaipctl alerts ack --all`"
+        return Result(schema=SCHEMA, data={}, text="", talk=talk, code=USAGE)
+    asked = [alert.id for alert in context.books.alerts.unread()] if everything else ids
+    if not asked:
+        return _told_read([], [])
+    answer = context.ask("acknowledge", {"alerts": asked})
+    if answer is None:
+        talk = "The daemon is not running: the request is kept and done when it starts. Next: `iaipctl start`"
+        return Result(schema=SCHEMA, data={"asked": asked, "waiting": True}, text="", talk=talk, code=NOT_RUNNING)
+    if "refused" in answer:
+        talk = f"{answer['refused']}. Next: `iaipctl alerts`"
+        return Result(schema=SCHEMA, data=answer, text="", talk=talk, code=REFUSED)
+    return _told_read(answer["acknowledged"], answer["unknown"])
+
+
+def _told_read(acknowledged: list[int], unknown: list[int]) -> Result:
+    lost = ", ".join(map(str, unknown))
+    return Result(
+        schema=SCHEMA,
+        data={"acknowledged": acknowledged, "unknown": unknown},
+        text=f"{len(acknowledged)} marked as read",
+        talk=f"no unread alert {lost}. Next: `iaipctl alerts`" if unknown else "",
+        code=NOT_FOUND if unknown else DONE,
+    )

@@ -1,0 +1,68 @@
+"""What the desktop is told of an alert: from the catalogue alone, in the owner's language.
+
+An alert's own words may carry an error's text; they stay in the outbox. The desktop (and a lock screen) gets a sentence
+by the alert's kind and, where the catalogue asks for it, the target, release or job it is about.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+Language = Literal["en", "fr"]
+TOOL_SECONDS = 5
+_PLAIN = re.compile(r"v?\d{1,9}")
+"""A release or a job: what else an alert may be about is named by the catalogue, or not at all."""
+
+
+@cache
+def catalogue() -> Mapping[str, Mapping[str, str]]:
+    """Kind, or kind and ``.body``, → language → sentence."""
+    return tomllib.loads(resources.files("daemon.system").joinpath("notices.toml").read_text("utf-8"))
+
+
+def notice(kind: str, about: str, language: Language) -> tuple[str, str]:
+    """Title and body for an alert of this kind; general ones for a kind that the catalogue lacks."""
+    known = catalogue()
+    title = known.get(kind, known["other"])[language]
+    body = known.get(f"{kind}.body", known["other.body"])[language]
+    named = _named(about, language)
+    return title.format(about=named) if named else re.sub(r" \([^)]*\{about\}\)|\{about\}", "", title).strip(), body
+
+
+def _named(about: str, language: Language) -> str:
+    if sentence := catalogue().get(f"target.{about}"):
+        return sentence[language]
+    return about if _PLAIN.fullmatch(about) else ""
+
+
+def language_of(environment: Mapping[str, str], apple_languages: str = "") -> Language:
+    """``apple_languages``: what ``defaults read -g AppleLanguages`` printed, the preferred one first.
+
+    It goes first: launchd's agents have no locale of their own. Then the locale as POSIX orders it.
+    """
+    if found := re.search(r"[A-Za-z]{2,3}(?=[-_\"\s,)]|$)", apple_languages):
+        return "fr" if found[0].lower() == "fr" else "en"
+    locale = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return "fr" if re.match(r"fr([_.@]|$)", locale) else "en"
+
+
+def owners_language() -> Language:
+    return language_of(os.environ, _apple_languages() if sys.platform == "darwin" else "")
+
+
+def _apple_languages() -> str:
+    """Nothing when the tool does not answer."""
+    command = ["/usr/bin/defaults", "read", "-g", "AppleLanguages"]
+    try:
+        told = subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.decode("utf-8", "replace") if told.returncode == 0 else ""
