@@ -21,6 +21,7 @@ from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
 from jobs.domain.confinement import Receipt
 from jobs.domain.endings import Ending, ending_of_attempt
+from jobs.domain.errors import Refused
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
 from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step, following
@@ -164,7 +165,10 @@ class Executor:
 
     def _safe(self, job: Job) -> str:
         """A deployment that ends halfway leaves no unconfirmed release live. Says how the live search is."""
-        left = self._end_trial() if job.stage == "deploy" else None
+        try:
+            left = self._end_trial() if job.stage == "deploy" else None
+        except Refused:
+            return "Its release may be on trial until the daemon's next start; `iaipctl releases` shows it."
         return f"{left} was on trial and was taken back." if left else "The live search is untouched."
 
     def _finish(self, job: Job, done: Done, now: datetime) -> None:

@@ -23,10 +23,12 @@ the next is right. A QMD that keeps running (its server) stays with the release 
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 from msgspec import Struct
@@ -46,6 +48,8 @@ INTERRUPTED = "its trial was interrupted"
 BY_HAND = "taken back by hand"
 
 _REMEDY = "`iaipctl releases` lists what there is"
+PATIENCE_SECONDS = 10.0
+
 MergeConfiguration = Callable[[str, str], str]
 """(live configuration, another release's) → the live one with the other's models."""
 
@@ -159,10 +163,17 @@ class Releases:
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
-        """Held by whoever changes what is live or removes a release, in whatever process."""
+        """Held by whoever changes what is live or removes a release, in whatever process.
+
+        Raises Refused when another holds it for longer than a switch ever takes.
+        """
         make_directory(self.root)
         with (self.root / "activation.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not _locked(lock):
+                if time.monotonic() > deadline:
+                    raise Refused("another process is at the releases; nothing was changed", remedy="try again")
+                time.sleep(0.02)
             yield
 
     def publish(self, metadata: ReleaseMetadata, configuration: str, make_index: Callable[[Path], None]) -> Path:
@@ -302,3 +313,10 @@ class Releases:
         live_text = (self.directory(live) / "qmd" / "index.yml").read_text("utf-8")
         merged = self._merge(live_text, path.read_text("utf-8"))
         write_file(path, merged.encode("utf-8"))
+
+
+def _locked(file: TextIO) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
