@@ -66,7 +66,7 @@ def test_alerts_and_answered_requests_do_not_pile_up(tmp_path: Path) -> None:
     books = open_books(tmp_path / "ledger.sqlite")
     with books.database.transaction():
         for number in range(KEPT_ALERTS + 5):
-            books.alerts.post("k", str(number), "b", NOW)
+            books.alerts.post("k", str(number), "b", NOW, about=str(number))
         for number in range(KEPT_REQUESTS + 5):
             books.requests.take(str(number), "run", {}, NOW)
         for request in books.requests.waiting()[2:]:
