@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
+import shutil
+import sys
+import types
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.system import notifications
 from daemon.system.notifications import LONGEST_TEXT, MISREAD_FIRST, applescript, harmless, notify_send
 from launchd.machine import run_tool
 from tests.fakes.macos.machine import fake_machine
@@ -80,3 +84,16 @@ def test_whatever_the_text_one_short_printable_line_is_left(text) -> None:
 @given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=LONGEST_TEXT))
 def test_plain_words_stay_as_they_are(text) -> None:
     assert harmless(text) == text
+
+
+@pytest.mark.parametrize(
+    ("page", "opens"), [(None, {}), ("http://127.0.0.1:4/alerts", {"open": "http://127.0.0.1:4/alerts"})]
+)
+def test_a_click_opens_the_page_only_while_it_runs(monkeypatch, page, opens) -> None:
+    told = []
+    pync = types.ModuleType("pync")
+    monkeypatch.setattr(pync, "notify", lambda body, **how: told.append((body, how)), raising=False)
+    monkeypatch.setitem(sys.modules, "pync", pync)
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/local/bin/terminal-notifier")
+    assert notifications._by_pync("t", "b", page)
+    assert told == [("b", {"title": "t", **opens})]

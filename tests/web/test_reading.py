@@ -232,3 +232,15 @@ def test_what_fails_inside_is_said_without_its_insides(household: Household) -> 
     household.books.database.close()
     reply = caller.get("/")
     assert reply.status == 500 and "Traceback" not in reply.body and "sqlite" not in reply.body.lower()
+
+
+def test_the_page_has_an_address_once_it_is_open(household: Household) -> None:
+    assert household.front.address() is None
+    port = household.enter().split("/")[2]
+    assert household.front.address() == f"http://{port}/alerts"
+
+
+def test_an_alert_that_repeats_is_shown_with_its_count(household: Household) -> None:
+    for _ in range(3):
+        household.books.alerts.post("failed", "A job failed", "b", household.now)
+    assert "· 3 ×" in owner(household).get("/alerts").body
