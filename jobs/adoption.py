@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from config.paths import QmdFiles
-from jobs.domain.artifacts import LiveModel
+from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.index_file import copy_index
 from jobs.publish import STAGE_PREFIX, make_directory, staged_file, switch_symlink, sync_file, write_file
-from jobs.releases import ReleaseMetadata, Releases
+from jobs.releases import Releases
 
 
 def adopt(releases: Releases, files: QmdFiles, now: datetime, targets: Mapping[str, LiveModel]) -> None:

@@ -11,13 +11,13 @@ import msgspec
 from jobs.consent.book import ConsentBook
 from jobs.dataset.build import load
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
-from jobs.domain.artifacts import ExportedModel, LiveModel, SearchModels, TrainedModel
+from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, ReleaseMetadata, SearchModels, TrainedModel
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.results import DatasetResult, DeployResult, ValidationResult
 from jobs.index_file import copy_index
 from jobs.publish import write_file
-from jobs.releases import WITHDRAWN, Gain, ReleaseMetadata
+from jobs.releases import WITHDRAWN
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
 

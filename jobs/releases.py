@@ -26,14 +26,13 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.artifacts import LiveModel, ReleaseState
+from jobs.domain.artifacts import ReleaseMetadata, ReleaseState
 from jobs.domain.errors import BadInput, Refused
 from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
 from jobs.release_damage import release_damage
@@ -52,30 +51,6 @@ PATIENCE_SECONDS = 10.0
 
 MergeConfiguration = Callable[[str, str], str]
 """(live configuration, another release's) → the live one with the other's models."""
-
-
-class Gain(Struct, frozen=True, kw_only=True):
-    """What the verdict measured when the release was promoted."""
-
-    metric: str
-    delta: float
-    low: float
-    high: float
-
-
-class ReleaseMetadata(Struct, frozen=True, kw_only=True):
-    """``training-metadata.json``: what the release is and what it was made from."""
-
-    schema: str = "iaip.release/1"
-    name: str
-    created_at: datetime
-    targets: dict[str, LiveModel]
-    run: int | None = None
-    target: str | None = None
-    dataset: str | None = None
-    gain: Gain | None = None
-    tools: dict[str, str] = {}
-    training: dict[str, str] = {}
 
 
 class Release(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -74,6 +75,30 @@ class LiveModel(Struct, frozen=True, kw_only=True):
     base: str
     gguf: str
     sha256: str
+
+
+class Gain(Struct, frozen=True, kw_only=True):
+    """What the verdict measured when the release was promoted."""
+
+    metric: str
+    delta: float
+    low: float
+    high: float
+
+
+class ReleaseMetadata(Struct, frozen=True, kw_only=True):
+    """``training-metadata.json``: what the release is and what it was made from."""
+
+    schema: str = "iaip.release/1"
+    name: str
+    created_at: datetime
+    targets: dict[str, LiveModel]
+    run: int | None = None
+    target: str | None = None
+    dataset: str | None = None
+    gain: Gain | None = None
+    tools: dict[str, str] = {}
+    training: dict[str, str] = {}
 
 
 ReleaseState = Literal["live", "previous", "trial", "rolled-back", "withdrawn"]

@@ -18,8 +18,9 @@ import psutil
 from config.paths import Home
 from daemon.ledger.books import Books, read_books
 from jobs.adapters.qmd_config import with_collections_of
+from jobs.domain.artifacts import ReleaseMetadata
 from jobs.index_file import copy_index
-from jobs.releases import ReleaseMetadata, Releases
+from jobs.releases import Releases
 
 SETTINGS = """
 [watch]

@@ -26,8 +26,8 @@ from msgspec import Struct
 from config.paths import QmdFiles
 from jobs.adapters.qmd_config import read_models, with_collections_of
 from jobs.adoption import adopt
-from jobs.domain.artifacts import LiveModel
-from jobs.releases import METADATA, ReleaseMetadata, Releases
+from jobs.domain.artifacts import LiveModel, ReleaseMetadata
+from jobs.releases import METADATA, Releases
 
 NOTES = 300
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -12,9 +12,9 @@ from pathlib import Path
 from config.paths import QmdFiles
 from jobs.adapters.qmd_config import read_collections, read_models, with_collections_of
 from jobs.adoption import adopt
-from jobs.domain.artifacts import LiveModel
+from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.publish import STAGE_PREFIX, publish_file
-from jobs.releases import ReleaseMetadata, Releases
+from jobs.releases import Releases
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 CONFIGURATION = "collections:\n  notes:\n    path: /notes\n    pattern: '**/*.md'\nmodels:\n  embed: hf:none/{model}\n"

@@ -23,9 +23,9 @@ from daemon.cli.root import Context
 from daemon.ledger.books import open_books
 from daemon.socket import ask_health
 from daemon.supervision import MOST_UNCLEAN, Supervision
+from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import Refused
 from jobs.publish import write_file
-from jobs.releases import ReleaseMetadata
 from launchd.agent import AgentFailed
 from launchd.machine import Session
 from launchd.program import Program

@@ -15,12 +15,12 @@ from jobs import deploy, train
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset import stage
-from jobs.domain.artifacts import Parity
+from jobs.domain.artifacts import Parity, ReleaseMetadata
 from jobs.domain.errors import Refused
 from jobs.domain.gates import Speed, Verdict
 from jobs.domain.recipe import Plan
 from jobs.domain.results import ValidationResult
-from jobs.releases import ReleaseMetadata, Releases
+from jobs.releases import Releases
 from jobs.wire import Done, Event, JobSpec
 from jobs.workshop import Workshop
 from tests.unit.dataset.sample import Notes, classify, home, notes, small_settings

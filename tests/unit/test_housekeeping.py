@@ -15,11 +15,11 @@ from config.settings import DiskSettings
 from daemon.housekeeping import Housekeeper, written_by
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Owner
-from jobs.domain.artifacts import ExportedModel, LiveModel, Parity
+from jobs.domain.artifacts import ExportedModel, LiveModel, Parity, ReleaseMetadata
 from jobs.domain.errors import Refused
 from jobs.publish import remove_directory
 from jobs.release_keeping import pin, remove, unpin
-from jobs.releases import ReleaseMetadata, Releases
+from jobs.releases import Releases
 from jobs.workshop import RESULT, RUN_MARK
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

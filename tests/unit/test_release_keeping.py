@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput
 from jobs.release_keeping import pin, pinned, remove, unpin
-from jobs.releases import CAME_AFTER, ReleaseMetadata, Releases
+from jobs.releases import CAME_AFTER, Releases
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ import pytest
 
 from config.paths import QmdFiles
 from jobs.adoption import adopt
-from jobs.domain.artifacts import LiveModel
+from jobs.domain.artifacts import Gain, LiveModel, ReleaseMetadata
 from jobs.domain.errors import Refused
-from jobs.releases import WITHDRAWN, Gain, ReleaseMetadata, Releases
+from jobs.releases import WITHDRAWN, Releases
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 

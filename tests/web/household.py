@@ -18,7 +18,7 @@ from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.web.front import Front
 from jobs.adoption import adopt
-from jobs.domain.artifacts import LiveModel, Parity, Progress
+from jobs.domain.artifacts import Gain, LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
 from jobs.domain.gates import METRICS, Answer, ArmName, QueryScore, ScoredSet, Verdict
@@ -27,7 +27,7 @@ from jobs.domain.recipe import Plan
 from jobs.domain.results import BaselineResult, DatasetResult, DeployResult, ValidationResult
 from jobs.domain.scan import Known, Seen
 from jobs.publish import write_file
-from jobs.releases import Gain, ReleaseMetadata, Releases
+from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
 
 OWNER = Owner(boot="b", pid=1, started=1.0)

@@ -18,7 +18,8 @@ from daemon.web.curves import Measured, curve, ticks, whiskers
 from daemon.web.sessions import LINK_SECONDS, SESSION_SECONDS, Sessions
 from daemon.web.wellness import Measure, sentences
 from daemon.web.wording import LANGUAGES, Wording, catalogue
-from jobs.releases import Gain, Release, ReleaseMetadata
+from jobs.domain.artifacts import Gain, ReleaseMetadata
+from jobs.releases import Release
 from tests.web.caller import Caller, owner
 from tests.web.household import Household
 

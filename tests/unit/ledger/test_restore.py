@@ -19,8 +19,9 @@ from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore, restore
 from jobs.adoption import adopt
+from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput
-from jobs.releases import ReleaseMetadata, Releases
+from jobs.releases import Releases
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 LATER = NOW + timedelta(hours=5)
