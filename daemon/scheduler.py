@@ -252,7 +252,7 @@ class Scheduler:
             if found.state not in allowed:
                 return {"refused": f"job {job} is {found.state}, not {' or '.join(allowed)}"}
             if found.run is not None and not jobs.revive_run(found.run):
-                return {"refused": f"another run of {found.target} is under way; wait for it or cancel it"}
+                return {"refused": f"run {found.run} is over, or another run of {found.target} is under way"}
             if not jobs.move_waiting(job, allowed, "queued", _now()):
                 return {"refused": "another refresh waits already and does the same"}
             jobs.forgive(job)

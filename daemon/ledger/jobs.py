@@ -134,7 +134,7 @@ class Jobs(Lookup):
             )
 
     def revive_run(self, run: int) -> bool:
-        """failed → active, unless the target has another active run by now."""
+        """failed or cancelled → active; whether it is active then. Not if the target has another active run by now."""
         with self._database.transaction() as connection:
             try:
                 connection.execute(
@@ -144,7 +144,7 @@ class Jobs(Lookup):
                 )
             except sqlite3.IntegrityError:
                 return False
-            return True
+            return self.run(run).state == "active"
 
     def want_stop(self, job: int, how: str) -> None:
         """Notes a person's wish about a running job; it outlives the daemon."""
