@@ -18,6 +18,8 @@ from jobs.releases import Releases
 
 log = structlog.get_logger()
 
+SECONDS_A_DAY = 86_400.0  # a base may be fetched for hours, by a command that knows of no daemon
+
 _REASONS = {
     Ending.CANCELLED: "asked for",
     Ending.PAUSED: "asked for",
@@ -31,7 +33,7 @@ def recover(books: Books, home: Home, releases: Releases, this: Owner) -> list[i
     """Repairs what a crash left and returns every job that waits, for the bell to be rung again."""
     reclaim(books, this, attended=frozenset, now=datetime.now(UTC))
     for directory in (home.datasets, home.stages, home.base_models, home.requests):
-        sweep_stages(directory)
+        sweep_stages(directory, idle=SECONDS_A_DAY if directory == home.base_models else 0.0)
     if (left := releases.recover()) is not None:
         body = f"{left} was still on trial when the daemon ended; {releases.live()} is live again"
         title = "An unconfirmed release was taken back"

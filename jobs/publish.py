@@ -15,6 +15,7 @@ import glob
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -134,11 +135,16 @@ def remove_directory(path: Path) -> None:
     shutil.rmtree(doomed)
 
 
-def sweep_stages(directory: Path) -> int:
-    """Removes what an interrupted publication left directly inside ``directory``; returns how many."""
+def sweep_stages(directory: Path, *, idle: float = 0.0) -> int:
+    """Removes what an interrupted publication left directly inside ``directory``; returns how many.
+
+    ``idle``: only what nobody wrote into for so many seconds; for folders that others may be publishing in.
+    """
     if not directory.is_dir():
         return 0
-    orphans = [entry for entry in directory.iterdir() if entry.name.startswith(STAGE_PREFIX)]
+    before = time.time() - idle
+    stages = [entry for entry in directory.iterdir() if entry.name.startswith(STAGE_PREFIX)]
+    orphans = [stage for stage in stages if not idle or _last_written(stage) < before]
     for orphan in orphans:
         _remove(orphan)
     return len(orphans)
@@ -179,6 +185,10 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _last_written(stage: Path) -> float:
+    return max(path.lstat().st_mtime for path in (stage, *stage.rglob("*")))
 
 
 def _discard(stage: Path) -> None:

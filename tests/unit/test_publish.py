@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,15 @@ def test_a_removed_directory_leaves_nothing(tmp_path: Path) -> None:
     remove_directory(tmp_path / "v1")
     remove_directory(tmp_path / "v1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_that_somebody_writes_into_is_left_alone(tmp_path: Path) -> None:
+    for name, age in (("old", 3600), ("new", 0)):
+        stage = tmp_path / f"{STAGE_PREFIX}{name}"
+        stage.mkdir()
+        (stage / "part").write_text("x")
+        then = time.time() - age
+        for path in (stage / "part", stage):
+            os.utime(path, (then, then))
+    assert sweep_stages(tmp_path, idle=60.0) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [f"{STAGE_PREFIX}new"]
