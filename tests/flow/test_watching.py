@@ -253,8 +253,8 @@ def test_a_watcher_that_went_deaf_is_found_out_and_what_it_missed_is_scanned(mak
     assert events is not None and events._observer is not None
     events._observer.unschedule_all()  # no event will ever come, and no thread has died
     desk.write("four")
-    until(lambda: "four" in desk.known())
-    assert (desk.watching().missed, desk.last().cause) == (1, "canary")
+    until(lambda: "four" in desk.known() and desk.watching().missed == 1)
+    assert desk.last().cause == "canary"
     until(lambda: desk.sight() == "events")
     desk.write("five")
     until(lambda: "five" in desk.known())
