@@ -22,22 +22,13 @@ from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner
 from daemon.pace import Grade
-from daemon.readings import NOBODY, Power, Readings
+from daemon.readings import Readings
 from daemon.runner import run_worker
 from daemon.system.gentle import NICE
 from jobs.wire import Stage
+from tests.fakes.readings import FINE
 
 OWNER = Owner(boot="boot", pid=1, started=1.0)
-FINE = Readings(
-    heat="nominal",
-    memory="normal",
-    swap_growth=0,
-    free_disk=1 << 40,
-    power=Power(source="mains"),
-    low_power=False,
-    idle=NOBODY,
-    load=0.5,
-)
 HOT = msgspec.structs.replace(FINE, heat="heavy")
 FULL = msgspec.structs.replace(FINE, memory="critical")
 SMALL_WORKER = (sys.executable, "-m", "tests.fakes.small_worker")

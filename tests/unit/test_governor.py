@@ -14,20 +14,11 @@ from config.load import load_settings
 from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.pace import MOST_ROWS, PaceRecord
-from daemon.readings import NOBODY, Power, Readings, Unknown
+from daemon.readings import Power, Readings, Unknown
 from jobs.domain.artifacts import Progress
 from jobs.wire import LEAVE, RUN, Done, Event, Failed, JobSpec, Order, Step
+from tests.fakes.readings import FINE
 
-FINE = Readings(
-    heat="nominal",
-    memory="normal",
-    swap_growth=0,
-    free_disk=1 << 40,
-    power=Power(source="mains"),
-    low_power=False,
-    idle=NOBODY,
-    load=0.5,
-)
 CRITICAL = msgspec.structs.replace(FINE, memory="critical")
 LEFT = Failed(message="stopped after step 3 of 9", remedy="", kind="stopped")
 TRAIN = JobSpec(job=1, stage="train", home="", target="embedding")

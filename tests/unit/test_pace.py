@@ -25,21 +25,12 @@ from daemon.pace import (
     decide,
     in_quiet_hours,
 )
-from daemon.readings import NOBODY, Power, Readings, Unknown
+from daemon.readings import Power, Readings, Unknown
 from jobs.wire import LEAVE, PAUSE, RUN, slow
+from tests.fakes.readings import FINE
 
 NIGHT = time(3, 0)
 DEFAULTS = load_settings(Path("absent.toml")).governor
-FINE = Readings(
-    heat="nominal",
-    memory="normal",
-    swap_growth=0,
-    free_disk=1 << 40,
-    power=Power(source="mains"),
-    low_power=False,
-    idle=NOBODY,
-    load=0.5,
-)
 TRAINING = Work(training=True)
 MEASURING = Work(training=False)
 BLIND = Readings()
