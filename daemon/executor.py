@@ -188,6 +188,8 @@ class Executor:
         if job.stage == "dataset" and job.run is None:
             self._count_new_rows(result)
             self._say_consent(result)
+        if job.stage == "dataset" and "curated_problems" in result:
+            self._books.knowledge.set_value(f"curated-problems:{job.target}", result["curated_problems"])
         if job.stage == "validate" and job.run is not None and job.target is not None:
             validation = msgspec.convert(result, ValidationResult)
             self._books.results.store(job.run, _stored_answers(Path(validation.answers)))

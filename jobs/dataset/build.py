@@ -111,7 +111,7 @@ def build(
         placed = assemble.expansions(shelf, curated, settings.dataset)
         most = settings.dataset.most_expansion_queries
     placed = [one for one in placed if _may_be_kept(one, shelf)]
-    _refuse_too_few(target, len(placed), refreshed, settings.dataset)
+    _refuse_too_few(target, len(placed), refreshed, curated.problems, settings.dataset)
     kept_back = frozenset(name for name in shelf.by_name if shelf.splits[name] == "test" and shelf.judges(name))
     judging = [one.row for one in pairs if one.split == "test" and shelf.may_judge(one.row)]
     sets = held_out_sets(judging, kept_back, most, settings.dataset.seed)
@@ -173,15 +173,19 @@ def load(directory: Path) -> Dataset:
         ) from error
 
 
-def _refuse_too_few(target: Target, rows: int, refreshed: Refreshed, settings: DatasetSettings) -> None:
+def _refuse_too_few(
+    target: Target, rows: int, refreshed: Refreshed, problems: Sequence[str], settings: DatasetSettings
+) -> None:
     least = settings.minimum_pairs if target == "embedding" else settings.minimum_expansions
     what = "pairs" if target == "embedding" else "expansions"
     if rows < least:
         consent = "see `iaipctl consent coverage`, " if refreshed.excluded else ""
+        mending = f"mend curated/{problems[0]} (1 of {len(problems)} unused lines), " if problems else ""
         raise NotEnough(
             f"{rows} {what} from {refreshed.documents} notes ({refreshed.excluded} excluded, "
             f"{refreshed.unreadable} unreadable), {least} are needed",
-            remedy=f"{consent}write more notes, add lines to curated/{target}/*.jsonl, or lower dataset.minimum_{what}",
+            remedy=f"{consent}{mending}write more notes, add lines to curated/{target}/*.jsonl, "
+            f"or lower dataset.minimum_{what}",
         )
 
 
