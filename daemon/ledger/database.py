@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -41,22 +41,24 @@ class Damaged(BadInput):
 class Database:
     """One connection shared by the threads of a process; every use holds the lock.
 
-    Raises Damaged when SQLite finds the file corrupt, whatever was asked.
+    Raises Damaged when SQLite finds the file corrupt, whatever was asked, in whatever thread; ``on_damage`` is told
+    before, because many of these threads survive an error.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
         self._lock = threading.RLock()
+        self.on_damage: Callable[[Damaged], None] = lambda damage: None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; a transaction inside another is part of it."""
-        with self._lock, translated(self.path), _all_or_nothing(self._connection):
+        with self._held(), _all_or_nothing(self._connection):
             yield self._connection
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        with self._lock, translated(self.path):
+        with self._held():
             return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, *parameters: object) -> sqlite3.Row | None:
@@ -66,6 +68,15 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        try:
+            with self._lock, translated(self.path):
+                yield
+        except Damaged as damage:
+            self.on_damage(damage)
+            raise
 
 
 def open_to_write(path: Path) -> Database:
