@@ -164,7 +164,7 @@ def _assemble(
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
     start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout)
-    governor = Governor(settings.governor, telemetry(home.root), books.pace, start_worker)
+    governor = Governor(settings, telemetry(home.root), books, start_worker)
     executor = Executor(
         books,
         home,

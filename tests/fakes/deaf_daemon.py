@@ -18,5 +18,5 @@ DEAF = (
 )
 
 if __name__ == "__main__":
-    app.run_worker = partial(run_worker, command=(sys.executable, "-c", DEAF))  # type: ignore[assignment]
+    vars(app)["run_worker"] = partial(run_worker, command=(sys.executable, "-c", DEAF))
     sys.exit(main())

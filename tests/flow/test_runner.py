@@ -12,7 +12,7 @@ import pytest
 from daemon import app, runner
 from daemon.runner import Crashed, run_worker
 from jobs import lifeline
-from jobs.wire import LEAVE, LIGHT_STAGES, PAUSE, RUN, Done, Event, Failed, JobSpec, Order, Step, encode
+from jobs.wire import LEAVE, LIGHT_STAGES, PAUSE, RUN, Done, Event, Failed, JobSpec, Order, encode
 
 READS = "import os, signal, subprocess, sys, time; sys.stdin.buffer.readline()\n"
 SAYS_DONE = f"sys.stdout.buffer.write({encode(Done(result={}))!r}); sys.stdout.flush()\n"
