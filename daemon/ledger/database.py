@@ -16,6 +16,7 @@ from pathlib import Path
 
 from daemon.ledger.schema import MIGRATIONS
 from jobs.domain.errors import BadInput
+from jobs.publish import make_directory
 
 PATIENCE_SECONDS = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -85,7 +86,7 @@ def open_to_write(path: Path) -> Database:
     Only the process that holds the home's lock may call this. Raises Damaged for a corrupt ledger and
     BadInput for one of a newer version or one that cannot be opened: all with nothing changed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     with translated(path):
         _require_sound(path)
         path.touch(mode=0o600)

@@ -22,7 +22,7 @@ from daemon.ledger.jobs import Left
 from daemon.ledger.snapshots import Snapshot
 from jobs.domain.endings import Ending
 from jobs.domain.errors import BadInput
-from jobs.publish import STAGE_PREFIX, publish_file, sync_directory, write_file
+from jobs.publish import make_directory, staged_file, sync_directory, write_file
 from jobs.releases import Release, Releases
 from jobs.workshop import RUN_MARK
 
@@ -70,10 +70,9 @@ def restore(home: Home, releases: Releases, snapshot: Snapshot | None, now: date
     write_file(_marker(home), b"")
     kept = _set_aside(home, now)
     if snapshot is not None:
-        stage = home.ledger.with_name(f"{STAGE_PREFIX}ledger")
-        stage.unlink(missing_ok=True)
-        shutil.copyfile(snapshot.path, stage)
-        publish_file(stage, home.ledger, mode=0o600)
+        with staged_file(home.ledger) as stage:
+            shutil.copyfile(snapshot.path, stage)
+            stage.chmod(0o600)
     books = open_books(home.ledger)
     since = None if snapshot is None else snapshot.taken_at
     restored = Restored(since=since, until=until, kept=kept, runs=_enter_runs(books, releases, now))
@@ -92,7 +91,7 @@ def _set_aside(home: Home, now: datetime) -> Path | None:
     if not present:
         return None
     folder = home.damaged / now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(folder)
     for path in present:
         path.rename(folder / path.name)
     sync_directory(folder)

@@ -21,7 +21,7 @@ import msgspec
 from jobs.consent.files import POLICY, read_policy, read_record
 from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, sealed
 from jobs.domain.errors import Refused
-from jobs.publish import write_file
+from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
@@ -95,7 +95,7 @@ class ConsentBook:
 
         Raises Refused when another holds it for longer than a change ever takes.
         """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(self.folder)
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + _PATIENCE_SECONDS
