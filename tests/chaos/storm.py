@@ -120,7 +120,8 @@ class Storm:
             if self._house.books.jobs.in_state("running"):
                 break
             time.sleep(0.02)
-        time.sleep(self._chance.random() * self._chance.choice((0.1, 0.5, 1.5, 4.0)))
+        depth = self._chance.choice((0.1, 0.5, 1.5, 4.0, *([12.0] if self._search else [])))  # a training takes long
+        time.sleep(self._chance.random() * depth)
 
     def _active_run(self) -> bool:
         run = self._house.books.jobs.latest_run()
