@@ -106,7 +106,7 @@ def decide(
 ) -> tuple[Decision, PaceState]:
     """The pace from now on. ``now`` never runs backwards here: an earlier one counts as the last.
 
-    ``reserve``: bytes that should stay free on the volume.
+    ``reserve``: bytes that should stay free on the volume. Whether there is room to start is not decided here.
     """
     now = max(now, before.at)
     found = concerns(readings, work, settings, reserve, wall)
@@ -133,7 +133,7 @@ def concerns(
         _judged("heat", "thermal pressure", readings.heat, _of_heat),
         _judged("memory", "memory pressure", readings.memory, _of_memory),
         _judged("swap", "swap growth", readings.swap_growth, _of_swap),
-        _judged("disk", "free disk space", readings.free_disk, lambda free: _of_disk(free, reserve)),
+        _judged("disk", "free disk space", readings.free_disk, lambda free: _of_disk(free, reserve if work else 0)),
         _judged("power", "the power source", readings.power, lambda power: _of_power(power, settings)),
         _judged("low-power", "low-power mode", readings.low_power, _of_low_power),
         _judged("use", "whether somebody uses the machine", readings.idle, lambda idle: _of_idle(idle, settings)),

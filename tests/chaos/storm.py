@@ -98,6 +98,8 @@ class Storm:
         began = time.monotonic()
         while time.monotonic() - began < seconds and self._account.killed < kills:
             self._work()
+            if self._search and self._chance.random() < 0.15:
+                self._let_one_finish()
             self._choose_moment()
             if (code := self._house.daemon.poll()) is not None:
                 self._account.violations.append(f"the daemon ended by itself with {code}")
@@ -112,6 +114,15 @@ class Storm:
             self._account.edits += 1
         if self._search and not self._active_run():
             self._house.asks("run", "embedding", "--force")
+
+    def _let_one_finish(self) -> None:
+        """Now and then a stage comes to its end, so that the next one is struck too."""
+        jobs, deadline = self._house.books.jobs, time.monotonic() + 60.0
+        running = {job.id for job in jobs.in_state("running") if job.run is not None}
+        while running and time.monotonic() < deadline:
+            if any(jobs.job(number).state not in ("queued", "running") for number in running):
+                return
+            time.sleep(0.05)
 
     def _choose_moment(self) -> None:
         """Mostly while a job runs, anywhere in it; sometimes at any time."""

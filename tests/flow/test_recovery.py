@@ -125,13 +125,14 @@ def test_a_stop_that_hangs_is_cut_off(tmp_path: Path) -> None:
 
 def test_damage_that_the_watcher_meets_ends_the_daemon_and_the_next_start_restores(settled: Person) -> None:
     """More notes than SQLite keeps in memory, so that the next scan reads the file again."""
+    (settled.home / "config.toml").write_text("[watch]\nquiet = 0.2\nat_most = 1.0\n")
     ledger = settled.home / "ledger.sqlite"
     many = [
         Seen(
             id=DocumentId(collection="notes", path=f"{number:06d}.md"),
             known=Known(size=1, mtime_ns=1, inode=number, sha256=f"{number:064x}"),
         )
-        for number in range(60_000)
+        for number in range(40_000)
     ]
     books = open_books(ledger)
     books.knowledge.apply(many, ())
@@ -145,7 +146,7 @@ def test_damage_that_the_watcher_meets_ends_the_daemon_and_the_next_start_restor
             file.seek(ledger.stat().st_size // 2)
             file.write(b"no page of a ledger " * 50_000)
         (settled.notes / "printemps.md").write_text("# Le printemps\n\nLa glace part.\n", "utf-8")
-        assert process.wait(timeout=60) == 75, "it asks to be started again"
+        assert process.wait(timeout=150) == 75, "it asks to be started again"
     finally:
         process.kill()
     with daemon(settled):

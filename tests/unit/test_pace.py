@@ -155,6 +155,11 @@ def test_the_disk_stops_work_only_when_others_use_up_the_reserve(free: int, rese
     assert decision.order == LEAVE or free >= reserve / 5
 
 
+def test_a_full_disk_stops_what_runs_and_leaves_starting_to_those_who_know_the_room_it_takes() -> None:
+    assert last([but(free_disk=0)], TRAINING).order == LEAVE
+    assert last([but(free_disk=0)], None).may_start
+
+
 def test_severe_pressure_sends_away_whatever_runs() -> None:
     assert last([but(memory="critical")], MEASURING).order == LEAVE
 
