@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -46,10 +48,14 @@ from jobs.releases import Releases
 
 log = structlog.get_logger()
 
+SECONDS_TO_STOP = 58.0
+TRY_AGAIN = 75  # the exit code after which a supervisor starts it again
+
 
 def serve(home: Home) -> None:
     """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon or a home that is no place for a ledger,
-    BadInput for a ledger of a newer version, and Damaged if the ledger breaks meanwhile: the next start restores it.
+    BadInput for a ledger of a newer version, and Damaged if the ledger or the bell breaks meanwhile, whichever thread
+    meets it: the next start mends either.
     """
     require_local(home.root)
     settings = load_settings(home.config_file)
@@ -74,10 +80,11 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         damages.append(damage)
         stopping.set()
 
+    books.database.on_damage = end_damaged
     waiting = recover(books, home, releases, this := this_process(boot_id()))
     parts = _assemble(home, settings, books, releases, this, stopping, end_damaged)
     consumer = parts.bell.consumer()
-    with ExitStack() as running:
+    with _gone_in_time(stopping), ExitStack() as running:
         for start, stop in (
             (parts.governor.start, parts.governor.stop),
             (consumer.start, lambda: consumer.stop(graceful=True)),
@@ -95,6 +102,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         log.info("iaipd is running")
         while not stopping.wait(1.0):
             consumer.check_worker_health()
+            parts.bell.require_whole()
             tell_service_manager("WATCHDOG=1")
         tell_service_manager("STOPPING=1")
         log.info("stopping: jobs are being put back")
@@ -102,6 +110,27 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
             books.jobs.announce_stop()
     if damages:
         raise damages[0]
+
+
+@contextmanager
+def _gone_in_time(stopping: threading.Event) -> Iterator[None]:
+    """Once ``stopping`` is set, the process is gone after SECONDS_TO_STOP, whatever in the block hangs.
+
+    The next start finds what a kill would have left. The workers meet a closed pipe and leave by themselves.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        stopping.wait()
+        if not over.wait(SECONDS_TO_STOP):
+            log.error("something did not stop in time: ending at once")
+            os._exit(TRY_AGAIN)
+
+    threading.Thread(target=watch, name="end", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +163,8 @@ def _assemble(
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
-    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
+    start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout)
+    governor = Governor(settings, telemetry(home.root), books, start_worker)
     executor = Executor(
         books,
         home,
@@ -150,6 +180,7 @@ def _assemble(
     front = Front(books, home, releases, settings.page.port)
     calls = Calls(
         ring=bell.ring,
+        may_start=governor.may_start,
         reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
         clear_away=housekeeper.clear,
         open_page=front.open,
