@@ -69,4 +69,4 @@ def _check(context: Context) -> Result:
 def _schema(_: Context) -> Result:
     schema = msgspec.json.schema(Settings)
     text = msgspec.json.format(msgspec.json.encode(schema)).decode()
-    return Result(schema="iaip.config-schema/1", data={"json_schema": schema}, text=text)
+    return Result(schema="iaip.config-schema/1", data={"json_schema": schema}, text=text, verbatim=True)

@@ -29,6 +29,7 @@ COMMANDS = {
     "logs": "the daemon's log, or one job's; -f follows it",
     "config": "the settings and where each comes from; check them; their schema",
     "why": "what decided about a job, a run or a release",
+    "evaluation": "judge queries in the terminal: what you say decides about every model from then on",
     "ui": "open the page: what runs, the curves, the verdicts, the releases",
     "completions": "a script that completes iaipctl's words in bash, zsh or fish",
     "models": "list base models; fetch one (the only command that uses the network)",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from daemon.cli.result import NOT_FOUND, Result, in_colour
+from daemon.cli.result import NOT_FOUND, Result
 from daemon.cli.root import Context
+from daemon.cli.terminal import in_colour, visible
 
 SCHEMA = "iaip.logs/1"
 POLL_SECONDS = 0.3
@@ -91,8 +91,8 @@ def in_words(entry: dict[str, Any], *, colour: bool) -> str:
     rest = {key: value for key, value in entry.items() if key not in ("timestamp", "level", "event", "exception")}
     level = str(entry.get("level", ""))
     told = " ".join([str(entry.get("event", "")), *(f"{key}={value}" for key, value in rest.items())])
-    line = f"{_moment(entry.get('timestamp'))}{'' if level in ('', 'info') else level + ': '}{_visible(told)}"
-    below = [f"    {_visible(one)}" for one in str(entry.get("exception", "")).splitlines()]
+    line = f"{_moment(entry.get('timestamp'))}{'' if level in ('', 'info') else level + ': '}{visible(told)}"
+    below = [f"    {visible(one)}" for one in str(entry.get("exception", "")).splitlines()]
     if colour and level in _COLOURS:
         line = f"\x1b[{_COLOURS[level]}m{line}\x1b[0m"
     return "\n".join([line, *below])
@@ -103,8 +103,3 @@ def _moment(timestamp: Any) -> str:
         return f"{datetime.fromisoformat(str(timestamp)).astimezone():%Y-%m-%d %H:%M:%S}  "
     except ValueError:
         return ""
-
-
-def _visible(text: str) -> str:
-    """What a library wrote must not steer the terminal."""
-    return "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
