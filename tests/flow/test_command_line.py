@@ -334,7 +334,8 @@ def test_why_a_job_waits_is_said(settled: Person) -> None:
     "command",
     [
         *"init install uninstall start stop restart doctor status run wait".split(),
-        *"queue verdict releases rollback gc ledger alerts logs config completions why ui models consent evaluation".split(),
+        *"queue verdict releases rollback gc ledger alerts logs config completions why ui models consent".split(),
+        *"evaluation support-bundle".split(),
     ],
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:
