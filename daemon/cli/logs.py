@@ -35,10 +35,10 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         next_step = "`iaipctl status`" if options.job is None else "`iaipctl queue`; old jobs' logs are cleared away"
         talk = f"there is no log here yet. Next: {next_step}"
         return Result(schema=SCHEMA, data={"lines": []}, text="", talk=talk, code=NOT_FOUND)
-    last = _last_lines(path, options.lines)
+    last = last_lines(path, options.lines)
     if options.follow:
         _print_all(added_after(path, last), as_json=options.json)
-    entries = [_entry(line) for line in last[0]]
+    entries = [entry_of(line) for line in last[0]]
     return Result(
         schema=SCHEMA,
         data={"lines": entries},
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     )
 
 
-def _last_lines(path: Path, most: int) -> tuple[list[str], int]:
+def last_lines(path: Path, most: int) -> tuple[list[str], int]:
     """The last whole lines, and where the next one begins. The file is rotated, so it is small enough to read."""
     whole, newline, _ = path.read_bytes().rpartition(b"\n")
     lines = whole.decode("utf-8", "replace").split("\n") if newline else []
@@ -73,12 +73,12 @@ def added_after(path: Path, last: tuple[list[str], int]) -> Iterator[str]:
 
 def _print_all(lines: Iterator[str], *, as_json: bool) -> None:
     for line in lines:
-        entry = _entry(line)
+        entry = entry_of(line)
         shown = msgspec.json.encode(entry).decode() if as_json else in_words(entry, colour=in_colour(sys.stdout))
         print(shown, flush=True)
 
 
-def _entry(line: str) -> dict[str, Any]:
+def entry_of(line: str) -> dict[str, Any]:
     """A line of the daemon is a JSON object; any other is text."""
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
