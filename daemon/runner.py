@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -61,6 +62,8 @@ def run_worker(
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as errors, Witness() as witness:
+        errors.write(_stamp(spec))
+        errors.flush()
         process = subprocess.Popen(
             gentle(confined(command, witness)),
             stdin=subprocess.PIPE,
@@ -169,6 +172,14 @@ class _Worker:
         if self._told == LEAVE:
             return _left("it left as it was told")
         raise Crashed(f"the worker ended with {code} without a last word")
+
+
+def _stamp(spec: JobSpec) -> bytes:
+    """The line before whatever the worker's libraries write: whose words they are, and since when."""
+    moment = datetime.now(UTC).isoformat()
+    return (
+        msgspec.json.encode({"timestamp": moment, "event": "worker starts", "job": spec.job, "run": spec.run}) + b"\n"
+    )
 
 
 def _refused(receipt: Receipt) -> Failed:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import msgspec
 
 from daemon.cli.result import DONE, NOT_FOUND, NOT_RUNNING, REFUSED, USAGE, Result
 from daemon.cli.root import Context
 from daemon.ledger.records import Alert
+from daemon.system.notices import Language, catalogue, language_of, retold
 
 SCHEMA = "iaip.alerts/1"
 
@@ -29,14 +31,21 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     return Result(
         schema=SCHEMA,
         data={"alerts": [msgspec.to_builtins(alert) for alert in alerts]},
-        text="\n".join(_told(alert) for alert in alerts) or "no unread alert",
+        text="\n".join(told(alert, language_of(os.environ)) for alert in alerts) or _say("none"),
     )
 
 
-def _told(alert: Alert) -> str:
-    read = " (read)" if alert.acknowledged_at is not None else ""
-    often = f", {alert.times} times" if alert.times > 1 else ""
-    return f"{alert.id}  {alert.at.astimezone():%Y-%m-%d %H:%M}  {alert.title}{often}{read}\n    {alert.body}"
+def told(alert: Alert, language: Language) -> str:
+    """When, what and how often; below it what to do, and in the ledger's own words what exactly happened."""
+    read = _say("read") if alert.acknowledged_at is not None else ""
+    often = _say("times", alert.times) if alert.times > 1 else ""
+    title, body = retold(alert.kind, alert.about, language) or (alert.title, "")
+    first = f"{alert.id}  {alert.at.astimezone():%Y-%m-%d %H:%M}  {title}{often}{read}"
+    return "\n".join([first, *(f"    {line}" for line in (body, alert.body) if line)])
+
+
+def _say(key: str, times: int = 0) -> str:
+    return catalogue()[f"listed.{key}"][language_of(os.environ)].format(times=times)
 
 
 def _acknowledge(ids: list[int], context: Context, *, everything: bool) -> Result:
@@ -62,7 +71,7 @@ def _told_read(acknowledged: list[int], unknown: list[int]) -> Result:
     return Result(
         schema=SCHEMA,
         data={"acknowledged": acknowledged, "unknown": unknown},
-        text=f"{len(acknowledged)} marked as read",
+        text=_say("marked", len(acknowledged)),
         talk=f"no unread alert {lost}. Next: `iaipctl alerts`" if unknown else "",
         code=NOT_FOUND if unknown else DONE,
     )

@@ -24,7 +24,7 @@ import psutil
 from config.load import ConfigurationError, load_settings
 from config.version import VERSION
 from daemon.cli import config, doctor, releases, status
-from daemon.cli.logs import entry_of, last_lines
+from daemon.cli.logs import Entry, Source
 from daemon.cli.redaction import Redaction, log_line, settings_told
 from daemon.cli.result import REFUSED, Result
 from daemon.cli.root import Context
@@ -85,7 +85,7 @@ def contents(context: Context) -> dict[str, bytes]:
         "config": lambda: _config(context),
         "releases": lambda: redaction(releases.run(argparse.Namespace(action="list"), context).data),
         "ledger": lambda: _ledger(context),
-        "log": lambda: redaction([log_line(entry_of(line)) for line in _log_lines(context)]),
+        "log": lambda: redaction([log_line(entry) for entry in _logged(context)]),
     }
     return {f"{name}.json": _encoded(_told(part)) for name, part in parts.items()}
 
@@ -192,6 +192,5 @@ def _ledger(context: Context) -> Any:
     }
 
 
-def _log_lines(context: Context) -> list[str]:
-    path = context.home.logs / "iaipd.log"
-    return last_lines(path, LOG_LINES)[0] if path.exists() else []
+def _logged(context: Context) -> list[Entry]:
+    return Source(context.home.logs / "iaipd.log").so_far()[-LOG_LINES:]
