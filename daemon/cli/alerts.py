@@ -1,4 +1,4 @@
-"""iaipctl alerts [ack ID… | ack --all]: what happened since you last looked, and that you have read it."""
+"""iaipctl alerts [ack [ID…]]: what happened since you last looked, and that you have read it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", nargs="?", choices=("list", "ack"), default="list", help="list (default), or ack: I have read these"
     )
-    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="ack: the alerts' numbers")
-    parser.add_argument("--all", action="store_true", help="list: read ones too; ack: all that are unread now")
+    parser.add_argument(
+        "ids", nargs="*", type=int, metavar="ID", help="ack: the alerts' numbers (default: all that are unread now)"
+    )
+    parser.add_argument("--all", action="store_true", help="list: read ones too; ack: all, as without numbers")
     parser.add_argument("--limit", type=int, default=50, help="list --all: so many at most (default 50)")
 
 
@@ -49,11 +51,11 @@ def _say(key: str, times: int = 0) -> str:
 
 
 def _acknowledge(ids: list[int], context: Context, *, everything: bool) -> Result:
-    """With ``everything`` those that are unread now: one that comes meanwhile was not seen, and stays unread."""
-    if everything == bool(ids):
-        talk = "which alerts? `iaipctl alerts ack ID…` or `iaipctl alerts ack --all`"
+    """Without ids those that are unread now: one that comes meanwhile was not seen, and stays unread."""
+    if everything and ids:
+        talk = "some or all? `iaipctl alerts ack ID…`, or `iaipctl alerts ack` for all that are unread now"
         return Result(schema=SCHEMA, data={}, text="", talk=talk, code=USAGE)
-    asked = [alert.id for alert in context.books.alerts.unread()] if everything else ids
+    asked = ids or [alert.id for alert in context.books.alerts.unread()]
     if not asked:
         return _told_read([], [])
     answer = context.ask("acknowledge", {"alerts": asked})
