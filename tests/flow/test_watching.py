@@ -412,11 +412,18 @@ def test_a_folder_that_may_only_be_read_is_watched_without_a_canary(tmp_path: Pa
     assert told.stdout.endswith("told\n"), told.stderr
 
 
+@pytest.fixture
+def still(tmp_path: Path) -> Iterator[Desk]:
+    """A watcher whose thread does not run: it scans when it is told."""
+    found = Desk(tmp_path)
+    yield found
+    found.watcher._lookout.close()
+    found.books.database.close()
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
-def test_a_folder_that_macos_closes_is_told_once_and_forgets_nothing(
-    make: Callable[..., Desk], monkeypatch, number: int
-) -> None:
-    desk = make()
+def test_a_folder_that_macos_closes_is_told_once_and_forgets_nothing(still: Desk, monkeypatch, number: int) -> None:
+    desk = still
     desk.watcher.scan_now("start")
     known = desk.known()
     real = os.scandir
@@ -437,8 +444,8 @@ def test_a_folder_that_macos_closes_is_told_once_and_forgets_nothing(
     assert desk.watcher.scan_now("time").closed == {}
 
 
-def test_a_folder_that_is_not_mounted_is_not_taken_for_a_closed_one(make: Callable[..., Desk]) -> None:
-    desk = make()
+def test_a_folder_that_is_not_mounted_is_not_taken_for_a_closed_one(still: Desk) -> None:
+    desk = still
     desk.watcher.scan_now("start")
     desk.notes.rename(desk.notes.with_name("away"))
     assert desk.watcher.scan_now("time").closed == {}
