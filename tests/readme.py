@@ -41,8 +41,8 @@ def typed_in_blocks(text: str) -> Iterator[str]:
 
 
 def _apart(line: str) -> Iterator[str]:
-    command = " ".join(shlex.split(line, comments=True))
-    yield from (part.strip() for part in command.split("&&") if part.strip())
+    command = shlex.join(shlex.split(line, comments=True))
+    yield from (part.strip() for part in command.replace("'&&'", "&&").split("&&") if part.strip())
 
 
 def commands(text: str, program: str) -> list[str]:
@@ -89,18 +89,18 @@ def _cells(text: str) -> Iterator[list[str]]:
 
 def put_together(first: str, other: str) -> str | None:
     """The command that ``other`` makes of ``first``: in the place of its last words, behind it, or by itself."""
-    words, new = first.split()[1:], other.split()
+    words, new = shlex.split(first)[1:], shlex.split(other)
     ways = [new] if new[0] in COMMANDS else []
     ways += [[*words, *new]] if new[0].startswith("-") else [[words[0], *new, *_NUMBER.get(words[0], ())]]
     whole = (way for way in ways if problem(way, complete=True) is None)
     found = next(whole, next((way for way in ways if problem(way) is None), None))
-    return None if found is None else "iaipctl " + " ".join(found)
+    return None if found is None else "iaipctl " + shlex.join(found)
 
 
 def whole(first: str, other: str) -> str | None:
     """The same, where nothing is missing and no word in capitals stands for another."""
     made = put_together(first, other)
-    ready = made is not None and other == other.lower() and problem(made.split()[1:], complete=True) is None
+    ready = made is not None and other == other.lower() and problem(shlex.split(made)[1:], complete=True) is None
     return made if ready else None
 
 
