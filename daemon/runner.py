@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,8 @@ def run_worker(
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as errors, Witness() as witness:
+        errors.write(_stamp(spec))
+        errors.flush()
         process = subprocess.Popen(
             gentle(confined(command, witness)),
             stdin=subprocess.PIPE,
@@ -209,6 +212,14 @@ class _Worker:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # macOS refuses a group of which only a zombie is left
             os.killpg(self._process.pid, number)
+
+
+def _stamp(spec: JobSpec) -> bytes:
+    """The line before whatever the worker's libraries write: whose words they are, and since when."""
+    moment = datetime.now(UTC).isoformat()
+    return (
+        msgspec.json.encode({"timestamp": moment, "event": "worker starts", "job": spec.job, "run": spec.run}) + b"\n"
+    )
 
 
 def _refused(receipt: Receipt) -> Failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Container
+from types import ModuleType
 from typing import NoReturn
 
 COMMANDS = {
@@ -29,6 +30,8 @@ COMMANDS = {
     "logs": "the daemon's log, or one job's; -f follows it",
     "config": "the settings and where each comes from; check them; their schema",
     "why": "what decided about a job, a run or a release",
+    "evaluation": "judge queries in the terminal: what you say decides about every model from then on",
+    "support-bundle": "an archive to send with a question: what iaip is and did, without a word of your notes",
     "ui": "open the page: what runs, the curves, the verdicts, the releases",
     "completions": "a script that completes iaipctl's words in bash, zsh or fish",
     "models": "list base models; fetch one (the only command that uses the network)",
@@ -55,6 +58,11 @@ def named_in(words: list[str]) -> str | None:
     return next((word for word in words if word in COMMANDS), None)
 
 
+def module_of(command: str) -> ModuleType:
+    """The file of a command."""
+    return importlib.import_module(f"daemon.cli.{command.replace('-', '_')}")
+
+
 def parser_of(whole: Container[str]) -> Parser:
     """Knows every command by name, and the ``whole`` ones with their arguments: the others cost no import."""
     parser = Parser(
@@ -67,7 +75,7 @@ def parser_of(whole: Container[str]) -> Parser:
         command = commands.add_parser(name, help=text, description=text, conflict_handler="resolve")
         _add_shared(command, home=argparse.SUPPRESS, as_json=argparse.SUPPRESS)
         if name in whole:
-            importlib.import_module(f"daemon.cli.{name}").add_arguments(command)
+            module_of(name).add_arguments(command)
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from typing import Any, get_args
 
@@ -12,9 +13,10 @@ from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
-from daemon.ledger.records import Job
+from daemon.ledger.records import Alert, Job
 from daemon.ledger.room import in_gb, waits_for_room
 from daemon.supervision import Supervision
+from daemon.system.notices import language_of, retold
 from daemon.watching import LastScan, Watching, watching_lines
 from jobs.domain.examples import Target
 from jobs.domain.states import JobState
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"consent  {_consent_line(broken, denied)}",
         *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
-        f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
+        f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]
     return Result(
         schema="iaip.status/1", data=data, text="\n".join(lines), code=DONE if pid is not None else NOT_RUNNING
@@ -151,6 +153,12 @@ def pace_line(pace: PaceRecord | None) -> str:
 
 def _queue_line(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
+
+
+def _title(alert: Alert) -> str:
+    """In the language of this terminal."""
+    found = retold(alert.kind, alert.about, language_of(os.environ))
+    return alert.title if found is None else found[0]
 
 
 def _consent_line(broken: str, denied: dict[str, int]) -> str:

@@ -39,9 +39,13 @@ ARMS: tuple[ArmName, ...] = ("none", "current", "candidate")
 
 
 class Household:
-    """``books`` and ``releases`` are open; ``front`` opens the page on any free port."""
+    """``books`` and ``releases`` are open; ``front`` opens the page on any free port.
 
-    def __init__(self, root: Path) -> None:
+    ``configuration``: QMD's, as it is adopted and as every release has it.
+    """
+
+    def __init__(self, root: Path, configuration: str = "collections: {}\n") -> None:
+        self.configuration = configuration
         self.home = Home(root=root / "home")
         self.books: Books = open_books(self.home.ledger)
         self.releases = Releases(self.home.releases, lambda live, _: live)
@@ -67,7 +71,7 @@ class Household:
         }
         self.books.knowledge.set_fact("last-scan", msgspec.json.encode(scan).decode())
         files = QmdFiles(config=self.home.root / "qmd.yml", index=self.home.root / "qmd.sqlite")
-        files.config.write_text("collections: {}\n")
+        files.config.write_text(self.configuration)
         with closing(sqlite3.connect(files.index)) as index:
             index.execute("CREATE TABLE content (doc)")
             index.commit()
@@ -228,7 +232,7 @@ class Household:
             tools={"qmd": "2.8.3"},
             training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
         )
-        self.releases.publish(metadata, "collections: {}\n", lambda path: path.touch())
+        self.releases.publish(metadata, self.configuration, lambda path: path.touch())
         self.releases.switch(name)
         self.releases.confirm(name)
         return name
