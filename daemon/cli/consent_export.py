@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from daemon.cli.consent_coverage import survey
-from daemon.cli.consent_uses import UsedDataset, used_datasets
 from daemon.cli.result import NOT_FOUND, Result
 from daemon.cli.root import Context
+from daemon.consent_uses import UsedDataset, used_datasets
 from jobs.consent.book import ConsentBook
 from jobs.consent.coverage import Coverage
 from jobs.consent.files import Record
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     if folder.exists():
         raise Refused(f"{folder} is there already", remedy="name a new folder")
     documents = list(_documents(records, found, context))
-    uses = list(_uses(records, used_datasets(context)))
+    uses = list(_uses(records, used_datasets(context.releases.all(), context.home.datasets)))
     texts = ConsentBook(context.home.consent).files()
     with published_directory(folder) as stage:
         (stage / "records").mkdir(mode=0o700)

@@ -17,6 +17,9 @@ from config.paths import Home, QmdFiles
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.web.front import Front
+from daemon.web.house import House
+from jobs.adapters.markdown_folders import MarkdownFolders
+from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.domain.artifacts import Gain, LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
@@ -29,10 +32,10 @@ from jobs.domain.scan import Known, Seen
 from jobs.publish import write_file
 from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
+from tests.web.proposed import QUESTIONS, rows
 
 OWNER = Owner(boot="b", pid=1, started=1.0)
 SUBJECTS = "ice road,fish camp,woodstove,snow machine,dog team,trapline,canoe,northern lights,spruce tea,net mending"
-QUESTIONS = "when to repair the {},who taught us about the {},parts for the {},dates of the {},story of the {}"
 Judged = tuple[tuple[QuerySet, ...], list[ScoredSet], Verdict]
 Verdicts = dict[Target, Judged]
 ARMS: tuple[ArmName, ...] = ("none", "current", "candidate")
@@ -45,7 +48,12 @@ class Household:
         self.home = Home(root=root / "home")
         self.books: Books = open_books(self.home.ledger)
         self.releases = Releases(self.home.releases, lambda live, _: live)
-        self.front = Front(self.books, self.home, self.releases, 0)
+        self.settings = load_settings(self.home.config_file)
+        self.folder = root / "notes"
+        self.house = House(
+            books=self.books, home=self.home, releases=self.releases, settings=self.settings, corpus=self.corpus
+        )
+        self.front = Front(self.house)
         self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
         self.chance = random.Random(11)
         self.notes = [
@@ -55,8 +63,17 @@ class Household:
             for part in ("spring", "autumn")
         ]
 
+    def corpus(self) -> MarkdownFolders:
+        collections = read_collections(self.releases.current / "qmd" / "index.yml")
+        return MarkdownFolders(collections, self.settings.watch.largest_document)
+
     def settle(self) -> None:
-        """Notes scanned, QMD's files adopted as v0."""
+        """Notes written and scanned, QMD's files adopted as v0."""
+        self.folder.mkdir(exist_ok=True)
+        for note in self.notes:
+            path = self.folder / note.path
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"# {path.parent.name} {path.stem}\n\nWhat was done, and who taught it.\n")
         known = Known(size=900, mtime_ns=1, inode=1, sha256=digest("note"))
         self.books.knowledge.apply([Seen(id=note, known=known) for note in self.notes], [])
         scan = {
@@ -67,7 +84,7 @@ class Household:
         }
         self.books.knowledge.set_fact("last-scan", msgspec.json.encode(scan).decode())
         files = QmdFiles(config=self.home.root / "qmd.yml", index=self.home.root / "qmd.sqlite")
-        files.config.write_text("collections: {}\n")
+        files.config.write_text(f"collections:\n  notes:\n    path: {self.folder}\n    pattern: '**/*.md'\n")
         with closing(sqlite3.connect(files.index)) as index:
             index.execute("CREATE TABLE content (doc)")
             index.commit()
@@ -198,6 +215,9 @@ class Household:
             curated_problems=(),
         )
         write_file(self.home.datasets / name / "manifest.json", msgspec.json.encode(manifest))
+        for split, proposed in rows(target, self.notes).items():
+            lines = b"".join(msgspec.json.encode(row) + b"\n" for row in proposed)
+            write_file(self.home.datasets / name / f"{split}.jsonl", lines)
 
     def release(self, target: Target, run: int, dataset: str, verdict: Verdict) -> str:
         name, live = self.releases.next_name(), self.releases.live()
@@ -228,7 +248,8 @@ class Household:
             tools={"qmd": "2.8.3"},
             training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
         )
-        self.releases.publish(metadata, "collections: {}\n", lambda path: path.touch())
+        live_configuration = (self.releases.current / "qmd" / "index.yml").read_text()
+        self.releases.publish(metadata, live_configuration, lambda path: path.touch())
         self.releases.switch(name)
         self.releases.confirm(name)
         return name

@@ -1,0 +1,71 @@
+"""A dataset's rows for whoever reviews them: read one after the other, so that the largest dataset needs no room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from jobs.domain.examples import SPLITS, Expansion, Pair, Row, Split, Target, row_digest
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """``number`` counts from 0 through all splits of the dataset and never changes."""
+
+    number: int
+    split: Split
+    row: Row
+
+    @property
+    def digest(self) -> str:
+        return row_digest(self.row)
+
+    @property
+    def text(self) -> str:
+        """What the query is answered with."""
+        if isinstance(self.row, Pair):
+            return self.row.passage
+        return "\n".join(f"{line.kind}: {line.text}" for line in self.row.lines)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which rows to show; what is empty asks for nothing. ``words`` stand in the query, the text or the note's name,
+    whatever their case; ``note`` is ``str(DocumentId)``."""
+
+    words: str = ""
+    note: str = ""
+    generator: str = ""
+    classification: str = ""
+
+    def holds(self, one: Proposal) -> bool:
+        origin = one.row.origin
+        if self.generator not in ("", origin.generator) or self.classification not in ("", origin.classification):
+            return False
+        if self.note not in ("", str(origin.document)):
+            return False
+        words = self.words.casefold()
+        return not words or any(words in text.casefold() for text in (one.row.query, str(origin.document), one.text))
+
+
+def proposals(directory: Path, target: Target) -> Iterator[Proposal]:
+    """Every row of a published dataset, in order. Raises OSError or msgspec.DecodeError for one that is not whole."""
+    decode: Callable[[bytes], Row]
+    decode = msgspec.json.Decoder(Pair).decode if target == "embedding" else msgspec.json.Decoder(Expansion).decode
+    number = 0
+    for split in SPLITS:
+        with (directory / f"{split}.jsonl").open("rb") as lines:
+            for line in lines:
+                yield Proposal(number=number, split=split, row=decode(line))
+                number += 1
+
+
+def page(
+    directory: Path, target: Target, wanted: Wanted, *, start: int, most: int
+) -> tuple[tuple[Proposal, ...], int | None]:
+    """Up to ``most`` wanted rows from number ``start`` on, and the number to go on from, if there are more."""
+    found = (one for one in proposals(directory, target) if one.number >= start and wanted.holds(one))
+    rows = tuple(islice(found, most + 1))
+    return rows[:most], rows[most].number if len(rows) > most else None
