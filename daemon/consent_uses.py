@@ -13,26 +13,39 @@ from jobs.consent.coverage import Coverage
 from jobs.consent.files import Record
 from jobs.domain.artifacts import ReleaseState
 from jobs.domain.consent_log import imported
-from jobs.domain.examples import DatasetManifest
 from jobs.releases import Release
 
 
 class UsedDataset(Struct, frozen=True, kw_only=True):
-    """A dataset and the releases that a model trained on it is part of, with their states."""
+    """A dataset and the releases that a model trained on it is part of, with their states.
 
-    manifest: DatasetManifest
+    ``revision`` is the consent revision it was built under, ``classes`` counts its notes, ``consents`` allowed them.
+    """
+
+    name: str
+    target: str
+    revision: str
+    classes: dict[str, int]
+    consents: list[str]
     releases: dict[str, ReleaseState]
 
     @property
     def is_live(self) -> bool:
         return any(state in ("live", "trial") for state in self.releases.values())
 
-    def classes(self) -> dict[str, int]:
-        """Its notes by class."""
-        return dict(sorted(Counter(source.classification for source in self.manifest.sources).items()))
 
-    def consents(self) -> list[str]:
-        return sorted({consent for source in self.manifest.sources for consent in source.consents})
+class _Source(Struct):
+    classification: str = "unclassified"
+    consents: tuple[str, ...] = ()
+
+
+class _Manifest(Struct):
+    """What of a dataset's manifest is told here: with ten thousand notes in each, no more of it is held."""
+
+    name: str
+    target: str
+    sources: tuple[_Source, ...]
+    consent: str = ""
 
 
 class Agreed(Struct, frozen=True, kw_only=True):
@@ -92,12 +105,23 @@ def used_datasets(found: Sequence[Release], datasets: Path) -> list[UsedDataset]
         for target, model in release.metadata.targets.items():
             if dataset := trained.get((target, model.sha256)):
                 places.setdefault(dataset, {})[release.metadata.name] = release.state
-    manifests = [manifest for path in sorted(datasets.glob("*/manifest.json")) if (manifest := _read(path))]
-    return [UsedDataset(manifest=manifest, releases=places.get(manifest.name, {})) for manifest in manifests]
+    return [
+        used
+        for path in sorted(datasets.glob("*/manifest.json"))
+        if (used := _used(path, places.get(path.parent.name, {}))) is not None
+    ]
 
 
-def _read(path: Path) -> DatasetManifest | None:
+def _used(path: Path, releases: dict[str, ReleaseState]) -> UsedDataset | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=DatasetManifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     except (OSError, msgspec.DecodeError):
         return None
+    return UsedDataset(
+        name=manifest.name,
+        target=manifest.target,
+        revision=manifest.consent,
+        classes=dict(sorted(Counter(source.classification for source in manifest.sources).items())),
+        consents=sorted({consent for source in manifest.sources for consent in source.consents}),
+        releases=releases,
+    )

@@ -75,11 +75,11 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 def _used(one: UsedDataset) -> dict[str, Any]:
     return {
-        "dataset": one.manifest.name,
-        "target": one.manifest.target,
-        "revision": one.manifest.consent,
-        "documents": one.classes(),
-        "consents": one.consents(),
+        "dataset": one.name,
+        "target": one.target,
+        "revision": one.revision,
+        "documents": one.classes,
+        "consents": one.consents,
         "releases": one.releases,
         "live": one.is_live,
     }
@@ -121,9 +121,9 @@ def _holders(found: Coverage, words: dict[str, str]) -> str:
 
 
 def _line(one: UsedDataset, words: dict[str, str]) -> str:
-    classes = ", ".join(f"{number} {words[name]}" for name, number in one.classes().items())
-    told = f"{words['dataset']} {one.manifest.name} ({one.manifest.target}): {words['documents']} {classes}"
-    if consents := one.consents():
+    classes = ", ".join(f"{number} {words[name]}" for name, number in one.classes.items())
+    told = f"{words['dataset']} {one.name} ({one.target}): {words['documents']} {classes}"
+    if consents := one.consents:
         told += f"; {words['allowed']} {', '.join(consents)}"
     for key, states in STANDINGS.items():
         names = [name for name, state in one.releases.items() if state in states]

@@ -35,7 +35,7 @@ def spans(records: Sequence[PaceRecord], start: datetime, now: datetime) -> tupl
     """What held from ``start`` to ``now``, oldest first. ``records`` are in order; a gap is a time nobody looked."""
     found: list[Span] = []
     decisions: list[datetime] = []
-    for record, following in zip(records, [*(one.at for one in records[1:]), now], strict=True):
+    for record, following in zip(records, [*(one.at for one in records[1:]), now], strict=False):
         begin, end = max(record.at, start), min(max(following, record.at), record.at + SILENT, now)
         if end < begin:
             continue

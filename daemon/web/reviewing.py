@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,16 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from daemon.web.house import House
-from daemon.web.lineage import manifest
 from jobs.dataset.left_out import DROPPED, LeftOut, leave_out, left_out, take_back
-from jobs.dataset.proposals import Proposal, Wanted, page, proposals
+from jobs.dataset.proposals import Outline, Proposal, Wanted, outline, page, proposals
 from jobs.domain.consent import CLASSES
 from jobs.domain.errors import BadInput
-from jobs.domain.examples import DatasetManifest, Target
+from jobs.domain.examples import Target
 
 ROWS = 40
 MOST_LEFT_OUT = 200
-_NAME = re.compile(r"[0-9a-f]{16}")
 TARGETS: tuple[Target, ...] = ("embedding", "expansion")
 
 
@@ -42,7 +39,7 @@ class Reviewing:
 
     def overview(self) -> dict[str, Any]:
         names = (self._house.books.history.newest_dataset(target) for target in TARGETS)
-        datasets = [found for name in names if (found := manifest(self._house.home.datasets, name)) is not None]
+        datasets = [found for name in names if (found := outline(self._house.home.datasets, name)) is not None]
         known = left_out(self._house.home.left_out)
         return {
             "datasets": datasets,
@@ -87,7 +84,7 @@ class Reviewing:
     def _missed(self, known: Mapping[str, LeftOut]) -> list[Missed]:
         rows: dict[str, Proposal] = {}
         for name in dict.fromkeys(one.dataset for one in known.values()):
-            found = manifest(self._house.home.datasets, name) if _NAME.fullmatch(name) else None
+            found = outline(self._house.home.datasets, name)
             if found is not None:
                 rows |= self._find(name, found.target, {digest for digest in known if known[digest].dataset == name})
         return [Missed(digest=digest, left=left, proposal=rows.get(digest)) for digest, left in known.items()]
@@ -105,8 +102,8 @@ class Reviewing:
             return found
         return found
 
-    def _dataset(self, name: str) -> DatasetManifest:
-        found = manifest(self._house.home.datasets, name) if _NAME.fullmatch(name) else None
+    def _dataset(self, name: str) -> Outline:
+        found = outline(self._house.home.datasets, name)
         if found is None:
             raise KeyError(name)
         return found

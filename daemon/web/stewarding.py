@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from daemon import spool
-from daemon.consent_uses import agreements, used_datasets
+from daemon.consent_uses import UsedDataset, agreements, used_datasets
 from daemon.web.house import House
 from jobs.consent.classifying import Preview, classify, preview
 from jobs.consent.coverage import Coverage, covered
@@ -20,6 +20,7 @@ from jobs.domain.errors import BadInput, Refused
 
 MOST_FOLDERS = 200
 MOST_AT_ONCE = 200
+MOST_USED = 60
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -61,10 +62,12 @@ class Stewarding:
 
     def report(self) -> dict[str, Any]:
         found, releases = self._survey(), self._house.releases.all()
+        used = sorted(used_datasets(releases, self._house.home.datasets), key=_newest_release, reverse=True)
         return {
             "found": found,
             "agreements": agreements(found) if found else [],
-            "used": used_datasets(releases, self._house.home.datasets),
+            "used": used[:MOST_USED],
+            "more": max(0, len(used) - MOST_USED),
             "live": self._house.releases.live(),
             "withdrawn": [one.metadata.name for one in releases if one.state == "withdrawn"],
         }
@@ -83,6 +86,10 @@ class Stewarding:
             raise Refused("there are no notes yet", remedy="run `iaipctl init`")
         collections, now = house.corpus().collections(), datetime.now(UTC)
         return preview(word.folders, word.classification, before, house.home, house.settings, collections, now)
+
+
+def _newest_release(used: UsedDataset) -> int:
+    return max((int(name[1:]) for name in used.releases), default=-1)
 
 
 def word_of(folders: Sequence[str], other: str, classification: str) -> Word:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,18 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.examples import SPLITS, Expansion, Pair, Row, Split, Target, row_digest
+from jobs.domain.examples import SPLITS, DatasetCounts, Expansion, Pair, Row, Split, Target, row_digest
+
+_NAME = re.compile(r"[0-9a-f]{16}")
+
+
+class Outline(Struct, frozen=True, kw_only=True):
+    """What of a dataset's manifest tells about its rows. Of ``sources`` only the number is looked at."""
+
+    name: str
+    target: Target
+    counts: DatasetCounts
+    sources: tuple[msgspec.Raw, ...]
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -48,6 +60,16 @@ class Wanted(Struct, frozen=True, kw_only=True):
             return False
         words = self.words.casefold()
         return not words or any(words in text.casefold() for text in (one.row.query, str(origin.document), one.text))
+
+
+def outline(datasets: Path, name: str | None) -> Outline | None:
+    """None for a dataset that is not kept (any more), or a name that is none."""
+    if name is None or not _NAME.fullmatch(name):
+        return None
+    try:
+        return msgspec.json.decode((datasets / name / "manifest.json").read_bytes(), type=Outline)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def proposals(directory: Path, target: Target) -> Iterator[Proposal]:

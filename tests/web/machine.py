@@ -14,12 +14,14 @@ from daemon.readings import Power, Readings, Unknown
 def paced(books: Books, settings: GovernorSettings, until: datetime, hours: int = 30) -> None:
     """A day and more of the governor's decisions, up to now, as it would have taken and noted them."""
     state, last, at = PaceState(), None, until - timedelta(hours=hours)
+    causes: tuple[str, ...] | None = None
     with books.database.transaction():
         for minute in range(0, hours * 60 + 1, 10):
             readings = read_at(minute)
             decision, state = decide(state, readings, None, settings, now=minute * 60.0, wall=time(12, 0))
             now = at + timedelta(minutes=minute)
-            same = last is not None and (last.action, last.reason) == (decision.order.kind, decision.reason)
+            same = last is not None and (last.action, causes) == (decision.order.kind, decision.causes)
+            causes = decision.causes
             last = PaceRecord(
                 at=now,
                 since=last.since if same and last is not None else now,
