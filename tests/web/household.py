@@ -21,6 +21,9 @@ from daemon.web.house import House
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
+from jobs.consent.book import ConsentBook
+from jobs.dataset.left_out import LeftOut, leave_out
+from jobs.dataset.proposals import proposals
 from jobs.domain.artifacts import Gain, LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
@@ -36,6 +39,20 @@ from tests.web.proposed import QUESTIONS, rows
 
 OWNER = Owner(boot="b", pid=1, started=1.0)
 SUBJECTS = "ice road,fish camp,woodstove,snow machine,dog team,trapline,canoe,northern lights,spruce tea,net mending"
+POLICY = "".join(
+    f'[[rule]]\nplace = "notes/{folder}"\nclassification = "{word}"\n'
+    for folder, word in {"ice-road": "public", "fish-camp": "community", "canoe": "personal"}.items()
+)
+RECORD = """schema = "iaip.consent/1"
+holder = "Elders of the river"
+kind = "community"
+contact = "the band office"
+language = "fr"
+agreed = 2026-01-02
+[[grant]]
+uses = ["embed", "evaluate"]
+folders = ["notes/fish-camp"]
+"""
 Judged = tuple[tuple[QuerySet, ...], list[ScoredSet], Verdict]
 Verdicts = dict[Target, Judged]
 ARMS: tuple[ArmName, ...] = ("none", "current", "candidate")
@@ -72,7 +89,7 @@ class Household:
         self.folder.mkdir(exist_ok=True)
         for note in self.notes:
             path = self.folder / note.path
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"# {path.parent.name} {path.stem}\n\nWhat was done, and who taught it.\n")
         known = Known(size=900, mtime_ns=1, inode=1, sha256=digest("note"))
         self.books.knowledge.apply([Seen(id=note, known=known) for note in self.notes], [])
@@ -89,6 +106,18 @@ class Household:
             index.execute("CREATE TABLE content (doc)")
             index.commit()
         adopt(self.releases, files, self.now, {})
+
+    def classified(self) -> None:
+        """Some folders have a class, one of them a community's consent, and a row is left out."""
+        book = ConsentBook(self.home.consent)
+        with book.held() as pen:
+            pen.write("policy.toml", POLICY)
+            pen.write("elders.toml", RECORD)
+        book.import_changes("a steward", self.now)
+        name = self.books.history.newest_dataset("embedding")
+        assert name is not None
+        row = next(proposals(self.home.datasets / name, "embedding"))
+        leave_out(self.home.left_out, row.digest, LeftOut(dataset=name, at=self.now))
 
     def live_through(self, runs: int, promoted: int) -> None:
         """``runs`` ended runs of six jobs, of which the last one and ``promoted`` in all went live."""

@@ -11,22 +11,12 @@ import msgspec
 import pytest
 
 from daemon.cli.consent_report import WORDS
-from daemon.web.stewarding import word_of
+from daemon.web.stewarding import Stewarding, word_of
 from jobs.consent.book import ConsentBook
+from jobs.consent.coverage import Coverage
 from jobs.domain.errors import BadInput
 from tests.web.caller import Caller, Reply, owner
-from tests.web.household import Household
-
-RECORD = """schema = "iaip.consent/1"
-holder = "Elders of the river"
-kind = "community"
-contact = "the band office"
-language = "fr"
-agreed = 2026-01-02
-[[grant]]
-uses = ["embed", "evaluate"]
-folders = ["notes/fish-camp"]
-"""
+from tests.web.household import RECORD, Household
 
 
 def writes(household: Household, **files: str) -> None:
@@ -58,14 +48,8 @@ def agrees(caller: Caller, shown: Reply, **more: str) -> Reply:
 
 
 def classes(household: Household) -> Mapping[str, tuple[int, int]]:
-    found = household_coverage(household)
+    found: Coverage = Stewarding(household.house).coverage()["found"]
     return found.classes()
-
-
-def household_coverage(household: Household):
-    from daemon.web.stewarding import Stewarding
-
-    return Stewarding(household.house).coverage()["found"]
 
 
 def test_it_says_what_is_in_what_is_out_and_why(household: Household) -> None:
@@ -181,8 +165,8 @@ def test_a_withdrawn_release_is_shown_as_such(household: Household) -> None:
         assert '<span class="state withdrawn">withdrawn</span>' in page and "/releases/v1/rollback" not in page
 
 
-def test_a_reason_that_the_catalogue_lacks_is_told_as_it_is(household: Household) -> None:
-    writes(household, policy='[[rule]]\nplace = "notes/canoe"\nclassification = "public"\nconsents = ["elders"]\n')
+def test_a_reason_keeps_the_name_that_is_in_it(household: Household) -> None:
+    writes(household, policy='[[rule]]\nplace = "notes/canoe"\nclassification = "public"\nconsent = ["elders"]\n')
     caller = owner(household)
     assert "no consent elders" in caller.get("/consent").body
     assert "pas de consentement elders" in caller.get("/consent", Accept_Language="fr").body

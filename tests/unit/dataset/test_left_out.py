@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobs.dataset.assemble import Placed
 from jobs.dataset.build import Dataset, build, load
 from jobs.dataset.left_out import DROPPED, LeftOut, leave_out, left_out, take_back, without
-from jobs.dataset.proposals import Wanted, outline, page, proposals
+from jobs.dataset.proposals import Proposal, Wanted, outline, page, proposals
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
 from jobs.domain.examples import SPLITS, Expansion, ExpansionLine, Origin, Pair, Target, row_digest
@@ -136,7 +136,8 @@ def test_an_expansion_is_known_by_its_lines() -> None:
 def test_pages_hold_every_row_once_and_in_order(tmp_path: Path, target: Target) -> None:
     dataset = built(tmp_path, notes(40), target)
     folder = tmp_path / "datasets" / dataset.manifest.name
-    seen, start = [], 0
+    seen: list[Proposal] = []
+    start = 0
     while True:
         rows, following = page(folder, target, Wanted(), start=start, most=17)
         seen += rows
