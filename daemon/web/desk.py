@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -104,6 +104,8 @@ class Desk:
         return {"note": note, "found": found[:PAGE], "more": max(0, len(found) - PAGE), "fewest": FEWEST_LETTERS}
 
     def pace(self, now: datetime) -> dict[str, Any]:
+        """Drawn to the minute to come, so that a page that follows along is not redrawn every second."""
+        now = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
         start = now - pacing.SHOWN
         records = self._books.pace.between(start, now)
         found = pacing.spans(records, start, now)

@@ -11,14 +11,16 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from jobs.dataset.assemble import Placed
 from jobs.domain.examples import Expansion, Pair, row_digest
 from jobs.publish import remove_file, write_file
+
+if TYPE_CHECKING:
+    from jobs.dataset.assemble import Placed
 
 DROPPED = "row that its owner left out"
 _NAME = re.compile(r"[0-9a-f]{16}")
