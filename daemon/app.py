@@ -40,6 +40,7 @@ from daemon.web.house import House
 from jobs.adapters.base_places import base_shape
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.dataset.proposals import plain_lines
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
@@ -150,7 +151,8 @@ def _assemble(
         end_trial=releases.recover,
     )
     bell = Bell(home.bell, executor.execute)
-    front = Front(House(books=books, home=home, releases=releases, settings=settings, corpus=corpus))
+    house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=plain_lines)
+    front = Front(house)
     calls = Calls(
         ring=bell.ring,
         reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),

@@ -15,7 +15,7 @@ from daemon.web.house import House
 from jobs.dataset.left_out import DROPPED, LeftOut, leave_out, left_out, take_back
 from jobs.dataset.proposals import Outline, Proposal, Wanted, outline, page, proposals
 from jobs.domain.consent import CLASSES
-from jobs.domain.errors import BadInput
+from jobs.domain.errors import BadInput, IaipError
 from jobs.domain.examples import Target
 
 ROWS = 40
@@ -52,7 +52,7 @@ class Reviewing:
         """One page of a dataset's rows. Raises KeyError for a dataset that is not there."""
         found, wanted = self._dataset(name), wanted_of(asked)
         try:
-            rows, following = page(self._folder(name), found.target, wanted, start=start, most=ROWS)
+            rows, following = page(self._folder(name), found.target, self._house.lines, wanted, start=start, most=ROWS)
         except (OSError, msgspec.DecodeError) as error:
             raise _damaged(name) from error
         return {
@@ -93,12 +93,12 @@ class Reviewing:
         """Those of the digests that the dataset has."""
         wanted, found = set(digests), dict[str, Proposal]()
         try:
-            for one in proposals(self._folder(name), target):
+            for one in proposals(self._folder(name), target, self._house.lines):
                 if one.digest in wanted:
                     found[one.digest] = one
                     if len(found) == len(wanted):
                         break
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, IaipError):  # what cannot be read (any more) shows no text
             return found
         return found
 

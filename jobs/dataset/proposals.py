@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from jobs.domain.examples import SPLITS, DatasetCounts, Expansion, Pair, Row, Split, Target, row_digest
 
+Lines = Callable[[Path], Iterable[bytes]]
+"""Gives the lines of a dataset's file, however it is kept."""
 _NAME = re.compile(r"[0-9a-f]{16}")
 
 
@@ -72,22 +74,27 @@ def outline(datasets: Path, name: str | None) -> Outline | None:
         return None
 
 
-def proposals(directory: Path, target: Target) -> Iterator[Proposal]:
-    """Every row of a published dataset, in order. Raises OSError or msgspec.DecodeError for one that is not whole."""
+def plain_lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as lines:
+        yield from lines
+
+
+def proposals(directory: Path, target: Target, lines: Lines) -> Iterator[Proposal]:
+    """Every row of a published dataset, in order. Raises OSError or msgspec.DecodeError for one that is not whole,
+    and whatever ``lines`` does."""
     decode: Callable[[bytes], Row]
     decode = msgspec.json.Decoder(Pair).decode if target == "embedding" else msgspec.json.Decoder(Expansion).decode
     number = 0
     for split in SPLITS:
-        with (directory / f"{split}.jsonl").open("rb") as lines:
-            for line in lines:
-                yield Proposal(number=number, split=split, row=decode(line))
-                number += 1
+        for line in lines(directory / f"{split}.jsonl"):
+            yield Proposal(number=number, split=split, row=decode(line))
+            number += 1
 
 
 def page(
-    directory: Path, target: Target, wanted: Wanted, *, start: int, most: int
+    directory: Path, target: Target, lines: Lines, wanted: Wanted, *, start: int, most: int
 ) -> tuple[tuple[Proposal, ...], int | None]:
     """Up to ``most`` wanted rows from number ``start`` on, and the number to go on from, if there are more."""
-    found = (one for one in proposals(directory, target) if one.number >= start and wanted.holds(one))
+    found = (one for one in proposals(directory, target, lines) if one.number >= start and wanted.holds(one))
     rows = tuple(islice(found, most + 1))
     return rows[:most], rows[most].number if len(rows) > most else None

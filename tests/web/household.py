@@ -23,7 +23,7 @@ from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset.left_out import LeftOut, leave_out
-from jobs.dataset.proposals import proposals
+from jobs.dataset.proposals import plain_lines, proposals
 from jobs.domain.artifacts import Gain, LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
@@ -68,7 +68,12 @@ class Household:
         self.settings = load_settings(self.home.config_file)
         self.folder = root / "notes"
         self.house = House(
-            books=self.books, home=self.home, releases=self.releases, settings=self.settings, corpus=self.corpus
+            books=self.books,
+            home=self.home,
+            releases=self.releases,
+            settings=self.settings,
+            corpus=self.corpus,
+            lines=plain_lines,
         )
         self.front = Front(self.house)
         self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
@@ -116,7 +121,7 @@ class Household:
         book.import_changes("a steward", self.now)
         name = self.books.history.newest_dataset("embedding")
         assert name is not None
-        row = next(proposals(self.home.datasets / name, "embedding"))
+        row = next(proposals(self.home.datasets / name, "embedding", plain_lines))
         leave_out(self.home.left_out, row.digest, LeftOut(dataset=name, at=self.now))
 
     def live_through(self, runs: int, promoted: int) -> None:
@@ -224,7 +229,12 @@ class Household:
 
     def dataset(self, name: str, target: Target) -> None:
         sources = tuple(
-            SourceDocument(id=note, sha256=digest(str(note), name) * 4, rows=self.chance.randrange(2, 30))
+            SourceDocument(
+                id=note,
+                sha256=digest(str(note), name) * 4,
+                rows=self.chance.randrange(2, 30),
+                classification="public",
+            )
             for note in self.notes
         )
         counts = DatasetCounts(

@@ -349,7 +349,7 @@ def test_nothing_is_cut_off_at_320_pixels(large: Household, opened: Opened, path
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs", "/releases", "/rows/DATASET", "/pace", "/consent"])
+@pytest.mark.parametrize("path", ["/", "/jobs", "/releases", "/rows/DATASET", "/pace"])
 def test_the_first_paint_comes_at_once_with_a_thousand_jobs_and_fifty_releases(
     large: Household, opened: Opened, path: str
 ) -> None:

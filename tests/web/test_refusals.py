@@ -20,7 +20,7 @@ from daemon.readings import Readings
 from daemon.web.guard import Asked, hosts, refusal
 from daemon.web.stewarding import Stewarding, Word
 from jobs.dataset.left_out import LeftOut, leave_out
-from jobs.dataset.proposals import proposals
+from jobs.dataset.proposals import plain_lines, proposals
 from jobs.domain.corpus import DocumentId
 from tests.web.caller import Caller, owner, stranger
 from tests.web.household import Household
@@ -42,7 +42,7 @@ def dataset_of(home: Household) -> str:
 
 def filled(form: str, home: Household) -> tuple[str, str]:
     """A form's address and content, such that our own page's would do what it says."""
-    row = next(proposals(home.home.datasets / dataset_of(home), "embedding"))
+    row = next(proposals(home.home.datasets / dataset_of(home), "embedding", plain_lines))
     word = Word(folders=("notes/canoe",), classification="public")
     shown = Stewarding(home.house).preview(word)["seen"].digest
     leave_out(home.home.left_out, "fedcba9876543210", LeftOut())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from daemon.web.reviewing import Reviewing
 from jobs.dataset.left_out import LeftOut, leave_out, left_out
-from jobs.dataset.proposals import Proposal, proposals
+from jobs.dataset.proposals import Proposal, plain_lines, proposals
+from jobs.domain.errors import Refused
 from tests.web.caller import owner
 from tests.web.household import Household
 
@@ -21,7 +26,7 @@ def newest(household: Household, target: str = "embedding") -> str:
 
 
 def rows(household: Household) -> list[Proposal]:
-    return list(proposals(household.home.datasets / newest(household), "embedding"))
+    return list(proposals(household.home.datasets / newest(household), "embedding", plain_lines))
 
 
 def shown(body: str) -> list[str]:
@@ -116,6 +121,20 @@ def test_a_damaged_dataset_is_said_and_the_page_goes_on(household: Household) ->
     reply = caller.get(f"/rows/{newest(household)}?words=tea")
     assert reply.status == 409 and "cannot be read" in reply.body
     assert caller.get("/rows").status == 200
+
+
+def test_a_dataset_that_may_not_be_opened_shows_no_row_and_lets_it_be_taken_back(household: Household) -> None:
+    def locked(path: Path) -> Iterator[bytes]:
+        raise Refused("its key is gone", remedy="none")
+
+    one = rows(household)[2]
+    leave_out(household.home.left_out, one.digest, LeftOut(dataset=newest(household)))
+    reviewing = Reviewing(dataclasses.replace(household.house, lines=locked))
+    assert [missed.proposal for missed in reviewing.overview()["missed"]] == [None]
+    with pytest.raises(Refused):
+        reviewing.sheet(newest(household), {}, 0)
+    reviewing.take_back(one.digest)
+    assert left_out(household.home.left_out) == {}
 
 
 def test_in_french_it_is_french(household: Household) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobs.dataset.assemble import Placed
 from jobs.dataset.build import Dataset, build, load
 from jobs.dataset.left_out import DROPPED, LeftOut, leave_out, left_out, take_back, without
-from jobs.dataset.proposals import Proposal, Wanted, outline, page, proposals
+from jobs.dataset.proposals import Proposal, Wanted, outline, page, plain_lines, proposals
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
 from jobs.domain.examples import SPLITS, Expansion, ExpansionLine, Origin, Pair, Target, row_digest
@@ -139,7 +139,7 @@ def test_pages_hold_every_row_once_and_in_order(tmp_path: Path, target: Target) 
     seen: list[Proposal] = []
     start = 0
     while True:
-        rows, following = page(folder, target, Wanted(), start=start, most=17)
+        rows, following = page(folder, target, plain_lines, Wanted(), start=start, most=17)
         seen += rows
         assert len(rows) == 17 or following is None
         if following is None:
@@ -153,12 +153,12 @@ def test_pages_hold_every_row_once_and_in_order(tmp_path: Path, target: Target) 
 def test_rows_are_found_by_their_words_note_generator_and_class(tmp_path: Path) -> None:
     dataset = built(tmp_path, notes(40))
     folder = tmp_path / "datasets" / dataset.manifest.name
-    everything = list(proposals(folder, "embedding"))
+    everything = list(proposals(folder, "embedding", plain_lines))
     one = everything[5]
     note, generator = str(one.row.origin.document), one.row.origin.generator
 
     def numbers(wanted: Wanted) -> list[int]:
-        return [found.number for found in page(folder, "embedding", wanted, start=0, most=1000)[0]]
+        return [found.number for found in page(folder, "embedding", plain_lines, wanted, start=0, most=1000)[0]]
 
     assert one.number in numbers(Wanted(words=one.row.query.upper()))
     assert one.number in numbers(Wanted(words=one.text[20:60]))
