@@ -38,12 +38,15 @@ from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from daemon.web.front import Front
+from daemon.web.house import House
 from jobs.adapters.base_places import base_shape
-from jobs.adapters.markdown_folders import scan
+from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.dataset.proposals import plain_lines
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
+from jobs.ports import Corpus
 from jobs.releases import Releases
 
 log = structlog.get_logger()
@@ -157,6 +160,9 @@ def _assemble(
     def collections() -> Sequence[Collection]:
         return read_collections(releases.current / "qmd" / "index.yml")
 
+    def corpus() -> Corpus:
+        return MarkdownFolders(collections(), settings.watch.largest_document)
+
     def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
         return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
 
@@ -177,7 +183,8 @@ def _assemble(
         ),
     )
     bell = Bell(home.bell, executor.execute)
-    front = Front(books, home, releases, settings.page.port)
+    house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=plain_lines)
+    front = Front(house)
     calls = Calls(
         ring=bell.ring,
         may_start=governor.may_start,

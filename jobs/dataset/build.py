@@ -20,6 +20,7 @@ from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
 from jobs.dataset.curated import Curated, read_curated
 from jobs.dataset.held_out import held_out_sets
+from jobs.dataset.left_out import left_out, without
 from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
@@ -30,11 +31,13 @@ from jobs.domain.consent import Terms
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import (
+    SPLITS,
     DatasetCounts,
     DatasetManifest,
     Expansion,
     Pair,
     QuerySet,
+    Row,
     Split,
     Target,
 )
@@ -43,8 +46,6 @@ from jobs.publish import published_directory, write_file
 
 __all__ = ["Dataset", "KnownDocument", "build", "load", "refresh"]
 
-SPLITS: tuple[Split, ...] = ("train", "development", "test")
-Row = Pair | Expansion
 Value = TypeVar("Value", bound=Struct)
 
 
@@ -102,13 +103,14 @@ def build(
     now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
     refreshed = refresh_under(now, corpus, documents, home, report)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms)
-    pairs = assemble.pairs(shelf, judged)
+    unwanted = left_out(home.left_out).keys()
+    pairs = without(unwanted, assemble.pairs(shelf, judged), shelf.dropped)
     if target == "embedding":
         placed: Sequence[Placed[Pair] | Placed[Expansion]] = pairs
         most = settings.dataset.most_test_queries
     else:
         shelf.dropped.clear()
-        placed = assemble.expansions(shelf, curated, settings.dataset)
+        placed = without(unwanted, assemble.expansions(shelf, curated, settings.dataset), shelf.dropped)
         most = settings.dataset.most_expansion_queries
     placed = [one for one in placed if _may_be_kept(one, shelf)]
     _refuse_too_few(target, len(placed), refreshed, curated.problems, settings.dataset)

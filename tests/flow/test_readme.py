@@ -56,7 +56,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme") / "it"
     (folder / "notes").mkdir(parents=True)
     (folder / "notes" / "ice.md").write_text("# The ice road\n\nIt opens in January.\n")
-    made = Household(folder, "collections:\n  notes:\n    path: {folder}/notes\n".replace("{folder}", str(folder)))
+    made = Household(folder)
     made.settle()
     made.live_through(4, promoted=3)
     made.leave()
