@@ -30,6 +30,7 @@ from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
 from daemon.socket import SocketServer
 from daemon.space import Space
+from daemon.supervision import TRY_AGAIN
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.system.service_manager import tell_service_manager
@@ -49,7 +50,6 @@ from jobs.releases import Releases
 log = structlog.get_logger()
 
 SECONDS_TO_STOP = 58.0
-TRY_AGAIN = 75  # the exit code after which a supervisor starts it again
 
 
 def serve(home: Home) -> None:
