@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
 
     books.database.on_damage = end_damaged
     waiting = recover(books, home, releases, this := this_process(boot_id()))
-    parts = _assemble(home, settings, books, releases, this, stopping, end_damaged)
+    parts = _assemble(home, settings, books, releases, this, stopping)
     consumer = parts.bell.consumer()
     with _gone_in_time(stopping), ExitStack() as running:
         for start, stop in (
@@ -150,7 +150,6 @@ def _assemble(
     releases: Releases,
     this: Owner,
     stopping: threading.Event,
-    end_damaged: Callable[[Damaged], None],
 ) -> _Parts:
     """Plugs everything together; nothing runs yet."""
 
@@ -183,7 +182,6 @@ def _assemble(
         clear_away=housekeeper.clear,
         open_page=front.open,
         page_address=front.address,
-        damaged=end_damaged,
     )
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
