@@ -10,10 +10,10 @@ from pathlib import Path
 
 from config.load import ConfigurationError
 from config.paths import Home, default_home
-from daemon.supervision import STAY_DOWN, Supervision, crashed_too_often
+from daemon.supervision import STAY_DOWN, TRY_AGAIN, Supervision, crashed_too_often
 from jobs.domain.errors import IaipError, Refused
 
-PERMANENT, TRY_AGAIN, REFUSED = 78, 75, 5
+PERMANENT, REFUSED = 78, 5
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
 from daemon.socket import SocketServer
 from daemon.space import Space
+from daemon.supervision import TRY_AGAIN
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.system.service_manager import tell_service_manager
@@ -52,7 +53,6 @@ from jobs.releases import Releases
 log = structlog.get_logger()
 
 SECONDS_TO_STOP = 58.0
-TRY_AGAIN = 75  # the exit code after which a supervisor starts it again
 
 
 def serve(home: Home) -> None:
@@ -85,7 +85,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
 
     books.database.on_damage = end_damaged
     waiting = recover(books, home, releases, this := this_process(boot_id()))
-    parts = _assemble(home, settings, books, releases, this, stopping, end_damaged)
+    parts = _assemble(home, settings, books, releases, this, stopping)
     consumer = parts.bell.consumer()
     with _gone_in_time(stopping), ExitStack() as running:
         for start, stop in (
@@ -153,7 +153,6 @@ def _assemble(
     releases: Releases,
     this: Owner,
     stopping: threading.Event,
-    end_damaged: Callable[[Damaged], None],
 ) -> _Parts:
     """Plugs everything together; nothing runs yet."""
 
@@ -192,7 +191,6 @@ def _assemble(
         clear_away=housekeeper.clear,
         open_page=front.open,
         page_address=front.address,
-        damaged=end_damaged,
     )
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)

@@ -73,8 +73,6 @@ class Calls:
     """Lets the page be reached; the answer holds its link."""
     page_address: Callable[[], str | None]
     """Where the page is, while it is open."""
-    damaged: Callable[[Damaged], None]
-    """A copy of the ledger is damaged: the daemon must end, and restores it at its next start."""
 
 
 class Scheduler:
@@ -136,7 +134,7 @@ class Scheduler:
         try:
             taken = snapshots.take(self._books.database.path, self._home.snapshots)
         except Damaged as damage:
-            self._calls.damaged(damage)
+            self._books.database.on_damage(damage)
         else:
             log.info("the ledger is whole; a copy is kept", number=taken.number, bytes=taken.bytes)
 

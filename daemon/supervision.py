@@ -24,6 +24,8 @@ from jobs.publish import write_file
 
 MOST_UNCLEAN = 4
 WINDOW = timedelta(minutes=10)
+TRY_AGAIN = 75
+"""The exit code after which either supervisor starts it again."""
 STAY_DOWN = {"launchd": 0, "systemd": 78}
 """launchd: KeepAlive/SuccessfulExit=false. systemd: RestartPreventExitStatus=78."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from jobs.publish import (
     remove_directory,
     sweep_stages,
     switch_symlink,
+    sync_file,
     write_file,
 )
 
@@ -99,3 +101,23 @@ def test_a_stage_that_somebody_writes_into_is_left_alone(tmp_path: Path) -> None
             os.utime(path, (then, then))
     assert sweep_stages(tmp_path, idle=60.0) == 1
     assert [path.name for path in tmp_path.iterdir()] == [f"{STAGE_PREFIX}new"]
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_on_a_mac_a_sync_goes_through_the_drive_s_cache_where_the_file_system_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    asked: list[str] = []
+
+    def control(descriptor: int, command: int) -> None:
+        asked.append("through the cache" if command == 51 else "something else")
+        if not knows:
+            raise OSError(errno.ENOTSUP, "not supported")
+
+    monkeypatch.setattr("jobs.publish.sys.platform", "darwin")
+    monkeypatch.setattr("jobs.publish.fcntl.F_FULLFSYNC", 51, raising=False)  # sys/fcntl.h
+    monkeypatch.setattr("jobs.publish.fcntl.fcntl", control)
+    monkeypatch.setattr("jobs.publish.os.fsync", lambda descriptor: asked.append("to the cache"))
+    (tmp_path / "note").write_text("kept")
+    sync_file(tmp_path / "note")
+    assert asked == (["through the cache"] if knows else ["through the cache", "to the cache"])

@@ -35,6 +35,7 @@ class Desk:
         self.books: Books = open_books(self.home.ledger)
         self.rung: list[int] = []
         self.damages: list[Damaged] = []
+        self.books.database.on_damage = self.damages.append
         self.may_start = True
         self.reclaims = 0
         calls = Calls(
@@ -44,7 +45,6 @@ class Desk:
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
             page_address=lambda: None,
-            damaged=self.damages.append,
         )
         self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)
 
