@@ -158,7 +158,7 @@ def test_a_job_that_waits_for_room_is_said_in_status(settled: Person) -> None:
         assert "waits for room" in settled.types("why", "job", str(run[1].id)).stdout
         assert settled.reads("status")["queue"]["queued"] == 1
         left = leave_something(settled)
-        assert settled.reads("gc")["bytes"] >= 100_000 and not left.exists(), "asked of the daemon"
+        assert settled.types("gc").returncode == 0 and not left.exists(), "by the daemon, now or just before for room"
     finally:
         daemon.terminate()
         assert daemon.wait(timeout=60) == 0
