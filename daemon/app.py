@@ -16,7 +16,7 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from daemon.answers import Answers
-from daemon.executor import Executor
+from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books
@@ -139,10 +139,12 @@ def _assemble(
         books,
         home,
         this,
-        governor.run_worker,
         stopping,
-        may_start=lambda job: governor.may_start() and space.allows(job),
-        end_trial=releases.recover,
+        Means(
+            run_worker=governor.run_worker,
+            may_start=lambda job: governor.may_start() and space.allows(job),
+            end_trial=releases.recover,
+        ),
     )
     bell = Bell(home.bell, executor.execute)
     front = Front(books, home, releases, settings.page.port)

@@ -12,7 +12,7 @@ from jobs.dataset.build import Dataset, load
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
-from jobs.domain.recipe import Intensity, Plan, facts_of_smaller, smaller
+from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, smaller
 from jobs.domain.results import DatasetResult
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import Workshop, once
@@ -55,23 +55,19 @@ def _train(
         workshop.emit(Step(progress=progress))
 
     if isinstance(recipe, EmbeddingRecipe):
-        return workshop.embedding_trainer().train(
-            base,
-            recipe,
-            intensity,
-            dataset.pairs("train"),
-            dataset.pairs("development"),
-            directory,
-            report,
-            workshop.should_stop,
+        pairs = Lesson(
+            base=base,
+            recipe=recipe,
+            intensity=intensity,
+            train=dataset.pairs("train"),
+            development=dataset.pairs("development"),
         )
-    return workshop.expansion_trainer().train(
-        base,
-        recipe,
-        intensity,
-        dataset.expansions("train"),
-        dataset.expansions("development"),
-        directory,
-        report,
-        workshop.should_stop,
+        return workshop.embedding_trainer().train(pairs, directory, report, workshop.should_stop)
+    rows = Lesson(
+        base=base,
+        recipe=recipe,
+        intensity=intensity,
+        train=dataset.expansions("train"),
+        development=dataset.expansions("development"),
     )
+    return workshop.expansion_trainer().train(rows, directory, report, workshop.should_stop)
