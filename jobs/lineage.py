@@ -7,7 +7,7 @@ metadata names each by its digest, so that a missing or damaged one is noticed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from jobs.domain.artifacts import ReleaseMetadata, SourcesFile
 from jobs.domain.errors import BadInput
 from jobs.domain.lineage import UNREADABLE, Lineage, Material, Provenance, ReleaseLineage, needles
 from jobs.releases import Release, Releases
+
+BILL = "bom.cdx.json"
+"""The release as a CycloneDX ML-BOM: the one paper of a release that is made to be shared."""
 
 _decoder = msgspec.json.Decoder(Provenance)
 
@@ -31,6 +34,15 @@ def with_record(record: Provenance, live: Release) -> tuple[dict[str, SourcesFil
     named = SourcesFile(file=f"sources/{record.target}.json", sha256=hashlib.sha256(content).hexdigest())
     files = {one.file: path.read_bytes() for one in carried.values() if (path := live.directory / one.file).is_file()}
     return {**carried, record.target: named}, {**files, named.file: content}
+
+
+def records_in(sources: Mapping[str, SourcesFile], files: Mapping[str, bytes]) -> dict[str, Provenance]:
+    """The records by target, of those files that are whole."""
+    return {
+        target: _decoder.decode(files[named.file])
+        for target, named in sources.items()
+        if hashlib.sha256(files.get(named.file, b"")).hexdigest() == named.sha256
+    }
 
 
 def read_lineage(releases: Releases, about: Material | None = None) -> Lineage:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -16,6 +19,9 @@ from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, smalle
 from jobs.domain.results import DatasetResult
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import Workshop, once
+
+LIBRARIES = ("mlx", "mlx-lm", "peft", "sentence-transformers", "torch", "transformers")
+"""Those of them that a training has loaded are named with its model."""
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
@@ -34,7 +40,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     trained = once(
         workshop.home.stages / f"train-{inputs}",
         TrainedModel,
-        lambda directory: _train(dataset, base, recipe, plan.intensity, directory, workshop),
+        lambda directory: _documented(_train(dataset, base, recipe, plan.intensity, directory, workshop), base, recipe),
         run=spec.run,
     )
     told = msgspec.structs.replace(trained, facts=trained.facts | facts_of_smaller(full, recipe))
@@ -71,3 +77,23 @@ def _train(
         development=dataset.expansions("development"),
     )
     return workshop.expansion_trainer().train(rows, directory, report, workshop.should_stop)
+
+
+def _documented(trained: TrainedModel, base: BaseModel, recipe: EmbeddingRecipe | ExpansionRecipe) -> TrainedModel:
+    loaded = sorted(name for name in LIBRARIES if name.replace("-", "_") in sys.modules)
+    return msgspec.structs.replace(
+        trained,
+        base=base.digest,
+        weights=_weights_digest(Path(trained.directory)),
+        recipe=msgspec.to_builtins(recipe),
+        tools={name: version(name) for name in loaded},
+    )
+
+
+def _weights_digest(directory: Path) -> str:
+    """The SHA-256 over ``sha256  name`` lines of all safetensors, by name; empty if there are none."""
+    lines = []
+    for path in sorted(directory.glob("*.safetensors")):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""

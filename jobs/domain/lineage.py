@@ -41,6 +41,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False):
     sha256: str
     classification: Classification
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
     examples: int = 0
     spans: tuple[Span, ...] = ()
@@ -213,6 +214,7 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
         sha256=source.sha256,
         classification=source.classification,
         consents=source.consents,
+        attribution=source.attribution,
         uses=source.uses,
         examples=source.rows,
         spans=tuple(sorted(spans)),
@@ -221,7 +223,13 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
 
 def _also_judging(source: Source | None, judge: KnownDocument) -> Source:
     if source is None:
-        source = Source(id=judge.id, sha256=judge.sha256, classification=judge.classification, consents=judge.consents)
+        source = Source(
+            id=judge.id,
+            sha256=judge.sha256,
+            classification=judge.classification,
+            consents=judge.consents,
+            attribution=judge.attribution,
+        )
     uses: set[Use] = {*source.uses, "evaluate"}
     return msgspec.structs.replace(source, uses=tuple(sorted(uses)))
 
