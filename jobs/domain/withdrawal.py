@@ -1,0 +1,187 @@
+"""Taking material back for good: what a withdrawal asks, what it denies, and what becomes of each thing made of it.
+
+Values and rules only. A denial by withdrawal is by name (whatever its spelling), and by content: a note that was
+renamed is the same note. A record that was withdrawn never counts again in the same words; a new agreement is
+another text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from jobs.domain.consent_log import Chain, Entry
+from jobs.domain.corpus import DocumentId
+from jobs.domain.places import folded_parts
+
+What = Literal["document", "consent", "person"]
+Step = Literal[
+    "stopped", "found", "jobs", "examples", "datasets", "stages", "releases", "indexes", "evaluation", "ledger", "logs",
+    "keys", "retrained", "verified", "told",
+]  # fmt: skip
+"""In their order. ``stopped`` is all that happens at once; each of the others may be done again after a crash."""
+
+STEPS: tuple[Step, ...] = get_args(Step)
+TOMBSTONE = "(withdrawn)"
+"""Stands where a name or a text was."""
+
+LONG_ENOUGH = 8
+"""Characters that a text needs to be looked for inside others; a shorter one is only looked for as a whole."""
+
+
+class EndedRecord(Struct, frozen=True, kw_only=True):
+    """A consent that ended: its file's name without ``.toml``, and the SHA-256 of its words."""
+
+    record: str
+    sha256: str
+
+
+class Withdrawal(Struct, frozen=True, kw_only=True):
+    """``consent/withdrawals/<id>.json``: written before anything is done, and again after every step.
+
+    ``documents`` and ``contents`` are the material, ``contents`` by the SHA-256 of the bytes. For a document they
+    are ``denied`` for good; for a consent they are what it had allowed and nothing else allows now.
+    ``releases`` stopped, and ``targets`` are what they had learnt from the material.
+    """
+
+    schema: Literal["iaip.withdrawal/1"] = "iaip.withdrawal/1"
+    id: str
+    asked_at: datetime
+    by: str
+    what: What
+    name: str
+    documents: tuple[DocumentId, ...] = ()
+    contents: tuple[str, ...] = ()
+    denied: bool = False
+    records: tuple[EndedRecord, ...] = ()
+    live_before: str | None = None
+    live: str | None = None
+    releases: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    done: tuple[Step, ...] = ()
+    counts: dict[str, int] = {}
+    """What the steps did, in numbers."""
+    strings: tuple[int, int] = (0, 0)
+    """How many distinctive strings of how many documents were looked for."""
+    found_again: tuple[str, ...] = ()
+    """What still held some of the material when it was looked for: empty when the absence was verified."""
+    runs: tuple[int, ...] = ()
+    """The runs that learn anew without it."""
+
+    @property
+    def open(self) -> bool:
+        return any(step not in self.done for step in STEPS)
+
+    def next_step(self) -> Step | None:
+        return next((step for step in STEPS if step not in self.done), None)
+
+    def after(self, step: Step, **changes: Any) -> Withdrawal:
+        """With the step done. A step that is done again is counted once."""
+        counts = {**self.counts, **changes.pop("counts", {})}
+        done = tuple(known for known in STEPS if known in (*self.done, step))
+        return msgspec.structs.replace(self, done=done, counts=counts, **changes)
+
+    @property
+    def consents(self) -> frozenset[str]:
+        return frozenset(ended.record for ended in self.records)
+
+
+class Denied(Struct, frozen=True, kw_only=True):
+    """All that withdrawals deny: documents by ``name_key``, texts and records by the SHA-256 of their bytes."""
+
+    documents: frozenset[str] = frozenset()
+    contents: frozenset[str] = frozenset()
+    records: frozenset[str] = frozenset()
+
+    def denies(self, document: DocumentId, sha256: str) -> bool:
+        return sha256 in self.contents or (bool(self.documents) and name_key(document) in self.documents)
+
+
+def name_key(document: DocumentId) -> str:
+    """The same for every spelling that some file system takes for one name."""
+    return "/".join((*folded_parts(document.collection), *folded_parts(document.path)))
+
+
+def denied_by(chain: Chain, withdrawals: Iterable[Withdrawal]) -> Denied:
+    """By the sealed log and by what was asked: either is enough, so neither a broken log nor a crash lifts it."""
+    documents: set[str] = set()
+    contents: set[str] = set()
+    records: set[str] = set()
+    for entry in chain.entries:
+        if entry.action == "withdraw":
+            documents.update(msgspec.json.decode(entry.detail.get("names", "[]"), type=tuple[str, ...]))
+            contents.update(entry.detail.get("contents", "").split())
+            records.update(entry.detail.get("record", "").split())
+    for asked in withdrawals:
+        records.update(ended.sha256 for ended in asked.records)
+        if asked.denied:
+            documents.update(map(name_key, asked.documents))
+            contents.update(asked.contents)
+    return Denied(documents=frozenset(documents), contents=frozenset(contents), records=frozenset(records))
+
+
+def entries_to_seal(asked: Withdrawal, chain: Chain) -> list[tuple[str, dict[str, str]]]:
+    """(subject, detail) of every entry that the log still lacks for this withdrawal."""
+    wanted = [(f"{ended.record}.toml", {"id": asked.id, "record": ended.sha256}) for ended in asked.records]
+    if asked.denied:
+        names = msgspec.json.encode(sorted(set(map(name_key, asked.documents)))).decode()
+        detail = {"id": asked.id, "names": names, "contents": " ".join(asked.contents)}
+        wanted.append((TOMBSTONE, detail))
+    there = {(entry.subject, entry.detail.get("id")) for entry in chain.entries if _withdraws(entry)}
+    return [(subject, detail) for subject, detail in wanted if (subject, detail["id"]) not in there]
+
+
+def goes_live(live: str, stopping: Collection[str], fit: Sequence[str]) -> str | None:
+    """What is live after some releases stopped: the live one if it may stay, else the newest that may, else ``v0``.
+
+    ``fit``: releases by age, oldest first, that are whole, not withdrawn and were never taken back. None: nothing is.
+    """
+    if live not in stopping:
+        return live
+    left = [name for name in fit if name not in stopping]
+    return left[-1] if left else None
+
+
+def tombstoned(value: Any, names: AbstractSet[str], texts: AbstractSet[str]) -> Any:
+    """A JSON value with the names and texts gone and every figure kept.
+
+    ``names`` are ``str(DocumentId)``, replaced where they stand alone; ``texts`` also inside other words.
+    """
+    if isinstance(value, Mapping):
+        return {_word(key, names, texts): tombstoned(inner, names, texts) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [tombstoned(inner, names, texts) for inner in value]
+    return _word(value, names, texts) if isinstance(value, str) else value
+
+
+def query_texts(value: Any, names: AbstractSet[str]) -> set[str]:
+    """The texts of all judged queries in a JSON value that the named documents answer."""
+    if isinstance(value, Mapping):
+        found = {text for inner in value.values() for text in query_texts(inner, names)}
+        relevant, text = value.get("relevant"), value.get("text")
+        if isinstance(relevant, Mapping) and isinstance(text, str) and text and not names.isdisjoint(relevant):
+            found.add(text)
+        return found
+    if isinstance(value, list):
+        return {text for inner in value for text in query_texts(inner, names)}
+    return set()
+
+
+def _word(word: Any, names: AbstractSet[str], texts: AbstractSet[str]) -> Any:
+    if not isinstance(word, str):
+        return word
+    if word in names or word in texts:
+        return TOMBSTONE
+    for text in texts:
+        if len(text) >= LONG_ENOUGH and text in word:
+            word = word.replace(text, TOMBSTONE)
+    return word
+
+
+def _withdraws(entry: Entry) -> bool:
+    return entry.action == "withdraw"
