@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from jobs.domain.corpus import DocumentId, text_digest
+from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput, ToolFailed
 from jobs.domain.withdrawal import name_key
 
@@ -42,7 +42,8 @@ def forget(
     """Removes the documents, by name in any spelling and by content, and every cached answer of a model.
 
     What goes is overwritten, the file is rewritten without free pages and its log emptied, so that no byte
-    stays. May be done again after a crash. Raises ToolFailed while another program holds the index, BadInput if it is no index of this QMD.
+    stays. May be done again after a crash. Raises ToolFailed while another program holds the index, and
+    BadInput if it is no index of this QMD.
     """
     with _writing(index, patience) as database:
         tables = {str(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -83,8 +84,9 @@ def texts_in(index: Path, contents: Collection[str]) -> dict[str, str]:
         tables = {str(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "content" not in tables:
             return {}
-        rows = (database.execute("SELECT hash, doc FROM content WHERE hash = ?", (text,)).fetchone() for text in contents)
-        return {str(row[0]): str(row[1]) for row in rows if row is not None and text_digest(str(row[1])) == row[0]}
+        asked = "SELECT hash, doc FROM content WHERE hash = ?"
+        rows = (database.execute(asked, (text,)).fetchone() for text in contents)
+        return {str(row[0]): str(row[1]) for row in rows if row is not None}
 
 
 def _rows_of(
@@ -137,7 +139,7 @@ def _vector_bytes(database: sqlite3.Connection) -> int:
     if shape is None or columns != ["chunk_id", "size", "validity", "rowids"]:
         raise BadInput(
             "a search index keeps its vectors in a way that is not known here",
-            remedy="use the QMD that is pinned (`iaipctl doctor` names it) and withdraw again; nothing was changed in it",
+            remedy="use the QMD that is pinned (`iaipctl doctor`) and withdraw again; this index was not changed",
         )
     return _BYTES_A_NUMBER[shape[1]] * int(shape[2])
 
@@ -154,7 +156,7 @@ def _clear_place(database: sqlite3.Connection, chunk: int, offset: int, size: in
         (bytes(validity), bytes(rows), chunk),
     )
     where = "FROM vectors_vec_vector_chunks00 WHERE _rowid_ = ?"
-    vectors = bytearray(database.execute(f"SELECT vectors {where}", (chunk,)).fetchone()[0])  # noqa: S608 - a constant
+    vectors = bytearray(database.execute(f"SELECT vectors {where}", (chunk,)).fetchone()[0])
     vectors[offset * size : (offset + 1) * size] = bytes(size)
     database.execute("UPDATE vectors_vec_vector_chunks00 SET vectors = ? WHERE _rowid_ = ?", (bytes(vectors), chunk))
 

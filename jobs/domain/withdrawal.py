@@ -7,7 +7,7 @@ another text.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -18,6 +18,7 @@ from msgspec import Struct
 from jobs.domain.consent_log import Chain, Entry
 from jobs.domain.corpus import DocumentId
 from jobs.domain.places import folded_parts
+from jobs.domain.retention import ADOPTED
 
 What = Literal["document", "consent", "person"]
 Step = Literal[
@@ -136,27 +137,35 @@ def entries_to_seal(asked: Withdrawal, chain: Chain) -> list[tuple[str, dict[str
     return [(subject, detail) for subject, detail in wanted if (subject, detail["id"]) not in there]
 
 
-def goes_live(live: str, stopping: Collection[str], fit: Sequence[str]) -> str | None:
-    """What is live after some releases stopped: the live one if it may stay, else the newest that may, else ``v0``.
+def goes_live(live: str, stopping: Collection[str], before: Iterable[str], whole: Callable[[str], bool]) -> str | None:
+    """What is live once some releases stopped: the live one if it may stay, else the newest before it that may.
 
-    ``fit``: releases by age, oldest first, that are whole, not withdrawn and were never taken back. None: nothing is.
+    ``before``: what was live before, the newest first. The owner's own files (``v0``) go live even if they are not
+    whole, before nothing does. None: there is nothing that could.
     """
     if live not in stopping:
         return live
-    left = [name for name in fit if name not in stopping]
-    return left[-1] if left else None
+    left = [name for name in before if name not in stopping]
+    return next(filter(whole, left), ADOPTED if ADOPTED in left else None)
 
 
-def tombstoned(value: Any, names: AbstractSet[str], texts: AbstractSet[str]) -> Any:
-    """A JSON value with the names and texts gone and every figure kept.
-
-    ``names`` are ``str(DocumentId)``, replaced where they stand alone; ``texts`` also inside other words.
-    """
+def tombstoned(value: Any, words: AbstractSet[str]) -> Any:
+    """A JSON value with these names and texts gone, also from inside sentences, and every figure kept."""
     if isinstance(value, Mapping):
-        return {_word(key, names, texts): tombstoned(inner, names, texts) for key, inner in value.items()}
+        return {redacted(key, words): tombstoned(inner, words) for key, inner in value.items()}
     if isinstance(value, list):
-        return [tombstoned(inner, names, texts) for inner in value]
-    return _word(value, names, texts) if isinstance(value, str) else value
+        return [tombstoned(inner, words) for inner in value]
+    return redacted(value, words) if isinstance(value, str) else value
+
+
+def redacted(text: str, words: AbstractSet[str]) -> str:
+    """Without the words; one shorter than ``LONG_ENOUGH`` only where it is all of the text."""
+    if text in words:
+        return TOMBSTONE
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) >= LONG_ENOUGH:
+            text = text.replace(word, TOMBSTONE)
+    return text
 
 
 def query_texts(value: Any, names: AbstractSet[str]) -> set[str]:
@@ -170,17 +179,6 @@ def query_texts(value: Any, names: AbstractSet[str]) -> set[str]:
     if isinstance(value, list):
         return {text for inner in value for text in query_texts(inner, names)}
     return set()
-
-
-def _word(word: Any, names: AbstractSet[str], texts: AbstractSet[str]) -> Any:
-    if not isinstance(word, str):
-        return word
-    if word in names or word in texts:
-        return TOMBSTONE
-    for text in texts:
-        if len(text) >= LONG_ENOUGH and text in word:
-            word = word.replace(text, TOMBSTONE)
-    return word
 
 
 def _withdraws(entry: Entry) -> bool:
