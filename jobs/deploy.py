@@ -9,13 +9,15 @@ from pathlib import Path
 import msgspec
 
 from jobs.consent.book import ConsentBook
-from jobs.dataset.build import load
+from jobs.dataset.build import Dataset, load
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, ReleaseMetadata, SearchModels, TrainedModel
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
-from jobs.domain.results import DatasetResult, DeployResult, ValidationResult
+from jobs.domain.lineage import Provenance, provenance
+from jobs.domain.results import BaselineResult, DatasetResult, DeployResult, ValidationResult
 from jobs.index_file import copy_index
+from jobs.lineage import with_record
 from jobs.publish import write_file
 from jobs.releases import WITHDRAWN
 from jobs.wire import Done, JobSpec
@@ -27,7 +29,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     assert spec.target is not None and spec.run is not None
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
     dataset = load(_dataset(spec, workshop))
-    name = _published(spec, validation, workshop)
+    name = _published(spec, validation, dataset, workshop)
     queries = dataset.trial_queries(workshop.settings.release.trial_queries)
     return try_out(name, queries, workshop, lambda: _switched(name, dataset.manifest, workshop))
 
@@ -85,35 +87,45 @@ def _dataset(spec: JobSpec, workshop: Workshop) -> Path:
     return workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
 
 
-def _published(spec: JobSpec, validation: ValidationResult, workshop: Workshop) -> str:
+def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, workshop: Workshop) -> str:
     """The name of this run's release, published now or by an attempt that was cut off."""
     for release in workshop.releases.all():
         if release.metadata.run == spec.run:
             return release.metadata.name
     assert spec.target is not None
     releases, verdict = workshop.releases, validation.verdict
-    live = releases.live()
-    assert live is not None
+    live_name = releases.live()
+    assert live_name is not None
+    live = releases.release(live_name)
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
     trained = msgspec.convert(spec.earlier["train"], TrainedModel)
     model = LiveModel(base=workshop.base_model(spec.target).name, gguf=exported.gguf, sha256=exported.sha256)
+    sources, papers = with_record(_provenance(spec, exported, dataset), live)
     metadata = ReleaseMetadata(
         name=releases.next_name(),
         created_at=datetime.now(UTC),
-        targets={**releases.release(live).metadata.targets, spec.target: model},
+        targets={**live.metadata.targets, spec.target: model},
         run=spec.run,
         target=spec.target,
-        dataset=msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset,
+        dataset=dataset.manifest.name,
         gain=_gain(verdict),
         tools={"qmd": workshop.search.version(), "exporter": workshop.exporter().tool_version()},
         training=trained.facts,
+        sources=sources,
     )
     text = (releases.current / "qmd" / "index.yml").read_text("utf-8")
     configured = workshop.search.configured(text, _with_candidate(spec.target, exported.gguf, workshop))
     workshop.phase(f"publishing {metadata.name}")
     # The candidate's shadow index has its vectors already, so it travels with the release.
-    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path))
+    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path), papers)
     return metadata.name
+
+
+def _provenance(spec: JobSpec, exported: ExportedModel, dataset: Dataset) -> Provenance:
+    assert spec.run is not None
+    judged_by = msgspec.convert(spec.earlier["baseline"], BaselineResult).sets
+    rows = (*dataset.train, *dataset.development, *dataset.test)
+    return provenance(dataset.manifest, rows, dataset.documents, judged_by, run=spec.run, model=exported.sha256)
 
 
 def _with_candidate(target: Target, gguf: str, workshop: Workshop) -> SearchModels:

@@ -1,7 +1,7 @@
 """Releases on disk: immutable models, one directory per release, one symlink that is live.
 
     <root>/models/<base>-<sha12>.gguf      content-addressed, read-only, shared between releases
-    <root>/vN/{models/, index/index.sqlite, qmd/index.yml, training-metadata.json, SHA256SUMS}
+    <root>/vN/{models/, index/index.sqlite, qmd/index.yml, training-metadata.json, sources/, SHA256SUMS}
     <root>/current -> vN                   the only switch
 
 QMD's caches and vector fingerprints key on a model's path string, so the configuration names the
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -151,8 +151,17 @@ class Releases:
                 time.sleep(0.02)
             yield
 
-    def publish(self, metadata: ReleaseMetadata, configuration: str, make_index: Callable[[Path], None]) -> Path:
-        """Writes a whole release under its name, not live yet. A second call with the same name is a no-op."""
+    def publish(
+        self,
+        metadata: ReleaseMetadata,
+        configuration: str,
+        make_index: Callable[[Path], None],
+        papers: Mapping[str, bytes] | None = None,
+    ) -> Path:
+        """Writes a whole release under its name, not live yet. A second call with the same name is a no-op.
+
+        ``papers`` are further files by their path inside the release.
+        """
         with published_directory(self.directory(metadata.name)) as stage:
             for part in ("models", "index", "qmd"):
                 (stage / part).mkdir()
@@ -161,6 +170,9 @@ class Releases:
                 (stage / "models" / source.name).hardlink_to(source)
             make_index(stage / "index" / "index.sqlite")
             (stage / "qmd" / "index.yml").write_text(configuration, "utf-8")
+            for file, content in (papers or {}).items():
+                (stage / file).parent.mkdir(exist_ok=True)
+                (stage / file).write_bytes(content)
             (stage / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
             sums = "".join(f"{sha256}  models/{source.name}\n" for source, sha256 in ours.items())
             (stage / "SHA256SUMS").write_text(sums, "utf-8")

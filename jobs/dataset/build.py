@@ -33,11 +33,13 @@ from jobs.domain.examples import (
     DatasetCounts,
     DatasetManifest,
     Expansion,
+    KnownDocument,
     Pair,
     QuerySet,
     Split,
     Target,
 )
+from jobs.domain.lineage import merkle_root
 from jobs.ports import Corpus
 from jobs.publish import published_directory, write_file
 
@@ -46,13 +48,6 @@ __all__ = ["Dataset", "KnownDocument", "build", "load", "refresh"]
 SPLITS: tuple[Split, ...] = ("train", "development", "test")
 Row = Pair | Expansion
 Value = TypeVar("Value", bound=Struct)
-
-
-class KnownDocument(Struct, frozen=True, kw_only=True):
-    """A document that may be asked for when a dataset was built, whether or not it gave rows."""
-
-    id: DocumentId
-    sha256: str
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -127,6 +122,7 @@ def build(
         curated_problems=curated.problems,
         consent=now.terms.revision,
         denied=refreshed.denied,
+        merkle_root=merkle_root(line for split in SPLITS for line in files[f"{split}.jsonl"].splitlines()),
     )
     return _publish(home.datasets, manifest, files)
 
@@ -189,7 +185,12 @@ def _files(
     placed: Sequence[Placed[Pair] | Placed[Expansion]], sets: tuple[QuerySet, ...], library: Library
 ) -> dict[str, bytes]:
     known = (
-        KnownDocument(id=entry.id, sha256=entry.sha256)
+        KnownDocument(
+            id=entry.id,
+            sha256=entry.sha256,
+            classification=entry.ruling.classification,
+            consents=entry.ruling.consents,
+        )
         for entry in library.documents.values()
         if library.judges(str(entry.id))
     )

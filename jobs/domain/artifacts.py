@@ -86,6 +86,13 @@ class Gain(Struct, frozen=True, kw_only=True):
     high: float
 
 
+class SourcesFile(Struct, frozen=True, kw_only=True):
+    """The record of what a model was made from: a file of the release, and its SHA-256."""
+
+    file: str
+    sha256: str
+
+
 class ReleaseMetadata(Struct, frozen=True, kw_only=True):
     """``training-metadata.json``: what the release is and what it was made from."""
 
@@ -99,6 +106,8 @@ class ReleaseMetadata(Struct, frozen=True, kw_only=True):
     gain: Gain | None = None
     tools: dict[str, str] = {}
     training: dict[str, str] = {}
+    sources: dict[str, SourcesFile] = {}
+    """By target, for those that were trained: here, or in a release that this one takes the model over from."""
 
 
 ReleaseState = Literal["live", "previous", "trial", "rolled-back", "withdrawn"]

@@ -6,6 +6,9 @@ import hashlib
 
 from msgspec import Struct
 
+CURATED = "curated"
+"""The collection in whose name curated rows are traced; their document's path names the file and the text."""
+
 
 class Collection(Struct, frozen=True, kw_only=True):
     """One of QMD's collections: a folder, a glob pattern (comma-separated alternatives) and ignores."""

@@ -7,10 +7,10 @@ as JSON in UTF-8 with its keys sorted and no space between. Anybody can check it
 
 from __future__ import annotations
 
+import tomllib
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-import tomllib
 from typing import Any, Literal
 
 import msgspec
@@ -91,7 +91,9 @@ def check(path: Path, signer: Signer) -> Checked:
     try:
         signed = msgspec.json.decode(path.read_bytes(), type=SignedReceipt)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"{path} is no receipt of a withdrawal", remedy="choose one of consent/receipts/*.json") from error
+        raise BadInput(
+            f"{path} is no receipt of a withdrawal", remedy="choose one of consent/receipts/*.json"
+        ) from error
     sound = signer.verifies(canonical(signed.receipt), signed.signature, signed.public_key)
     try:
         receipt = msgspec.convert(signed.receipt, Receipt)
@@ -119,7 +121,11 @@ def in_words(receipt: Receipt, language: Language) -> list[str]:
         say("by", by=receipt.by),
         say("releases", releases=", ".join(receipt.releases) or "–"),
         say("live", before=receipt.live_before or "–", live=receipt.live or "–"),
-        *(say(f"count.{key}", n=number) for key, number in receipt.counts.items() if number and f"count.{key}" in words),
+        *(
+            say(f"count.{key}", n=number)
+            for key, number in receipt.counts.items()
+            if number and f"count.{key}" in words
+        ),
         say("runs", runs=", ".join(map(str, receipt.runs)) or "–"),
         say("lineage" if receipt.lineage_absent else "lineage.left"),
         _strings_said(receipt, say),

@@ -1,0 +1,84 @@
+"""The records of what releases were made from, in the releases' own directories: ``vN/sources/<target>.json``.
+
+A record is written when its model is deployed and copied into every release that carries the model on. The release's
+metadata names each by its digest, so that a missing or damaged one is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence, Set
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from jobs.domain.artifacts import ReleaseMetadata, SourcesFile
+from jobs.domain.errors import BadInput
+from jobs.domain.lineage import UNREADABLE, Lineage, Material, Provenance, ReleaseLineage, needles
+from jobs.releases import Release, Releases
+
+_decoder = msgspec.json.Decoder(Provenance)
+
+
+def with_record(record: Provenance, live: Release) -> tuple[dict[str, SourcesFile], dict[str, bytes]]:
+    """What a release that follows the ``live`` one carries: the records' names by target, and the files' contents.
+
+    A carried record that is missing stays named: nobody can say any more what that model derives from.
+    """
+    content = msgspec.json.encode(record) + b"\n"
+    carried = {target: named for target, named in live.metadata.sources.items() if target != record.target}
+    named = SourcesFile(file=f"sources/{record.target}.json", sha256=hashlib.sha256(content).hexdigest())
+    files = {one.file: path.read_bytes() for one in carried.values() if (path := live.directory / one.file).is_file()}
+    return {**carried, record.target: named}, {**files, named.file: content}
+
+
+def read_lineage(releases: Releases, about: Material | None = None) -> Lineage:
+    """Every release's records; each distinct one is read once, however many releases carry it.
+
+    ``about``: the records that say nothing of this material are checked, but not decoded, and are not in the result's
+    ``records``. Where there are many documents, decoding is what takes the time.
+    """
+    wanted = None if about is None else needles(about)
+    metadata = {name: _metadata(releases, name) for name in releases.names()}
+    copies: dict[str, list[Path]] = {}
+    for name, one in metadata.items():
+        for named in one.sources.values() if one else ():
+            copies.setdefault(named.sha256, []).append(releases.directory(name) / named.file)
+    whole: set[str] = set()
+    records: dict[str, Provenance] = {}
+    for sha256, paths in copies.items():
+        if (content := _content(paths, sha256)) is not None:
+            whole.add(sha256)
+            if wanted is None or any(needle in content for needle in wanted):
+                records[sha256] = _decoder.decode(content)
+    ours = {one.targets[one.target].sha256 for one in metadata.values() if one and one.target in one.targets}
+    return Lineage(
+        releases=tuple(_release(name, one, ours, whole) for name, one in metadata.items()),
+        records=records,
+    )
+
+
+def _metadata(releases: Releases, name: str) -> ReleaseMetadata | None:
+    with suppress(BadInput):
+        return releases.release(name).metadata
+    return None
+
+
+def _content(copies: Sequence[Path], sha256: str) -> bytes | None:
+    """None if no copy is the record of that digest."""
+    for path in copies:
+        with suppress(OSError):
+            if hashlib.sha256(content := path.read_bytes()).hexdigest() == sha256:
+                return content
+    return None
+
+
+def _release(name: str, metadata: ReleaseMetadata | None, ours: Set[str], whole: Set[str]) -> ReleaseLineage:
+    """``ours``: the digests of the models that some release says it was made for; ``whole``: of the records there."""
+    if metadata is None:
+        return ReleaseLineage(name=name, unaccounted=(UNREADABLE,))
+    named = {target: one.sha256 for target, one in metadata.sources.items() if target in metadata.targets}
+    records = {target: sha256 for target, sha256 in named.items() if sha256 in whole}
+    trained = {target for target, model in metadata.targets.items() if target in named or model.sha256 in ours}
+    return ReleaseLineage(name=name, records=records, unaccounted=tuple(sorted(trained - records.keys())))
