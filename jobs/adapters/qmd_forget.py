@@ -15,25 +15,17 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from msgspec import Struct
-
+from jobs.adapters.qmd_config import ignoring
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput, ToolFailed
-from jobs.domain.withdrawal import name_key
+from jobs.domain.withdrawal import Forgotten, name_key
+
+__all__ = ["contents_of", "forget", "ignoring", "still_holds", "texts_in"]
 
 PATIENCE = 10.0
 """Seconds to wait for another program to let go of an index."""
 _BYTES_A_NUMBER = {"float": 4, "int8": 1}
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-class Forgotten(Struct, frozen=True, kw_only=True):
-    """How much an index held of the material."""
-
-    documents: int = 0
-    texts: int = 0
-    vectors: int = 0
-    answers: int = 0
 
 
 def forget(
@@ -76,6 +68,13 @@ def still_holds(index: Path, documents: Collection[DocumentId], contents: Collec
                 for text in contents
             )
         return left
+
+
+def contents_of(index: Path, documents: Collection[DocumentId]) -> set[str]:
+    """The SHA-256s under which the index has these documents, by name in any spelling."""
+    with _writing(index, PATIENCE) as database:
+        tables = {str(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return {text for _, text in _rows_of(database, documents, ())} if "documents" in tables else set()
 
 
 def texts_in(index: Path, contents: Collection[str]) -> dict[str, str]:

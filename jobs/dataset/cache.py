@@ -17,6 +17,7 @@ from msgspec import Struct
 from jobs.dataset.material import Material
 from jobs.domain.consent import NoteSaid, Ruling
 from jobs.domain.corpus import DocumentId
+from jobs.domain.withdrawal import Holding
 
 _SCHEMA = """
 DROP TABLE IF EXISTS document;
@@ -129,6 +130,14 @@ class ExamplesCache:
             "DELETE FROM note WHERE collection = ? AND path = ?", (document.collection, document.path)
         )
 
+    def holdings(self) -> Iterator[Holding]:
+        """Every document that is here, refused ones too."""
+        for collection, path, sha256, ruling in self._connection.execute(
+            "SELECT collection, path, sha256, ruling FROM note"
+        ):
+            consents = _ruling_decoder.decode(ruling).consents
+            yield Holding(id=DocumentId(collection=collection, path=path), sha256=sha256, consents=consents)
+
     def totals(self) -> tuple[int, int]:
         """(candidate pairs, candidate expansions) of all documents, before common queries are dropped."""
         pairs, expansions = self._connection.execute(
@@ -156,6 +165,16 @@ class ExamplesCache:
 
     def put_curated(self, file: str, known: CuratedFile) -> None:
         self._connection.execute("INSERT OR REPLACE INTO curated VALUES (?, ?, ?)", (file, known.sha256, known.rows))
+
+
+def compacted(path: Path) -> None:
+    """Rewrites the cache without free pages: what was removed leaves no bytes. Nothing if there is none."""
+    if path.exists():
+        connection = _connected(path)
+        try:
+            connection.execute("VACUUM")
+        finally:
+            connection.close()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.consent_log import Chain, Entry
-from jobs.domain.corpus import DocumentId
+from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.places import folded_parts
 from jobs.domain.retention import ADOPTED
 
@@ -92,6 +92,15 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
         return frozenset(ended.record for ended in self.records)
 
 
+class Forgotten(Struct, frozen=True, kw_only=True):
+    """How much a search index held of some material: entries, texts, vectors, and cached answers of models."""
+
+    documents: int = 0
+    texts: int = 0
+    vectors: int = 0
+    answers: int = 0
+
+
 class Denied(Struct, frozen=True, kw_only=True):
     """All that withdrawals deny: documents by ``name_key``, texts and records by the SHA-256 of their bytes."""
 
@@ -101,6 +110,25 @@ class Denied(Struct, frozen=True, kw_only=True):
 
     def denies(self, document: DocumentId, sha256: str) -> bool:
         return sha256 in self.contents or (bool(self.documents) and name_key(document) in self.documents)
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """That something holds a document: which, which text of it, and the consents (``record@revision``) it stood on."""
+
+    id: DocumentId
+    sha256: str
+    consents: tuple[str, ...] = ()
+
+
+def is_material(holding: Holding, one: Withdrawal) -> bool:
+    """By name in any spelling, by content, or by a consent that ended; a curated file stands for its texts too."""
+    if holding.sha256 in one.contents:
+        return True
+    if any(consent.partition("@")[0] in one.consents for consent in holding.consents):
+        return True
+    file = DocumentId(collection=holding.id.collection, path=holding.id.path.partition("#")[0])
+    known = {name_key(document) for document in one.documents}
+    return name_key(holding.id) in known or (file.collection == CURATED and name_key(file) in known)
 
 
 def name_key(document: DocumentId) -> str:

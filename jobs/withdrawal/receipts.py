@@ -8,23 +8,37 @@ as JSON in UTF-8 with its keys sorted and no space between. Anybody can check it
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from jobs.domain.errors import BadInput
 from jobs.domain.withdrawal import Withdrawal
-from jobs.ports import Signer
 from jobs.publish import write_file
 
 REMAINS = ("notes", "copies", "backups", "snapshots", "flash", "servers", "shared", "curated")
 """What no program of this machine can undo or may touch, by the sentence that says it (receipts.toml)."""
 
 Language = Literal["en", "fr"]
+
+
+class Signer(Protocol):
+    """Signs in the name of this home, and checks what any home signed. Everything in hex."""
+
+    def sign(self, content: bytes) -> tuple[str, str]:
+        """(signature, public key). Raises BadInput if this home's key is damaged."""
+        ...
+
+    def known(self) -> str | None:
+        """This home's public key; none before it has signed anything."""
+        ...
+
+    def verifies(self, content: bytes, signature: str, public_key: str) -> bool: ...
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -121,11 +135,7 @@ def in_words(receipt: Receipt, language: Language) -> list[str]:
         say("by", by=receipt.by),
         say("releases", releases=", ".join(receipt.releases) or "–"),
         say("live", before=receipt.live_before or "–", live=receipt.live or "–"),
-        *(
-            say(f"count.{key}", n=number)
-            for key, number in receipt.counts.items()
-            if number and f"count.{key}" in words
-        ),
+        *(say(f"count.{key}", n=number) for key, number in receipt.counts.items() if number),
         say("runs", runs=", ".join(map(str, receipt.runs)) or "–"),
         say("lineage" if receipt.lineage_absent else "lineage.left"),
         _strings_said(receipt, say),
@@ -135,7 +145,7 @@ def in_words(receipt: Receipt, language: Language) -> list[str]:
     return [*lines, *(f"- {say(f'remains.{key}')}" for key in receipt.remains)]
 
 
-def _strings_said(receipt: Receipt, say: Any) -> str:
+def _strings_said(receipt: Receipt, say: Callable[..., str]) -> str:
     if not receipt.strings:
         return say("strings.none")
     values = {

@@ -30,7 +30,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
 
 def distinctive(texts: Mapping[str, str], most: int = MOST) -> dict[str, tuple[str, ...]]:
-    """By text: strings that are hardly anywhere else, evenly from all over it; ``most`` over all texts, a fair share each.
+    """By text: strings that are hardly anywhere else, evenly from all over it; a fair share of ``most`` each.
 
     Of more texts than ``most``, evenly some. A text without a run of words gives none.
     """
@@ -88,7 +88,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _parts(path: Path, overlap: int) -> Iterable[bytes]:
-    """The content in pieces, each beginning with the end of the one before. A file that goes meanwhile holds nothing."""
+    """The content in pieces, each beginning with the end of the one before. A file that just went holds nothing."""
     try:
         with path.open("rb") as file:
             tail = b""
