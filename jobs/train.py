@@ -1,4 +1,4 @@
-"""The train stage: as firmly as the baseline calls for, resumed where it was stopped."""
+"""The train stage: as firmly as the baseline calls for, resumed where it was stopped, sealed whenever it rests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import msgspec
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.canary import prove_path
-from jobs.dataset.build import Dataset, load
+from jobs.dataset.build import Dataset
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
+from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.recipe import Intensity, Plan, facts_of_smaller, smaller
-from jobs.domain.results import DatasetResult
+from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec, Step
-from jobs.workshop import Workshop, once
+from jobs.workshop import STAYS_PLAIN, Workshop, once
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
     """Asks once more for consent, proves the base's path with a canary, then trains. The result is a TrainedModel."""
     assert spec.target is not None
     plan = msgspec.convert(spec.earlier["baseline"]["plan"], Plan)
-    dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    dataset = built(spec, workshop)
     _, denied = no_longer_permitted(dataset.manifest, workshop.corpus, workshop.home, workshop.settings)
     if denied:
         return Done(result={}, ends_run=f"refused: {in_words(denied)}; nothing was trained. {REBUILD}")
@@ -54,24 +55,25 @@ def _train(
     def report(progress: Progress) -> None:
         workshop.emit(Step(progress=progress))
 
-    if isinstance(recipe, EmbeddingRecipe):
-        return workshop.embedding_trainer().train(
+    with plain_inside(directory, dataset.consents(), workshop.keys, STAYS_PLAIN):
+        if isinstance(recipe, EmbeddingRecipe):
+            return workshop.embedding_trainer().train(
+                base,
+                recipe,
+                intensity,
+                dataset.pairs("train"),
+                dataset.pairs("development"),
+                directory,
+                report,
+                workshop.should_stop,
+            )
+        return workshop.expansion_trainer().train(
             base,
             recipe,
             intensity,
-            dataset.pairs("train"),
-            dataset.pairs("development"),
+            dataset.expansions("train"),
+            dataset.expansions("development"),
             directory,
             report,
             workshop.should_stop,
         )
-    return workshop.expansion_trainer().train(
-        base,
-        recipe,
-        intensity,
-        dataset.expansions("train"),
-        dataset.expansions("development"),
-        directory,
-        report,
-        workshop.should_stop,
-    )

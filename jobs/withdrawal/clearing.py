@@ -22,7 +22,8 @@ from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.examples import DatasetManifest, KnownDocument
 from jobs.domain.lineage import sources_in
-from jobs.domain.withdrawal import Forgotten, Holding, Withdrawal, is_material
+from jobs.domain.withdrawal import Forgotten, Holding, Withdrawal, is_material, tombstoned
+from jobs.keys import Keys
 from jobs.lineage import read_lineage
 from jobs.ports import Corpus
 from jobs.publish import remove_directory, remove_file, write_file
@@ -55,6 +56,7 @@ class Grounds:
     releases: Releases
     corpus: Corpus
     indexes: Indexes
+    keys: Keys
 
 
 def found(one: Withdrawal, grounds: Grounds, now: datetime) -> tuple[tuple[DocumentId, ...], tuple[str, ...]]:
@@ -87,14 +89,14 @@ def texts_of(one: Withdrawal, grounds: Grounds) -> dict[str, str]:
     return texts
 
 
-def clear_examples(one: Withdrawal, home: Home) -> int:
-    if not home.examples_cache.exists():
+def clear_examples(one: Withdrawal, grounds: Grounds) -> int:
+    if not (path := grounds.home.examples_cache).exists():
         return 0
-    with opened(home.examples_cache) as cache:
+    with opened(path, grounds.keys) as cache:
         going = [holding.id for holding in cache.holdings() if is_material(holding, one)]
         for document in going:
             cache.remove(document)
-    compacted(home.examples_cache)
+    compacted(path)
     return len(going)
 
 
@@ -139,6 +141,18 @@ def clear_stages(stages: Collection[Path]) -> int:
     for path in stages:
         remove_directory(path)
     return len(stages)
+
+
+def clear_answers(words: frozenset[str], home: Home) -> int:
+    """Takes the names and texts out of what measurements of other material found; their figures stay."""
+    changed = 0
+    for path in (entry / name for entry in _entries(home.stages) for name in ("answers.json", RESULT)):
+        with suppress(OSError, msgspec.DecodeError):
+            before = msgspec.json.decode(path.read_bytes())
+            if (after := tombstoned(before, words)) != before:
+                write_file(path, msgspec.json.encode(after))
+                changed += 1
+    return changed
 
 
 def clear_releases(one: Withdrawal, also: Collection[str], releases: Releases) -> tuple[int, int]:
@@ -190,7 +204,7 @@ def left_by_lineage(one: Withdrawal, grounds: Grounds) -> list[str]:
     left = [f"releases/{one.name}" for one in lineage.releases if one.name in live and hit & set(one.records.values())]
     left += [f"datasets/{name}" for name in sorted(touched_datasets(one, grounds.home))]
     if grounds.home.examples_cache.exists():
-        with opened(grounds.home.examples_cache) as cache:
+        with opened(grounds.home.examples_cache, grounds.keys) as cache:
             if any(_learnable(holding, one) for holding in cache.holdings()):
                 left.append("cache/examples.sqlite")
     for index in index_files(grounds):
@@ -206,7 +220,7 @@ def _learnable(holding: Holding, one: Withdrawal) -> bool:
 
 def _holdings(one: Withdrawal, grounds: Grounds) -> Iterator[Holding]:
     if grounds.home.examples_cache.exists():
-        with opened(grounds.home.examples_cache) as cache:
+        with opened(grounds.home.examples_cache, grounds.keys) as cache:
             yield from list(cache.holdings())
     material = material_of(one)
     for record in read_lineage(grounds.releases, material).records.values():
