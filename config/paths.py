@@ -72,6 +72,11 @@ class Home:
         return self.root / "consent"
 
     @property
+    def keys(self) -> Path:
+        """What opens the sealed files: a key a consent, and the master key where no keychain keeps it."""
+        return self.root / "keys"
+
+    @property
     def datasets(self) -> Path:
         return self.root / "datasets"
 

@@ -36,13 +36,18 @@ from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from daemon.web.front import Front
+from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_places import base_shape
+from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
+from jobs.keys import Keys
 from jobs.releases import Releases
+from jobs.sealing import seal_leftovers
+from jobs.workshop import STAYS_PLAIN
 
 log = structlog.get_logger()
 
@@ -159,7 +164,15 @@ def _assemble(
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
+    bell.every_minute("sealing", lambda: _seal_leftovers(home))
     watcher = Watcher(books, settings.watch, collections, look_through, scheduler.changed)
     answers = Answers(home=home.root, releases=releases, collections=collections, started_at=datetime.now(UTC))
     door = SocketServer(home.socket, answers.answer)
     return _Parts(governor=governor, bell=bell, front=front, scheduler=scheduler, watcher=watcher, door=door)
+
+
+def _seal_leftovers(home: Home) -> None:
+    """Keys are read anew each time: the daemon holds none."""
+    keys = Keys(home.keys, AesGcm(), keychain_here())
+    if sealed := seal_leftovers(home.stages, keys, STAYS_PLAIN):
+        log.warning("sealed what interrupted jobs had left plain", directories=sealed)

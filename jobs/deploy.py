@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 
 from jobs.consent.book import ConsentBook
-from jobs.dataset.build import Dataset, load
+from jobs.dataset.build import Dataset
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted, sources_by_class
+from jobs.dataset.stage import built
 from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, Making, ReleaseMetadata, SearchModels, TrainedModel
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.lineage import Provenance, provenance
-from jobs.domain.results import BaselineResult, DatasetResult, DeployResult, ValidationResult
+from jobs.domain.results import BaselineResult, DeployResult, ValidationResult
 from jobs.index_file import copy_index
 from jobs.lineage import BILL, records_in, with_record
 from jobs.publish import write_file
@@ -28,7 +29,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     """The result is a DeployResult. An unhealthy release is rolled back here and the run ends with that word."""
     assert spec.target is not None and spec.run is not None
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
-    dataset = load(_dataset(spec, workshop))
+    dataset = built(spec, workshop)
     name = _published(spec, validation, dataset, workshop)
     queries = dataset.trial_queries(workshop.settings.release.trial_queries)
     return try_out(name, queries, workshop, lambda: _switched(name, dataset.manifest, workshop))
@@ -81,10 +82,6 @@ def _switched(name: str, manifest: DatasetManifest, workshop: Workshop) -> Done 
     return Done(
         result=msgspec.to_builtins(result), ends_run=f"refused: {in_words(denied)}; {name} does not go live. {REBUILD}"
     )
-
-
-def _dataset(spec: JobSpec, workshop: Workshop) -> Path:
-    return workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
 
 
 def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, workshop: Workshop) -> str:

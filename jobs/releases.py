@@ -124,7 +124,7 @@ class Releases:
 
     def before(self, name: str) -> str | None:
         """The newest release that ``name`` replaced and that was not withdrawn, following the chain backwards."""
-        return next(self._earlier(name), None)
+        return next(self.earlier(name), None)
 
     def left_because(self, name: str) -> str | None:
         """Why ``name`` was judged and taken back; none if it was not, or only because its trial was interrupted."""
@@ -188,7 +188,7 @@ class Releases:
                 return
             self._refuse_unfit(name)
             write_file(self.directory(name) / TRIAL, b"")
-            self._put_live(name, live)
+            self.put_live(name, live)
 
     def confirm(self, name: str) -> bool:
         """Ends the trial of the live release. False: ``name`` is not live any more."""
@@ -241,7 +241,7 @@ class Releases:
             self._tidy_notes()
             return live if self.live() != live else None
 
-    def _earlier(self, name: str) -> Iterator[str]:
+    def earlier(self, name: str) -> Iterator[str]:
         """Back along the notes, newest first, without the withdrawn."""
         while (note := self.directory(name) / CAME_AFTER).exists():
             name = note.read_text("utf-8").strip()
@@ -253,7 +253,7 @@ class Releases:
         return note.read_text("utf-8") if note.exists() else None
 
     def _whole_before(self, name: str) -> str | None:
-        for earlier in self._earlier(name):
+        for earlier in self.earlier(name):
             with suppress(BadInput):
                 if self.damage(earlier) is None:
                     return earlier
@@ -271,11 +271,11 @@ class Releases:
         if int(target[1:]) < int(live[1:]):
             write_file(self.directory(live) / ROLLED_BACK, reason.encode())
         remove_file(self.directory(target) / TRIAL)
-        self._put_live(target, live)
+        self.put_live(target, live)
         remove_file(self.directory(live) / TRIAL)
 
-    def _put_live(self, name: str, live: str | None) -> None:
-        """The switch. What is written before it is harmless if it does not come to pass."""
+    def put_live(self, name: str, live: str | None) -> None:
+        """The switch, under ``one_at_a_time``. What is written before it is harmless if it does not come to pass."""
         if live is not None:
             self._carry_collections(live, name)
             if int(name[1:]) > int(live[1:]):

@@ -18,8 +18,10 @@ from typing import BinaryIO
 from config.load import load_settings
 from config.paths import Home, QmdFiles, runtime_directory
 from config.settings import Settings
+from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_models import BaseModels
 from jobs.adapters.ir_metrics import IrMeasures
+from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.adapters.qmd import Qmd
@@ -29,6 +31,7 @@ from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target
 from jobs.domain.lineage import Provenance
 from jobs.heavy_slot import heavy_slot
+from jobs.keys import Keys
 from jobs.lifeline import Lifeline
 from jobs.pipeline import run_stage
 from jobs.ports import EmbeddingTrainer, ExpansionTrainer, Exporter
@@ -57,6 +60,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
     return Workshop(
         home=home,
         settings=settings,
+        keys=Keys(home.keys, AesGcm(), keychain_here()),
         corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
         releases=Releases(releases_root, with_collections_of),
         search=search,

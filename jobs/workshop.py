@@ -15,6 +15,7 @@ from config.settings import EmbeddingRecipe, ExpansionRecipe, Settings
 from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.examples import Target
 from jobs.domain.lineage import Provenance
+from jobs.keys import Keys
 from jobs.ports import Corpus, EmbeddingTrainer, ExpansionTrainer, Exporter, Scorer, SearchEngine, ShouldStop
 from jobs.publish import write_file
 from jobs.releases import Releases
@@ -25,6 +26,8 @@ Result = TypeVar("Result", bound=Struct)
 RESULT = "result.json"
 RUN_MARK = "needed-by-run-"
 """A stage's directory holds one such empty file for every run that used it."""
+STAYS_PLAIN = (RESULT, RUN_MARK)
+"""What a sealed stage still tells: that it is whole, in figures, and who needs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class Workshop:
 
     home: Home
     settings: Settings
+    keys: Keys
     corpus: Corpus
     releases: Releases
     search: SearchEngine

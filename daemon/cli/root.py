@@ -17,6 +17,7 @@ from daemon.ledger.books import Books, read_books
 from daemon.system.lock import running_pid
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
+from jobs.keys import Keys
 from jobs.ports import Corpus
 from jobs.publish import write_file
 from jobs.releases import Releases
@@ -51,6 +52,14 @@ class Context:
     @cached_property
     def releases(self) -> Releases:
         return Releases(self.home.releases, _merged)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The consents' keys. Nothing is read, and no cipher loaded, before one is asked for."""
+        from jobs.adapters.aead import AesGcm
+        from jobs.adapters.macos_keychain import keychain_here
+
+        return Keys(self.home.keys, AesGcm(), keychain_here())
 
     @cached_property
     def corpus(self) -> Corpus:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from config.settings import DatasetSettings
 from jobs.dataset.cache import Cached
-from jobs.dataset.curated import Curated, CuratedExpansion, text_digest
+from jobs.dataset.curated import Curated, CuratedExpansion
 from jobs.dataset.library import Library, text_key
 from jobs.dataset.material import Candidate, Draft
 from jobs.dataset.pairs import LONGEST_QUERY, is_boilerplate, stands_alone, tidied
@@ -24,7 +24,7 @@ from jobs.dataset.split import split_alone
 from jobs.dataset.terms import shared_words, telling_words
 from jobs.dataset.words import language_of, query_key
 from jobs.domain.consent import mixed
-from jobs.domain.corpus import CURATED, DocumentId, Passage
+from jobs.domain.corpus import CURATED, DocumentId, Passage, text_digest
 from jobs.domain.examples import Expansion, Origin, Pair, Split
 from jobs.domain.examples import Generator as GeneratorName
 

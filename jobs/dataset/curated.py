@@ -5,7 +5,6 @@ A line that cannot be used is named (``embedding/claims.jsonl:12: no "query"``),
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,10 +83,6 @@ def read_curated(folder: Path, target: Target, names: DocumentNames) -> Curated:
         return Curated(pairs=tuple(dict.fromkeys(pairs)), problems=tuple(problems))
     expansions = [row for file in files for row in _rows(file, _expansion, problems)]
     return Curated(expansions=tuple(dict.fromkeys(expansions)), problems=tuple(problems))
-
-
-def text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _rows(file: Path, read: Callable[[bytes, str], Row], problems: list[str]) -> Iterator[Row]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from config.settings import DatasetSettings
 from jobs.dataset.cache import Cached
-from jobs.dataset.curated import CuratedPair, curated_file_of, text_digest
+from jobs.dataset.curated import CuratedPair, curated_file_of
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.permission import RuledFile
 from jobs.dataset.sketch import near_duplicates, sketch
 from jobs.dataset.split import joined_clusters, split_alone, split_documents
 from jobs.dataset.words import query_key
 from jobs.domain.consent import Use
-from jobs.domain.corpus import CURATED, DocumentId
+from jobs.domain.corpus import CURATED, DocumentId, text_digest
 from jobs.domain.examples import Expansion, Pair, Split
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from jobs.domain.corpus import DocumentId
 from jobs.domain.places import ExcludedFolder, Place, holds, lies_in, may_hold
 from jobs.domain.seasons import Season, season
+from jobs.domain.withdrawal import Denied
 
 Use = Literal["index", "embed", "expand", "persona", "evaluate", "synthesise", "share"]
 """``index``: search finds it. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
@@ -46,11 +47,15 @@ class Said(Struct, frozen=True, kw_only=True):
 
 
 class NoteSaid(Struct, frozen=True, kw_only=True):
-    """All that one note's text has to say: its front matter, and what words in it raise it to."""
+    """All that one note's text has to say: its front matter, what words in it raise it to, and which text it is.
+
+    ``sha256`` is that of its bytes: a text that was withdrawn is known again under any name.
+    """
 
     said: Said = Said()
     broken: bool = False
     raised_to: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 class FrontMatter(Struct, frozen=True, kw_only=True):
@@ -98,6 +103,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     seasons: dict[str, Season] = {}
     words: tuple[tuple[str, str], ...] = ()
     """(word or phrase, classification): a text with it is raised to that."""
+    withdrawn: Denied = Denied()
+    """What was taken back for good, as strict as ``sacred``. (Ended records have given no grants already.)"""
     today: date
     trusted: bool = True
     revision: str = ""
@@ -140,6 +147,8 @@ def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
             firm.update(rule.said.classifications)
     classification = _strictest(named) if firm else "sacred" if "sacred" in named else "unclassified"
     reason = next(_denials(document, note, everything, named, terms), "") or ("" if firm else "unclassified")
+    if terms.withdrawn.denies(document, note.sha256):
+        reason = "withdrawn"
     if reason:
         return Ruling(classification=classification, reason=reason)
     return _consented(document, classification, named, everything, terms)

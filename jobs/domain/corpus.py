@@ -44,6 +44,11 @@ class Passage(Struct, frozen=True, kw_only=True):
     text: str
 
 
+def text_digest(text: str) -> str:
+    """The SHA-256 of the text's bytes: of a document, that of its file."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def digest(*parts: str) -> str:
     """A short, stable name for a set of inputs: 16 hex digits of SHA-256 over the parts, in order."""
     joined = hashlib.sha256()

@@ -23,6 +23,7 @@ from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import Expansion, Pair, Split, Target
 from jobs.ports import Corpus
+from tests.house import keys_of
 from tests.unit.dataset.sample import (
     WORDS,
     Notes,
@@ -56,10 +57,10 @@ def record(place: Home, name: str, kind: str, uses: list[str], where: str, more:
 
 def built(place: Home, corpus: Corpus, listing: list[tuple[DocumentId, str]], target: Target) -> Dataset | None:
     try:
-        manifest = build(target, corpus, listing, place, small_settings(test_share=0.4), quiet)
+        manifest = build(target, corpus, listing, place, small_settings(test_share=0.4), quiet, keys_of(place))
     except NotEnough:
         return None
-    return load(place.datasets / manifest.name)
+    return load(place.datasets / manifest.name, keys_of(place))
 
 
 def touched(dataset: Dataset) -> set[tuple[DocumentId, str]]:
@@ -164,8 +165,8 @@ def links(tree: list[tuple[str, str]]) -> str:
 def test_the_words_of_a_denied_document_are_nowhere_in_the_home(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(10, **{"elder.md": "---\niaip: {classification: community}\n---\n" + note(500)})
-    refresh(corpus, corpus.listing(), place, small_settings(), quiet)
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet)
+    refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
     assert manifest.denied == {"no consent of a community": 1}
     for path in place.root.rglob("*"):
         assert path.is_dir() or b"500 is about" not in path.read_bytes()
@@ -174,14 +175,14 @@ def test_the_words_of_a_denied_document_are_nowhere_in_the_home(tmp_path: Path) 
 def test_one_more_consent_reads_the_denied_notes_and_only_those_and_a_lost_one_drops_them(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(10, **{f"p{n}.md": "---\niaip: {classification: personal}\n---\n" + note(600 + n) for n in range(3)})
-    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet).excluded == 3
+    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).excluded == 3
     corpus.read_paths.clear()
     record(place, "ada", "person", ["embed", "evaluate"], "kb")
-    again = refresh(corpus, corpus.listing(), place, small_settings(), quiet)
+    again = refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
     assert (sorted(corpus.read_paths), again.excluded) == (["p0.md", "p1.md", "p2.md"], 0)
     corpus.read_paths.clear()
     (place.consent / "ada.toml").unlink()
-    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet).excluded == 3
+    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).excluded == 3
     assert corpus.read_paths == []
     assert b"601 is about" not in place.examples_cache.read_bytes()
 
@@ -189,11 +190,11 @@ def test_one_more_consent_reads_the_denied_notes_and_only_those_and_a_lost_one_d
 def test_every_change_of_consent_makes_another_dataset(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(20)
-    names = [build("embedding", corpus, corpus.listing(), place, small_settings(), quiet).name]
+    names = [build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name]
     record(place, "ada", "person", ["embed"], "elsewhere")
-    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet).name)
+    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name)
     classify(place, kb="public")
-    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet).name)
+    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name)
     assert len(set(names)) == 3
 
 
