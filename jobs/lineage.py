@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from jobs.domain.artifacts import ReleaseMetadata, SourcesFile
 from jobs.domain.errors import BadInput
-from jobs.domain.lineage import UNREADABLE, Lineage, Material, Provenance, ReleaseLineage, needles
+from jobs.domain.examples import DatasetManifest
+from jobs.domain.lineage import UNREADABLE, Lineage, Material, Provenance, ReleaseLineage, is_part, needles
 from jobs.releases import Release, Releases
 
 BILL = "bom.cdx.json"
@@ -69,6 +71,36 @@ def read_lineage(releases: Releases, about: Material | None = None) -> Lineage:
         releases=tuple(_release(name, one, ours, whole) for name, one in metadata.items()),
         records=records,
     )
+
+
+class UsedIn(Struct, frozen=True, kw_only=True):
+    """A dataset on disk, whether or not a release came of it, with some material in it."""
+
+    dataset: str
+    target: str
+    rows: int
+
+
+def datasets_with(folder: Path, about: Material) -> tuple[UsedIn, ...]:
+    """The datasets on disk that were made from some of the material, by name. One that cannot be read is passed over:
+    it is never trained on."""
+    wanted, found = needles(about), []
+    for path in sorted(folder.glob("*/manifest.json")):
+        with suppress(OSError, msgspec.DecodeError):
+            content = path.read_bytes()
+            if any(needle in content for needle in wanted):
+                manifest = msgspec.json.decode(content, type=DatasetManifest)
+                if hit := [source for source in manifest.sources if is_part(source, about)]:
+                    rows = sum(source.rows for source in hit)
+                    found.append(UsedIn(dataset=manifest.name, target=manifest.target, rows=rows))
+    return tuple(found)
+
+
+def record_of(release: Release, target: str) -> Provenance | None:
+    """None if it is missing or not the one that the release names."""
+    named = release.metadata.sources[target]
+    content = _content([release.directory / named.file], named.sha256)
+    return None if content is None else _decoder.decode(content)
 
 
 def _metadata(releases: Releases, name: str) -> ReleaseMetadata | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from launchd.machine import Machine, this_machine
 from launchd.program import Program
 
 if TYPE_CHECKING:
+    from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
 
 ANSWER_SECONDS = 5.0
@@ -71,6 +73,17 @@ class Context:
             raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
         collections = read_collections(self.releases.current / "qmd" / "index.yml")
         return MarkdownFolders(collections, self.settings.watch.largest_document)
+
+    def index_rows(self, index: Path, documents: Iterable[DocumentId], texts: Iterable[str]) -> IndexRows:
+        """What a release's search index has of some documents and texts."""
+        from jobs.adapters.qmd_index import index_rows
+
+        return index_rows(index, documents, texts)
+
+    def index_totals(self, index: Path) -> IndexTotals:
+        from jobs.adapters.qmd_index import index_totals
+
+        return index_totals(index)
 
     def documents(self) -> list[DocumentId]:
         """Every note that is there now, whether or not the daemon has seen it."""
