@@ -87,12 +87,16 @@ class Context:
 
     def documents(self) -> list[DocumentId]:
         """Every note that is there now, whether or not the daemon has seen it."""
+        return [document for document, _ in self.listing()]
+
+    def listing(self) -> list[tuple[DocumentId, str]]:
+        """The same with the SHA-256 of each."""
         from jobs.adapters.markdown_folders import scan
 
         known = self.books.knowledge.documents()
         largest = self.settings.watch.largest_document
         found = scan(self.corpus.collections(), known, largest=largest, now_ns=time.time_ns())
-        return sorted(seen.id for seen in found.documents)
+        return sorted((seen.id, seen.known.sha256) for seen in found.documents)
 
     @cached_property
     def qmd_files(self) -> QmdFiles:
