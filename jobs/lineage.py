@@ -97,8 +97,9 @@ def datasets_with(folder: Path, about: Material) -> tuple[UsedIn, ...]:
 
 
 def record_of(release: Release, target: str) -> Provenance | None:
-    """None if it is missing or not the one that the release names."""
-    named = release.metadata.sources[target]
+    """None if the target was not trained, or its record is missing or not the one that the release names."""
+    if (named := release.metadata.sources.get(target)) is None:
+        return None
     content = _content([release.directory / named.file], named.sha256)
     return None if content is None else _decoder.decode(content)
 
