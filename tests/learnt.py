@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,10 @@ contact = "x"
 language = "en"
 agreed = 2026-01-01
 [[grant]]
-uses = ["embed", "expand", "evaluate"]
+uses = {uses}
 folders = ["{place}"]
 """
+ALL = ("embed", "expand", "evaluate")
 
 
 class _Search:
@@ -108,8 +111,11 @@ class Learnt:
         ]
         write_consent(self.home, "policy.toml", "\n".join(rules))
 
-    def consent(self, name: str, kind: str, place: str) -> None:
-        write_consent(self.home, f"{name}.toml", RECORD.format(name=name, kind=kind, place=place))
+    def consent(self, name: str, kind: str, place: str, uses: Sequence[str] = ALL, condition: str = "") -> None:
+        """``condition``: a further line of the grant."""
+        written = json.dumps(list(uses))
+        text = RECORD.format(name=name, kind=kind, place=place, uses=written) + condition
+        write_consent(self.home, f"{name}.toml", text)
 
     def documents(self) -> tuple[tuple[str, str, str], ...]:
         found = [path for path in sorted(self.notes.rglob("*.md")) if path.is_file()]
