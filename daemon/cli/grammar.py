@@ -22,6 +22,7 @@ COMMANDS = {
     "verdict": "how the last candidate compared, per query set",
     "releases": "list the releases; pin or unpin one",
     "consent": "what your notes are, who allows what, and what is out and why",
+    "withdraw": "take back a document, a consent or all of a person's: at once, for good, with a signed receipt",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "gc": "clear away what no rule keeps, or say what would go",
     "ledger": "list the ledger's copies; put one back",
