@@ -21,7 +21,7 @@ from jobs.consent.withdrawals import Journal
 from jobs.dataset.cache import opened
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import IaipError
-from jobs.domain.withdrawal import Withdrawal, name_key
+from jobs.domain.withdrawal import What, Withdrawal, name_key
 from jobs.lineage import read_lineage
 from jobs.withdrawal.asking import Asked, content_now, document_meant, records_meant
 from jobs.withdrawal.receipts import check, in_words
@@ -66,7 +66,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 def _asked(options: argparse.Namespace, context: Context) -> Asked:
     _ = context.books  # raises before `iaipctl init`, which is the better advice then
     if options.document is None:
-        what, name = ("consent", options.consent) if options.consent is not None else ("person", options.person)
+        what: What = "person" if options.consent is None else "consent"
+        name: str = options.person if options.consent is None else options.consent
         return Asked(what=what, name=name, records=records_meant(what, name, context.home.consent))
     collections = context.corpus.collections()
     document = document_meant(options.document, collections, _known(context), Path.cwd())
