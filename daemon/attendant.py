@@ -67,6 +67,7 @@ class Attendant:
         try:
             for one in self._journal.open():
                 self._withdrawer.finish(one)
+                log.info("a withdrawal is finished", withdrawal=one.id)
             self._finished = stamp if stamp == self._journal.stamp() else None
         except Waits:
             pass

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
-import structlog
 
 from config.paths import Home
 from config.version import VERSION
@@ -31,9 +30,7 @@ from jobs.withdrawal.clearing import Grounds
 from jobs.withdrawal.evaluation import clear_evaluation
 from jobs.withdrawal.receipts import Signer, receipt_of, store
 from jobs.withdrawal.stopping import seal, stop
-from jobs.withdrawal.traces import blot_out, digest_of, distinctive, search
-
-log = structlog.get_logger()
+from jobs.withdrawal.traces import MOST, blot_out, digest_of, distinctive, search
 
 _WAITING = ("queued", "paused", "quarantined")
 _TRAINED: tuple[Target, ...] = ("embedding", "expansion")
@@ -88,10 +85,9 @@ class Withdrawer:
                 self._require_rest()
             grounds = self._means.grounds()
             if step not in ("stopped", "found") and one.id not in self._strings:
-                self._strings[one.id] = distinctive(clearing.texts_of(one, grounds))
+                self._strings[one.id] = distinctive(clearing.texts_of(one, grounds, MOST))
             one = self._steps[step](one, grounds)
             self._journal.write(one)
-            log.info("a step of a withdrawal is done", withdrawal=one.id, step=step)
         return one
 
     def stop_what_was_asked(self) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, REFUSED, USAGE, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books, open_books
@@ -143,6 +145,7 @@ def _finished(one: Withdrawal, context: Context) -> tuple[Withdrawal, str]:
 def _here(one: Withdrawal, context: Context) -> tuple[Withdrawal, str]:
     try:
         with single_daemon(context.home.daemon_lock):
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is data
             books = open_books(context.home.ledger)
             try:
                 reclaim(books, this_process(boot_id()), attended=frozenset, now=datetime.now(UTC))

@@ -30,6 +30,7 @@ from jobs.publish import remove_directory, remove_file, write_file
 from jobs.release_withdrawal import buried, bury
 from jobs.releases import Releases
 from jobs.withdrawal.stopping import material_of
+from jobs.withdrawal.traces import evenly
 from jobs.workshop import RESULT, RUN_MARK
 
 
@@ -75,17 +76,17 @@ def found(one: Withdrawal, grounds: Grounds, now: datetime) -> tuple[tuple[Docum
     return tuple(sorted(documents)), tuple(sorted(contents - {""}))
 
 
-def texts_of(one: Withdrawal, grounds: Grounds) -> dict[str, str]:
-    """The withdrawn texts that can still be read, by a name of theirs: to look for them afterwards."""
+def texts_of(one: Withdrawal, grounds: Grounds, most: int) -> dict[str, str]:
+    """Withdrawn texts that can still be read, by their SHA-256, ``most`` of them, to look for them afterwards."""
     texts: dict[str, str] = {}
-    for document in one.documents:
+    for document in evenly(one.documents, most):
         with suppress(BadInput):
-            texts[str(document)] = grounds.corpus.read(document).text
-    missing = set(one.contents)
-    for index in index_files(grounds):
-        read = grounds.indexes.texts_in(index, missing)
-        texts.update(read)
-        missing -= read.keys()
+            read = grounds.corpus.read(document)
+            texts[read.sha256] = read.text
+    missing = set(evenly(one.contents, most)) - texts.keys()
+    for index in index_files(grounds) if missing else ():
+        texts.update(grounds.indexes.texts_in(index, missing))
+        missing -= texts.keys()
     return texts
 
 
