@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -27,7 +27,7 @@ from jobs.consent.book import ConsentBook
 from jobs.dataset.build import Dataset, build, load
 from jobs.domain.artifacts import ExportedModel, LiveModel, Parity, ReleaseMetadata
 from jobs.domain.corpus import DocumentId
-from jobs.domain.errors import BadInput, NotEnough
+from jobs.domain.errors import NotEnough
 from jobs.domain.gates import Answer
 from jobs.domain.lineage import provenance
 from jobs.domain.recipe import Plan
@@ -112,7 +112,7 @@ def write_index(path: Path, notes: Path) -> None:
         index.execute("INSERT INTO vectors_vec_chunks VALUES (1, ?, ?, ?)", (places, bytes(validity), bytes(rows)))
         index.execute("INSERT INTO vectors_vec_vector_chunks00 VALUES (1, ?)", (bytes(vectors),))
         index.execute("INSERT INTO llm_cache VALUES ('h', 'hyde: the marten carried the ember', '')")
-        index.execute("COMMIT") if index.in_transaction else None
+        index.commit()
         index.execute("PRAGMA journal_mode = WAL")
 
 
@@ -123,29 +123,43 @@ def vector_of(text: str) -> bytes:
 class Household:
     """v1 and the live v3 were made without the story, v2 with it; v3 carries v2's model on, so it derives too."""
 
-    def __init__(self, folder: Path, notes: int = 24) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Opens what ``furnished`` or ``moved_in`` has put there."""
         self.folder = folder
         self.notes = folder / "notes"
         self.home = Home(root=folder / "home")
-        self.home.root.mkdir(parents=True)
         self.releases = Releases(self.home.releases, lambda live, other: live)
-        for number in range(notes):
-            self.write(f"n{number}.md", note(number))
-        (self.notes / "elders").mkdir()
-        config, index = folder / "qmd" / "index.yml", folder / "qmd" / "index.sqlite"
-        config.parent.mkdir()
-        config.write_text(f"collections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n")
-        write_index(index, self.notes)
-        adopt(self.releases, QmdFiles(config=config, index=index), NOW, {})
-        policy = [("notes", "public"), ("notes/elders", "personal"), ("curated", "public")]
-        self.consent(
-            "policy.toml",
-            "\n".join(f'[[rule]]\nplace = "{place}"\nclassification = "{word}"' for place, word in policy),
-        )
-        self.consent("ada.toml", ADA.format(folder="notes/elders"))
         self.settings = small_settings()
         self.books: Books = open_books(self.home.ledger)
-        self.look()
+
+    @classmethod
+    def furnished(cls, folder: Path, notes: int = 24) -> Household:
+        """Notes, QMD's files adopted as v0, and consents; nothing learnt yet."""
+        house = cls(folder)
+        for number in range(notes):
+            house.write(f"n{number}.md", note(number))
+        (house.notes / "elders").mkdir()
+        config, index = folder / "qmd" / "index.yml", folder / "qmd" / "index.sqlite"
+        config.parent.mkdir()
+        config.write_text(f"collections:\n  notes:\n    path: {house.notes}\n    pattern: '**/*.md'\n")
+        write_index(index, house.notes)
+        adopt(house.releases, QmdFiles(config=config, index=index), NOW, {})
+        classes = {"notes": "public", "notes/elders": "personal", "curated": "public"}
+        rules = (f'[[rule]]\nplace = "{place}"\nclassification = "{word}"' for place, word in classes.items())
+        house.consent("policy.toml", "\n".join(rules))
+        house.consent("ada.toml", ADA.format(folder="notes/elders"))
+        house.look()
+        return house
+
+    @classmethod
+    def moved_in(cls, built: Path, folder: Path) -> Household:
+        """A copy of a household, with the paths in its files set right."""
+        shutil.copytree(built, folder, symlinks=True)
+        for name in ("index.yml", "training-metadata.json", "result.json"):
+            for path in folder.rglob(name):
+                if not path.is_symlink():
+                    path.write_text(path.read_text("utf-8").replace(str(built), str(folder)), "utf-8")
+        return cls(folder)
 
     def write(self, path: str, text: str) -> Path:
         place = self.notes / path
@@ -282,6 +296,14 @@ class Household:
             write_file(self.home.logs / "jobs" / f"{job.id}.log", f"read notes/{SECRET}\n".encode())
         self.books.jobs.end_run(run, "done", "promoted", "a test", NOW)
 
+    def now(self) -> datetime:
+        return NOW
+
+    def finishes(self, job: int, result: dict[str, object]) -> None:
+        claimed = self.books.jobs.claim(job, this_process(boot_id()), NOW)
+        assert claimed is not None
+        self.books.jobs.finish(claimed, result, "baseline", NOW)
+
     def context(self) -> Context:
         return Context(self.home)
 
@@ -301,9 +323,14 @@ class Household:
         return sorted(str(path.relative_to(self.home.root)) for path in files if needle in path.read_bytes())
 
 
+def sentences(text: str = STORY) -> list[str]:
+    """The lines of a note that are no headings."""
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 def with_story(folder: Path) -> Household:
     """v0, v1 made before the story was told, v2 with it, and v3 of another target that carries v2's model on."""
-    house = Household(folder)
+    house = Household.furnished(folder)
     assert house.learns() == "v1"
     house.tell_the_story()
     assert house.learns() == "v2"
@@ -316,10 +343,3 @@ def with_story(folder: Path) -> Household:
         write_index(house.releases.directory(name) / "index" / "index.sqlite", house.notes)
     house.dataset()
     return house
-
-
-def sentences(text: str = STORY) -> Sequence[str]:
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-__all__ = ["BadInput", "Household", "with_story"]

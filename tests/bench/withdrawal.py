@@ -23,7 +23,7 @@ TIMES = 5
 
 def measure(folder: Path, notes: int, releases: int) -> list[Row]:
     """Seconds from the question to "not live", every release with its own record of all notes; the slowest of five."""
-    house = Household(folder / "built", notes=notes)
+    house = Household.furnished(folder / "built", notes=notes)
     _releases(house, notes, releases)
     slowest = 0.0
     house.books.database.close()
@@ -86,19 +86,9 @@ def _withdrawn(place: Path, home: Path) -> float:
     _copy(home, place)
     current = place / "releases" / "current"
     before = current.readlink()
-    command = [
-        sys.executable,
-        "-m",
-        "daemon.cli",
-        "--home",
-        str(place),
-        "withdraw",
-        "--document",
-        "notes/n0.md",
-        "--yes",
-    ]
+    words = ("--home", str(place), "withdraw", "--document", "notes/n0.md", "--yes")
     began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as typed:
+    with subprocess.Popen([sys.executable, "-m", "daemon.cli", *words], stdout=subprocess.DEVNULL) as typed:
         while current.readlink() == before and typed.poll() is None:
             time.sleep(0.005)
         took = time.perf_counter() - began
