@@ -18,7 +18,7 @@ from jobs.domain.artifacts import ReleaseMetadata, SourcesFile
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest
 from jobs.domain.lineage import UNREADABLE, Lineage, Material, Provenance, ReleaseLineage, is_part, needles
-from jobs.releases import Release, Releases
+from jobs.releases import WITHDRAWN, Release, Releases
 
 BILL = "bom.cdx.json"
 """The release as a CycloneDX ML-BOM: the one paper of a release that is made to be shared."""
@@ -50,11 +50,13 @@ def records_in(sources: Mapping[str, SourcesFile], files: Mapping[str, bytes]) -
 def read_lineage(releases: Releases, about: Material | None = None) -> Lineage:
     """Every release's records; each distinct one is read once, however many releases carry it.
 
-    ``about``: the records that say nothing of this material are checked, but not decoded, and are not in the result's
-    ``records``. Where there are many documents, decoding is what takes the time.
+    A release that was withdrawn and cleared derives from nothing any more. ``about``: the records that say nothing of
+    this material are checked, but not decoded, and are not in the result's ``records``. Where there are many
+    documents, decoding is what takes the time.
     """
     wanted = None if about is None else needles(about)
     metadata = {name: _metadata(releases, name) for name in releases.names()}
+    tombstones = {name for name in metadata if is_tombstone(releases.directory(name))}
     copies: dict[str, list[Path]] = {}
     for name, one in metadata.items():
         for named in one.sources.values() if one else ():
@@ -68,7 +70,10 @@ def read_lineage(releases: Releases, about: Material | None = None) -> Lineage:
                 records[sha256] = _decoder.decode(content)
     ours = {one.targets[one.target].sha256 for one in metadata.values() if one and one.target in one.targets}
     return Lineage(
-        releases=tuple(_release(name, one, ours, whole) for name, one in metadata.items()),
+        releases=tuple(
+            ReleaseLineage(name=name) if name in tombstones else _release(name, one, ours, whole)
+            for name, one in metadata.items()
+        ),
         records=records,
     )
 
@@ -102,6 +107,11 @@ def record_of(release: Release, target: str) -> Provenance | None:
         return None
     content = _content([release.directory / named.file], named.sha256)
     return None if content is None else _decoder.decode(content)
+
+
+def is_tombstone(directory: Path) -> bool:
+    """Whether the release was withdrawn and what it held is gone: nothing is left that could derive from anything."""
+    return (directory / WITHDRAWN).exists() and not (directory / "index").exists()
 
 
 def _metadata(releases: Releases, name: str) -> ReleaseMetadata | None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "consent": "what your notes are, who allows what, and what is out and why",
     "lineage": "what was made from a note, and what a release was made from",
     "export-bundle": "a training bundle of public notes alone, into a folder; nothing is sent",
+    "withdraw": "take back a document, a consent or all of a person's: at once, for good, with a signed receipt",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "gc": "clear away what no rule keeps, or say what would go",
     "ledger": "list the ledger's copies; put one back",

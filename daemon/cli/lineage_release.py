@@ -13,7 +13,7 @@ from daemon.cli.result import FAILED, NOT_FOUND, Result
 from daemon.cli.root import Context
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.lineage import Provenance
-from jobs.lineage import BILL, record_of
+from jobs.lineage import BILL, is_tombstone, record_of
 from jobs.releases import Release
 
 SCHEMA = "iaip.lineage/1"
@@ -31,6 +31,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         talk = f"there is no release {name}. Next: `iaipctl releases` lists what there is"
         return Result(schema=SCHEMA, data={"release": None}, text="", talk=talk, code=NOT_FOUND)
     release = context.releases.release(name)
+    if is_tombstone(release.directory):
+        text = f"{name} was withdrawn: what it was made from is gone; consent/receipts in your home tells what was done"
+        return Result(schema=SCHEMA, data={"release": name, "state": release.state, "models": []}, text=text)
     return _bill(release) if options.bom else _told(release, context)
 
 

@@ -29,6 +29,8 @@ from launchd.program import Program
 if TYPE_CHECKING:
     from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
+    from jobs.withdrawal.clearing import Grounds
+    from jobs.withdrawal.receipts import Signer
 
 ANSWER_SECONDS = 5.0
 
@@ -64,8 +66,32 @@ class Context:
         return Keys(self.home.keys, AesGcm(), keychain_here())
 
     @cached_property
+    def signer(self) -> Signer:
+        """What signs in this home's name."""
+        from jobs.adapters.ed25519 import Ed25519Signer
+
+        return Ed25519Signer(self.home.signing_key)
+
+    def grounds(self) -> Grounds:
+        """Where a withdrawal clears, as it is now."""
+        from jobs.adapters import qmd_forget
+        from jobs.withdrawal.clearing import Grounds
+
+        return Grounds(
+            home=self.home,
+            settings=self.settings,
+            releases=self.releases,
+            corpus=self._corpus_now(),
+            indexes=qmd_forget,
+            keys=self.keys,
+        )
+
+    @cached_property
     def corpus(self) -> Corpus:
         """The notes as the live configuration has them. Raises BadInput before ``iaipctl init``."""
+        return self._corpus_now()
+
+    def _corpus_now(self) -> Corpus:
         from jobs.adapters.markdown_folders import MarkdownFolders
         from jobs.adapters.qmd_config import read_collections
 

@@ -71,12 +71,22 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     """How many distinctive strings of how many documents were looked for."""
     found_again: tuple[str, ...] = ()
     """What still held some of the material when it was looked for: empty when the absence was verified."""
+    lineage_left: tuple[str, ...] = ()
+    """What of that still derived from it by what is recorded."""
+    strings_digest: str = ""
+    searched: tuple[int, int] = (0, 0)
+    """In how many files and bytes the strings were looked for."""
+    models: tuple[str, ...] = ()
+    """Models that were exported and never released, by file name."""
     runs: tuple[int, ...] = ()
     """The runs that learn anew without it."""
 
     @property
     def open(self) -> bool:
         return any(step not in self.done for step in STEPS)
+
+    def steps_left(self) -> list[Step]:
+        return [step for step in STEPS if step not in self.done]
 
     def next_step(self) -> Step | None:
         return next((step for step in STEPS if step not in self.done), None)

@@ -27,9 +27,10 @@ from jobs.keys import Keys
 from jobs.lineage import read_lineage
 from jobs.ports import Corpus
 from jobs.publish import remove_directory, remove_file, write_file
-from jobs.release_withdrawal import bury
+from jobs.release_withdrawal import buried, bury
 from jobs.releases import Releases
 from jobs.withdrawal.stopping import material_of
+from jobs.withdrawal.traces import evenly
 from jobs.workshop import RESULT, RUN_MARK
 
 
@@ -75,17 +76,17 @@ def found(one: Withdrawal, grounds: Grounds, now: datetime) -> tuple[tuple[Docum
     return tuple(sorted(documents)), tuple(sorted(contents - {""}))
 
 
-def texts_of(one: Withdrawal, grounds: Grounds) -> dict[str, str]:
-    """The withdrawn texts that can still be read, by a name of theirs: to look for them afterwards."""
+def texts_of(one: Withdrawal, grounds: Grounds, most: int) -> dict[str, str]:
+    """Withdrawn texts that can still be read, by their SHA-256, ``most`` of them, to look for them afterwards."""
     texts: dict[str, str] = {}
-    for document in one.documents:
+    for document in evenly(one.documents, most):
         with suppress(BadInput):
-            texts[str(document)] = grounds.corpus.read(document).text
-    missing = set(one.contents)
-    for index in index_files(grounds):
-        read = grounds.indexes.texts_in(index, missing)
-        texts.update(read)
-        missing -= read.keys()
+            read = grounds.corpus.read(document)
+            texts[read.sha256] = read.text
+    missing = set(evenly(one.contents, most)) - texts.keys()
+    for index in index_files(grounds) if missing else ():
+        texts.update(grounds.indexes.texts_in(index, missing))
+        missing -= texts.keys()
     return texts
 
 
@@ -155,25 +156,25 @@ def clear_answers(words: frozenset[str], home: Home) -> int:
     return changed
 
 
-def clear_releases(one: Withdrawal, also: Collection[str], releases: Releases) -> tuple[int, int]:
+def clear_releases(one: Withdrawal, releases: Releases) -> tuple[int, int]:
     """Leaves tombstones and removes the models that no other release needs; returns how many of each.
 
-    ``also``: models of exports that were never released. Raises Refused while a withdrawn release is live.
+    Raises Refused while a withdrawn release is live.
     """
-    going = {Path(model.gguf).name for name in one.releases for model in _targets(releases, name)} | set(also)
-    buried = 0
+    going = {Path(model.gguf).name for name in one.releases for model in _targets(releases, name)} | {*one.models}
+    tombstones = 0
     for name in one.releases:
         if releases.live() == name:
             raise Refused(
                 f"{name} is withdrawn and still live, because nothing else could go live",
                 remedy="`iaipctl uninstall` gives your own files back, or `iaipctl run` makes a release without it",
             )
-        buried += bury(releases, name)
+        tombstones += bury(releases, name)
     needed = {Path(model.gguf).name for name in _others(one, releases) for model in _targets(releases, name)}
     models = sorted((going - needed) & {path.name for path in _entries(releases.models)})
     for model in models:
         remove_file(releases.models / model)
-    return buried, len(models)
+    return tombstones, len(models)
 
 
 def clear_indexes(one: Withdrawal, grounds: Grounds) -> dict[str, int]:
@@ -279,7 +280,7 @@ def _targets(releases: Releases, name: str) -> list[LiveModel]:
 
 
 def _others(one: Withdrawal, releases: Releases) -> list[str]:
-    return [name for name in releases.names() if name not in one.releases]
+    return [name for name in releases.names() if name not in one.releases and not buried(releases, name)]
 
 
 def _ignore(one: Withdrawal, grounds: Grounds) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
+
+Value = TypeVar("Value")
 
 MOST = 24
 SHORTEST, LONGEST = 24, 60
@@ -34,10 +37,14 @@ def distinctive(texts: Mapping[str, str], most: int = MOST) -> dict[str, tuple[s
 
     Of more texts than ``most``, evenly some. A text without a run of words gives none.
     """
-    names = sorted(texts)
-    chosen = names if len(names) <= most else [names[n * len(names) // most] for n in range(most)]
+    chosen = evenly(sorted(texts), most)
     share = max(1, most // max(1, len(chosen)))
     return {name: found for name in chosen if (found := tuple(_strings(texts[name], min(share, 8))))}
+
+
+def evenly(values: Sequence[Value], most: int) -> Sequence[Value]:
+    """All of the values, or ``most`` of them from all over."""
+    return values if len(values) <= most else [values[number * len(values) // most] for number in range(most)]
 
 
 def digest_of(strings: Collection[str]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from daemon.cli.__main__ import main
 from jobs.domain.examples import JudgedQuery, QuerySet
 from jobs.lineage import BILL
+from jobs.release_withdrawal import bury, withdraw
 from tests.learnt import Learnt
 
 ACCENTED = "Écoles/été à Nédélec.md"
@@ -153,6 +154,17 @@ def test_a_lost_record_is_said_loudly_on_both_ways(house: House, capsys: pytest.
     assert code == 1 and "nobody can say what it derives from" in err
     found = house.reads(capsys, "lineage", "document", "notes/open-1.md")
     assert [one["release"] for one in found["unaccounted"]] == ["v1", "v2"]
+
+
+def test_a_release_that_was_withdrawn_says_so_and_is_no_unknown(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    withdraw(house.releases, ["v2"], "a test")
+    assert house.releases.live() == "v1" and bury(house.releases, "v2")
+    code, out, _ = house.types(capsys, "lineage", "release", "v2")
+    assert code == 0 and "v2 was withdrawn" in out
+    found = house.reads(capsys, "lineage", "document", "notes/open-1.md")
+    assert found["unaccounted"] == [] and [one["releases"] for one in found["models"]] == [{"v1": "live"}]
 
 
 def test_the_bill_of_materials_is_printed_as_it_stands_and_names_no_closed_note(
