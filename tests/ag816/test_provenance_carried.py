@@ -61,6 +61,14 @@ def test_every_source_carries_what_it_is_who_allowed_it_and_whom_to_name(house: 
     assert made(house, "v1").classes["community"] == 2
 
 
+def test_a_note_that_gave_no_example_and_is_only_led_to_is_a_source_too(house: Learnt) -> None:
+    house.write("elders/copy.md", text=(house.notes / STORY).read_text("utf-8"))
+    house.learn()
+    sources = {source.id: source for source in record(house, "v1").sources}
+    assert min(sources[document(name)].examples for name in (STORY, "elders/copy.md")) == 0
+    assert max(sources[document(name)].examples for name in (STORY, "elders/copy.md")) > 0
+
+
 def test_the_spans_are_the_words_that_were_learnt(house: Learnt) -> None:
     house.learn()
     [name] = [path.name for path in house.home.datasets.iterdir()]

@@ -150,6 +150,22 @@ def test_a_note_that_was_called_sacred_since_stays_at_home(house: House, tmp_pat
     assert asked in named_in(tmp_path / "before") and asked not in named_in(tmp_path / "after")
 
 
+@pytest.mark.parametrize("word", ["public", "personal", "sacred"])
+def test_lines_of_a_curated_file_are_in_it_if_the_file_is_public(house: House, tmp_path: Path, word: str) -> None:
+    file = house.home.curated / "embedding/mine.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        '{"query": "who mends nets", "document": "a/open-1.md"}\n'
+        '{"query": "when does the ice go", "document": "The ice on the lake goes in April, they say."}\n'
+    )
+    house.classify(notes__a="public", curated=word)
+    house.consent("keeper", "person", "curated")
+    assert house.exports(tmp_path / "out") == 0
+    asked = {row.query for row in rows_of(tmp_path / "out")}
+    assert ({"who mends nets", "when does the ice go"} <= asked) == (word == "public")
+    assert any(one.collection == CURATED for one in named_in(tmp_path / "out")) == (word == "public")
+
+
 def test_the_answer_is_a_contract(house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert house.exports(tmp_path / "out", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
@@ -182,7 +198,10 @@ def test_whatever_the_classes_no_closed_document_is_named(
     places = {f"notes__{name}": word for name, word in zip(FOLDERS, classes, strict=True) if word}
     house.classify(**places, **({"curated": curated} if curated else {}))
     house.consent("ada", "person", "notes")
-    if house.exports(folder / "out") != 0:
+    code = house.exports(folder / "out")
+    assert code in (0, 1), "made, or nothing public to make it of"
+    if code == 1:
+        assert not (folder / "out").exists()
         return
     open_notes = {
         DocumentId(collection="notes", path=f"{FOLDERS[number % 3]}/n{number // 3}.md")
