@@ -13,6 +13,8 @@ import msgspec
 
 from config.settings import Settings
 
+CRON, CRON_EXAMPLE = "schedule.window", '"0 22 * * 5" (every Friday at 22:00)'
+
 
 class ConfigurationError(Exception):
     """config.toml has {count} mistakes. Mend the lines named and run `iaipctl status` again."""
@@ -81,7 +83,17 @@ def _section_problems(section: str, values: Any, defaults: dict[str, Any]) -> li
             msgspec.convert(trial, Settings)
         except msgspec.ValidationError as error:
             problems.append((f"{section}.{key}", f"{section}.{key}: {str(error).split(' - at ')[0]}"))
+            continue
+        if f"{section}.{key}" == CRON and (found := _cron_problem(value)):
+            problems.append((CRON, f"{CRON}: {found}"))
     return problems
+
+
+def _cron_problem(value: str) -> str | None:
+    from config.cron import cron_problem  # only where a window is set: `status` is to be quick
+
+    found = cron_problem(value)
+    return None if found is None else f"{found}: minute, hour, day, month, weekday, as in {CRON_EXAMPLE}"
 
 
 def _suggestion(word: str, known: dict[str, Any]) -> str:

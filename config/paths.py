@@ -62,6 +62,11 @@ class Home:
         return self.root / "curated"
 
     @property
+    def left_out(self) -> Path:
+        """Training rows that the owner left out: ``left-out/<digest>.json``, none with a word of a note."""
+        return self.root / "left-out"
+
+    @property
     def evaluation(self) -> Path:
         """The owner's judged queries: ``evaluation/<set>/{queries.jsonl,qrels.tsv}``."""
         return self.root / "evaluation"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -37,6 +39,7 @@ from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from daemon.web.front import Front
+from daemon.web.house import House
 from daemon.withdrawals import Means as WithdrawalMeans
 from daemon.withdrawals import Withdrawer
 from jobs.adapters import qmd_forget
@@ -47,10 +50,12 @@ from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.consent.withdrawals import Journal
+from jobs.dataset.proposals import plain_lines
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
 from jobs.keys import Keys
+from jobs.ports import Corpus
 from jobs.releases import Releases
 from jobs.sealing import seal_leftovers
 from jobs.withdrawal.clearing import Grounds
@@ -58,10 +63,14 @@ from jobs.workshop import STAYS_PLAIN
 
 log = structlog.get_logger()
 
+SECONDS_TO_STOP = 58.0
+TRY_AGAIN = 75  # the exit code after which a supervisor starts it again
+
 
 def serve(home: Home) -> None:
     """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon or a home that is no place for a ledger,
-    BadInput for a ledger of a newer version, and Damaged if the ledger breaks meanwhile: the next start restores it.
+    BadInput for a ledger of a newer version, and Damaged if the ledger or the bell breaks meanwhile, whichever thread
+    meets it: the next start mends either.
     """
     require_local(home.root)
     settings = load_settings(home.config_file)
@@ -86,10 +95,11 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         damages.append(damage)
         stopping.set()
 
+    books.database.on_damage = end_damaged
     waiting = recover(books, home, releases, this := this_process(boot_id()))
     parts = _assemble(home, settings, books, releases, this, stopping, end_damaged)
     consumer = parts.bell.consumer()
-    with ExitStack() as running:
+    with _gone_in_time(stopping), ExitStack() as running:
         for start, stop in (
             (parts.governor.start, parts.governor.stop),
             (consumer.start, lambda: consumer.stop(graceful=True)),
@@ -108,6 +118,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         log.info("iaipd is running")
         while not stopping.wait(1.0):
             consumer.check_worker_health()
+            parts.bell.require_whole()
             tell_service_manager("WATCHDOG=1")
         tell_service_manager("STOPPING=1")
         log.info("stopping: jobs are being put back")
@@ -115,6 +126,27 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
             books.jobs.announce_stop()
     if damages:
         raise damages[0]
+
+
+@contextmanager
+def _gone_in_time(stopping: threading.Event) -> Iterator[None]:
+    """Once ``stopping`` is set, the process is gone after SECONDS_TO_STOP, whatever in the block hangs.
+
+    The next start finds what a kill would have left. The workers meet a closed pipe and leave by themselves.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        stopping.wait()
+        if not over.wait(SECONDS_TO_STOP):
+            log.error("something did not stop in time: ending at once")
+            os._exit(TRY_AGAIN)
+
+    threading.Thread(target=watch, name="end", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +174,9 @@ def _assemble(
     def collections() -> Sequence[Collection]:
         return read_collections(releases.current / "qmd" / "index.yml")
 
+    def corpus() -> Corpus:
+        return MarkdownFolders(collections(), settings.watch.largest_document)
+
     def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
         return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
 
@@ -158,7 +193,8 @@ def _assemble(
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
-    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
+    start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout)
+    governor = Governor(settings, telemetry(home.root), books, start_worker)
     executor = Executor(
         books,
         home,
@@ -173,9 +209,11 @@ def _assemble(
     bell = Bell(home.bell, executor.execute)
     means = WithdrawalMeans(books=books, grounds=grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
     attendant = Attendant(Withdrawer(means, home), Journal(home.consent), end_damaged)
-    front = Front(books, home, releases, settings.page.port)
+    house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=plain_lines)
+    front = Front(house)
     calls = Calls(
         ring=bell.ring,
+        may_start=governor.may_start,
         reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
         clear_away=housekeeper.clear,
         open_page=front.open,

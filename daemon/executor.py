@@ -85,14 +85,19 @@ class Executor:
         return [waiting.id for waiting in self._books.jobs.in_state("queued")]
 
     def _attempt(self, job: Job) -> None:
-        log.info("job started", job=job.id, run=job.run, stage=job.stage, target=job.target, attempt=job.attempts)
+        with structlog.contextvars.bound_contextvars(job=job.id, run=job.run, stage=job.stage):
+            self._attempt_told(job)
+
+    def _attempt_told(self, job: Job) -> None:
+        """Every line that is logged meanwhile by this thread names the job and its run."""
+        log.info("job started", target=job.target, attempt=job.attempts)
         try:
             self._settle(job, self._outcome(job))
         except Exception as error:  # the boundary of an attempt: whatever broke, the job must not stay behind
-            log.exception("an attempt broke", job=job.id, stage=job.stage)
+            log.exception("an attempt broke")
             broken = f"the daemon could not run it ({type(error).__name__})"
             self._leave(job, Ending.CRASHED, broken, "read logs/iaipd.log", _now())
-        log.info("job settled", job=job.id, stage=job.stage, state=self._books.jobs.job(job.id).state)
+        log.info("job settled", state=self._books.jobs.job(job.id).state)
 
     def _outcome(self, job: Job) -> Done | Failed | Crashed:
         log_file = self._home.logs / "jobs" / f"{job.id}.log"
@@ -188,6 +193,8 @@ class Executor:
         if job.stage == "dataset" and job.run is None:
             self._count_new_rows(result)
             self._say_consent(result)
+        if job.stage == "dataset" and "curated_problems" in result:
+            self._books.knowledge.set_value(f"curated-problems:{job.target}", result["curated_problems"])
         if job.stage == "validate" and job.run is not None and job.target is not None:
             validation = msgspec.convert(result, ValidationResult)
             self._books.results.store(job.run, _stored_answers(Path(validation.answers)))

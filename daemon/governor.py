@@ -12,10 +12,12 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from config.settings import GovernorSettings
-from daemon.ledger.pace import PaceHistory, PaceRecord
+from config.settings import Settings
+from daemon.ledger.books import Books
+from daemon.ledger.pace import PaceRecord
 from daemon.pace import Decision, PaceState, Work, decide
 from daemon.readings import Readings
+from daemon.relapse import TOLD_AT, Relapses, after_leaving, held_back, wait
 from daemon.stride import Stride
 from jobs.wire import LEAVE, PAUSE, RUN, UNGOVERNED_STAGES, Done, Event, Failed, JobSpec, Order, Step
 
@@ -39,14 +41,14 @@ class StartWorker(Protocol):
 class Governor:
     """Give ``run_worker`` and ``may_start`` to the executor: jobs then run at the machine's pace."""
 
-    def __init__(
-        self, settings: GovernorSettings, telemetry: Sampler, history: PaceHistory, start_worker: StartWorker
-    ) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, telemetry: Sampler, books: Books, start_worker: StartWorker) -> None:
+        self._settings = settings.governor
+        self._reserve = settings.disk.reserve
         self._telemetry = telemetry
-        self._history = history
+        self._books = books
         self._start_worker = start_worker
         self._state = PaceState()
+        self._relapses = Relapses()
         self._decision = Decision(order=RUN, may_start=True, causes=(), reason="the machine was not looked at yet")
         self._recorded: PaceRecord | None = None
         self._recorded_causes: tuple[str, ...] = ()
@@ -92,13 +94,32 @@ class Governor:
             decision = self._decision
             if decision.order == LEAVE and watched.sent_away is None:
                 watched.sent_away = decision.reason
+                self._count_relapse(decision, watched)
             return LEAVE if watched.sent_away else decision.order
 
         try:
-            return _with_reason(self._start_worker(spec, log, hear, order), watched.sent_away)
+            outcome = self._start_worker(spec, log, hear, order)
         finally:
             with self._lock:
                 self._watched = None
+        if isinstance(outcome, Done):
+            self._relapses = Relapses()
+        return _with_reason(outcome, watched.sent_away)
+
+    def _count_relapse(self, decision: Decision, watched: _Watched) -> None:
+        now = time.monotonic()
+        before, self._relapses = (
+            self._relapses,
+            after_leaving(self._relapses, causes=decision.causes, worked=now - watched.began, now=now),
+        )
+        if before.times < TOLD_AT == self._relapses.times:
+            title = "Heavy work overloads this machine"
+            body = (
+                f"It was sent away {TOLD_AT} times soon after it began, the last time because {decision.reason}. It is"
+                f" tried again in {wait(TOLD_AT) / 3600:.0f} h, then less often; search works as before. Next: close"
+                " what fills the memory, or set a smaller batch_size in config.toml and `iaipctl restart`"
+            )
+            self._books.alerts.post("relapse", title, body, datetime.now(UTC))
 
     def sample(self) -> Decision:
         """Looks once and decides."""
@@ -108,9 +129,16 @@ class Governor:
             work = None if self._watched is None else self._watched.work(self._worked(now))
         self._sampled_at = now
         wall = datetime.now(UTC)
-        self._decision, self._state = decide(
-            self._state, readings, work, self._settings, now=now, wall=wall.astimezone().time()
+        decision, self._state = decide(
+            self._state,
+            readings,
+            work,
+            self._settings,
+            reserve=self._reserve,
+            now=now,
+            wall=wall.astimezone().time(),
         )
+        self._decision = held_back(decision, self._relapses, now) if work is None else decision
         self._record(readings, wall, busy=work is not None)
         return self._decision
 
@@ -136,7 +164,7 @@ class Governor:
             reason=decision.reason,
             readings=readings,
         )
-        self._history.add(self._recorded)
+        self._books.pace.add(self._recorded)
         if changed:
             log.info("pace", action=order.kind, rest=order.rest, reason=decision.reason)
 
@@ -160,7 +188,9 @@ class _Watched:
 
     def __init__(self, *, training: bool) -> None:
         self.sent_away: str | None = None
+        self.began = time.monotonic()
         self._training = training
+        self._worked = 0.0
         self._step: int | None = None
         self._stride = Stride()
 
@@ -171,8 +201,9 @@ class _Watched:
 
     def work(self, worked: float) -> Work:
         """``worked``: seconds of work since this was asked last. After its last step a training is not measured."""
+        self._worked += worked
         if self._step is None:
-            return Work(training=self._training, seconds=self._stride.worked)
+            return Work(training=self._training, seconds=self._stride.worked if self._training else self._worked)
         self._stride = self._stride.after(worked, self._step)
         return Work(training=self._training, seconds=self._stride.worked, share=self._stride.share())
 

@@ -43,6 +43,8 @@ log = structlog.get_logger()
 
 KEPT_LOGS = 500
 SECONDS_A_DAY = 86400.0
+SECONDS_OF_A_CHECKPOINT = 120.0
+CHECKPOINTS = "checkpoints"  # a training's, in its stage's directory
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -214,9 +216,11 @@ class Housekeeper:
         yield from (_item("log", path) for job, path in sorted(logs.items()) if job not in kept)
 
     def _sweep_trash(self) -> None:
-        """What interrupted deletions and publications left. Nobody publishes here while no run is at work."""
+        """What interrupted deletions and publications left. Nobody publishes here while no run is at work, but for a
+        worker whose daemon was killed: it may still be at its last checkpoint."""
         for directory in (self._home.datasets, self._home.stages, *_entries(self._home.stages)):
             sweep_stages(directory)
+            sweep_stages(directory / CHECKPOINTS, idle=SECONDS_OF_A_CHECKPOINT)
 
 
 def allocated(path: Path, *, but: str | None = None) -> int:

@@ -25,7 +25,7 @@ LOW_BATTERY = 20  # percent
 IN_USE_SECONDS = 120.0
 BUSY_LOAD = 6.0  # runnable processes a processor: swamped, so that low priority alone no longer keeps out of the way
 SWAP_SLOWS, SWAP_STOPS = 128 << 20, 512 << 20  # bytes a minute
-DISK_PAUSES, DISK_STOPS = 2 << 30, 1 << 30  # bytes free: a checkpoint must still fit
+DISK_PAUSES, DISK_STOPS = 0.4, 0.2  # of the reserve: no job starts that would need it, so others are using it up
 COLLAPSED = 0.2  # of a training's own speed; swapping ones fell to under a hundredth
 
 
@@ -68,7 +68,8 @@ class Latch(Struct, frozen=True, kw_only=True):
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What runs now: whether it is a training (which can leave at a checkpoint), how long and how fast it went."""
+    """What runs now: whether it is a training, which goes on from a checkpoint where others begin again; how long it
+    has worked, and how fast it went."""
 
     training: bool
     seconds: float = 0.0
@@ -94,11 +95,21 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 
 def decide(
-    before: PaceState, readings: Readings, work: Work | None, settings: GovernorSettings, *, now: float, wall: time
+    before: PaceState,
+    readings: Readings,
+    work: Work | None,
+    settings: GovernorSettings,
+    *,
+    reserve: int,
+    now: float,
+    wall: time,
 ) -> tuple[Decision, PaceState]:
-    """The pace from now on. ``now`` never runs backwards here: an earlier one counts as the last."""
+    """The pace from now on. ``now`` never runs backwards here: an earlier one counts as the last.
+
+    ``reserve``: bytes that should stay free on the volume. Whether there is room to start is not decided here.
+    """
     now = max(now, before.at)
-    found = concerns(readings, work, settings, wall)
+    found = concerns(readings, work, settings, reserve, wall)
     latches = {grade: _turned(grade, latch, found, now) for grade, latch in before.latches.items()}
     grade = max((grade for grade, latch in latches.items() if latch.closed), default=Grade.RUN)
     because = latches[grade].because if grade else ()
@@ -113,14 +124,16 @@ def decide(
     return _decision(grade, because, _worst(found), settings), state
 
 
-def concerns(readings: Readings, work: Work | None, settings: GovernorSettings, wall: time) -> tuple[Concern, ...]:
+def concerns(
+    readings: Readings, work: Work | None, settings: GovernorSettings, reserve: int, wall: time
+) -> tuple[Concern, ...]:
     """What each reading calls for, the most severe first; nothing for a reading that is fine."""
     share = work.share if work and work.share is not None else 1.0
     found = [
         _judged("heat", "thermal pressure", readings.heat, _of_heat),
         _judged("memory", "memory pressure", readings.memory, _of_memory),
         _judged("swap", "swap growth", readings.swap_growth, _of_swap),
-        _judged("disk", "free disk space", readings.free_disk, _of_disk),
+        _judged("disk", "free disk space", readings.free_disk, lambda free: _of_disk(free, reserve if work else 0)),
         _judged("power", "the power source", readings.power, lambda power: _of_power(power, settings)),
         _judged("low-power", "low-power mode", readings.low_power, _of_low_power),
         _judged("use", "whether somebody uses the machine", readings.idle, lambda idle: _of_idle(idle, settings)),
@@ -160,8 +173,9 @@ def _of_swap(growth: int) -> tuple[Grade, str]:
     return grade, f"swap grew by {growth >> 20} MB in a minute"
 
 
-def _of_disk(free: int) -> tuple[Grade, str]:
-    grade = Grade.LEAVE if free < DISK_STOPS else Grade.PAUSE if free < DISK_PAUSES else Grade.RUN
+def _of_disk(free: int, reserve: int) -> tuple[Grade, str]:
+    stops, pauses = DISK_STOPS * reserve, DISK_PAUSES * reserve
+    grade = Grade.LEAVE if free < stops else Grade.PAUSE if free < pauses else Grade.RUN
     return grade, f"the disk has only {free >> 20} MB left"
 
 
@@ -209,15 +223,20 @@ def _turned(grade: Grade, latch: Latch, found: Sequence[Concern], now: float) ->
 
 
 def _standing(state: PaceState, work: Work | None, settings: GovernorSettings) -> Concern | None:
-    """What follows from how long it has been going on: a long pause, a segment's end. Only a training can leave."""
-    leaves = Grade.LEAVE if work and work.training else Grade.PAUSE
+    """What follows from how long it has been going on: a segment's end, a long pause."""
     if state.at < state.cooling_until:
         words = f"cools down for {settings.cool_down:.0f} s after {settings.segment:.0f} s of training"
-        return Concern(grade=leaves, cause="segment", words=words)
-    if state.paused_since is not None and state.at - state.paused_since >= settings.longest_pause:
-        words = f"after {settings.longest_pause:.0f} s of pause the memory is given back"
-        return Concern(grade=leaves, cause="long-pause", words=words)
+        return Concern(grade=Grade.LEAVE if work and work.training else Grade.PAUSE, cause="segment", words=words)
+    if state.paused_since is not None and state.at - state.paused_since >= longest_pause(work, settings):
+        words = f"after {state.at - state.paused_since:.0f} s of pause the memory is given back"
+        return Concern(grade=Grade.LEAVE if work else Grade.PAUSE, cause="long-pause", words=words)
     return None
+
+
+def longest_pause(work: Work | None, settings: GovernorSettings) -> float:
+    """Seconds of pause after which the work leaves. What must begin again is kept for as long as it had worked."""
+    lost = 0.0 if work is None or work.training else work.seconds
+    return max(settings.longest_pause, lost)
 
 
 def _worst(found: Sequence[Concern]) -> Grade:

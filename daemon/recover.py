@@ -18,7 +18,8 @@ from jobs.releases import Releases
 
 log = structlog.get_logger()
 
-SECONDS_A_DAY = 86_400.0  # a base may be fetched for hours, by a command that knows of no daemon
+SECONDS_A_FILE = 300.0
+SECONDS_A_DAY = 86_400.0  # a base may be fetched for hours
 
 _REASONS = {
     Ending.CANCELLED: "asked for",
@@ -32,13 +33,21 @@ _REASONS = {
 def recover(books: Books, home: Home, releases: Releases, this: Owner) -> list[int]:
     """Repairs what a crash left and returns every job that waits, for the bell to be rung again."""
     reclaim(books, this, attended=frozenset, now=datetime.now(UTC))
-    for directory in (home.datasets, home.stages, home.base_models, home.requests):
-        sweep_stages(directory, idle=SECONDS_A_DAY if directory == home.base_models else 0.0)
+    sweep(home)
     if (left := releases.recover()) is not None:
         body = f"{left} was still on trial when the daemon ended; {releases.live()} is live again"
         title = "An unconfirmed release was taken back"
         books.alerts.post("rolled-back", title, body, datetime.now(UTC), about=left)
     return [job.id for job in books.jobs.in_state("queued")]
+
+
+def sweep(home: Home) -> None:
+    """What interrupted publications left. Into some folders commands write too, which know of no daemon."""
+    for directory in (home.root, home.datasets, home.stages, home.snapshots):
+        sweep_stages(directory)
+    for directory in (home.requests, home.consent, home.evaluation):
+        sweep_stages(directory, idle=SECONDS_A_FILE)
+    sweep_stages(home.base_models, idle=SECONDS_A_DAY)
 
 
 def reclaim(books: Books, this: Owner, *, attended: Callable[[], Collection[int]], now: datetime) -> list[int]:

@@ -1,4 +1,8 @@
-"""Starts one worker process for one job, and reads its events until it ends."""
+"""Starts one worker process for one job, and reads its events until it ends.
+
+Whatever it does, the worker is gone SECONDS_TO_LEAVE and a few seconds after it was told to leave: it is asked down
+its pipe, which is then closed; it gets SIGTERM; it is killed, with every tool it started.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
 from daemon.system.sandbox import confined, worker_environment
 from daemon.system.witness import Witness
@@ -35,8 +41,12 @@ from jobs.wire import (
 
 WORKER = (sys.executable, "-m", "jobs.worker")
 POLL_SECONDS = 0.5
-SECONDS_TO_LEAVE = 75.0
 SECONDS_TO_CONFINE = 60.0
+SECONDS_TO_LEAVE = 45.0
+SECONDS_TO_END = 5.0  # once its pipe is closed
+SECONDS_TO_TERMINATE = 3.0
+SECONDS_TO_DIE = 10.0  # a killed process that still waits for a dead disk is left to the system
+TOOL_SECONDS = 3600.0
 
 
 class Crashed(Exception):
@@ -49,6 +59,7 @@ def run_worker(
     on_event: Callable[[Event], None],
     order: Callable[[], Order],
     command: Sequence[str] = WORKER,
+    tool_seconds: float = TOOL_SECONDS,
 ) -> Done | Failed:
     """The worker's last word. Every other event goes to ``on_event`` as it comes.
 
@@ -57,10 +68,13 @@ def run_worker(
 
     ``order`` is asked twice a second; the worker is told when it changes. Told to leave, it is killed if it has
     not left after SECONDS_TO_LEAVE; however it left, that is Failed with kind ``stopped``, unless it had another
-    last word. Raises Crashed if it ends untold without one.
+    last word. Raises Crashed if it ends untold without one, or has said nothing for longer than its ``patience``,
+    of which ``tool_seconds`` is the longest that one foreign tool may take.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as errors, Witness() as witness:
+        errors.write(_stamp(spec))
+        errors.flush()
         process = subprocess.Popen(
             gentle(confined(command, witness)),
             stdin=subprocess.PIPE,
@@ -70,7 +84,8 @@ def run_worker(
             process_group=0,
         )
         make_gentle(process.pid)
-        worker = _Worker(process, Wakefulness(process.pid), light=spec.stage in LIGHT_STAGES)
+        longest = patience(spec.stage, tool_seconds)
+        worker = _Worker(process, Wakefulness(process.pid), light=spec.stage in LIGHT_STAGES, patience=longest)
         try:
             receipt = worker.receipt(witness, order)
             if receipt is None:
@@ -84,15 +99,20 @@ def run_worker(
 class _Worker:
     """One worker process and the talk with it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], wakefulness: Wakefulness, *, light: bool) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], wakefulness: Wakefulness, *, light: bool, patience: float
+    ) -> None:
         assert process.stdin is not None and process.stdout is not None
         self._process = process
         self._stdin = process.stdin
         self._stdout = process.stdout
         self._wakefulness = wakefulness
         self._light = light
+        self._patience = patience
         self._told = RUN
+        self._unsaid = bytearray()
         self._deadline: float | None = None
+        os.set_blocking(self._stdin.fileno(), False)  # a worker that does not listen must not stop us
 
     def receipt(self, witness: Witness, order: Callable[[], Order]) -> Receipt | None:
         """What the canary inside met and the witness heard; none if it is to leave. Raises Crashed for want of it."""
@@ -106,7 +126,7 @@ class _Worker:
                 continue
             chunk = os.read(self._stdout.fileno(), 1 << 16)
             if not chunk:
-                raise Crashed(f"the worker ended with {self._process.wait()} before it proved its confinement")
+                raise Crashed(f"the worker ended with {self._code()} before it proved its confinement")
             received += chunk
         try:
             receipt = decode_receipt(received)
@@ -115,19 +135,22 @@ class _Worker:
         return msgspec.structs.replace(receipt, heard=witness.heard())
 
     def converse(self, spec: JobSpec, on_event: Callable[[Event], None], order: Callable[[], Order]) -> Done | Failed:
-        if not self._say(spec):
-            raise Crashed(f"the worker ended with {self._process.wait()} before it read its job")
+        self._unsaid += encode(spec)
         self._wakefulness.keep(not self._light)
-        pending = b""
+        pending, silence, looked = b"", Silence(), time.monotonic()
         while True:
             self._tell(order())
             if self._deadline is not None and time.monotonic() > self._deadline:
-                return _left("it did not leave in time and was killed")
-            if not select.select([self._stdout], [], [], POLL_SECONDS)[0]:
+                return _left("it did not leave in time and was ended")
+            chunk = self._exchange()
+            now = time.monotonic()
+            silence, looked = silence.after(now - looked, self._told), now
+            if chunk is None:
+                self._require_word(silence)
                 continue
-            chunk = os.read(self._stdout.fileno(), 1 << 16)
             if not chunk:
                 return self._ended()
+            silence = Silence()
             *lines, pending = (pending + chunk).split(b"\n")
             for line in lines:
                 event = decode_event(line)
@@ -140,35 +163,63 @@ class _Worker:
         self._wakefulness.keep(False)
         with suppress(BrokenPipeError):
             self._stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5.0)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if not self._has_ended(SECONDS_TO_END):
+            self._signal(signal.SIGTERM)
+            self._has_ended(SECONDS_TO_TERMINATE)
+        self._signal(signal.SIGKILL)
+        self._has_ended(SECONDS_TO_DIE)
         self._stdout.close()
+
+    def _exchange(self) -> bytes | None:
+        """Hands over what is unsaid. What the worker said, nothing at its end, or none if it kept silent."""
+        unsaid = [self._stdin] if self._unsaid else []
+        readable, writable, _ = select.select([self._stdout], unsaid, [], POLL_SECONDS)
+        if writable:
+            try:
+                del self._unsaid[: os.write(self._stdin.fileno(), self._unsaid)]
+            except BrokenPipeError:  # it has ended, and reading its output tells how
+                self._unsaid.clear()
+        return os.read(self._stdout.fileno(), 1 << 16) if readable else None
 
     def _tell(self, order: Order) -> None:
         if self._told in (order, LEAVE):
             return
         self._told = order
-        self._say(order)  # if it has ended meanwhile, reading its output tells how
+        self._unsaid += encode(order)
         if order == LEAVE:
             self._deadline = time.monotonic() + SECONDS_TO_LEAVE
         self._wakefulness.keep(not self._light and order != PAUSE)
 
-    def _say(self, message: JobSpec | Order) -> bool:
-        try:
-            self._stdin.write(encode(message))
-            self._stdin.flush()
-        except BrokenPipeError:
-            return False
-        return True
+    def _require_word(self, silence: Silence) -> None:
+        if self._told != LEAVE and silence.seconds > self._patience:
+            raise Crashed(f"the worker said nothing for {silence.seconds / 60:.0f} minutes of work and was ended")
 
     def _ended(self) -> Failed:
-        code = self._process.wait()
+        code = self._code()
         if self._told == LEAVE:
             return _left("it left as it was told")
         raise Crashed(f"the worker ended with {code} without a last word")
+
+    def _code(self) -> str:
+        """Its exit code, once it has said its last. One that has closed its pipe and goes on has none."""
+        return str(self._process.returncode) if self._has_ended(SECONDS_TO_END) else "nothing but a closed pipe"
+
+    def _has_ended(self, within: float) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=within)
+        return self._process.returncode is not None
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS refuses a group of which only a zombie is left
+            os.killpg(self._process.pid, number)
+
+
+def _stamp(spec: JobSpec) -> bytes:
+    """The line before whatever the worker's libraries write: whose words they are, and since when."""
+    moment = datetime.now(UTC).isoformat()
+    return (
+        msgspec.json.encode({"timestamp": moment, "event": "worker starts", "job": spec.job, "run": spec.run}) + b"\n"
+    )
 
 
 def _refused(receipt: Receipt) -> Failed:

@@ -63,6 +63,8 @@ class Calls:
     """What the scheduler sets in motion elsewhere in the daemon."""
 
     ring: Callable[[int], None]
+    may_start: Callable[[], bool]
+    """Whether the machine's condition allows heavy work now."""
     reclaim: Callable[[], list[int]]
     """Settles running jobs that nobody runs; returns those that wait again."""
     clear_away: Callable[[], Clearing]
@@ -72,7 +74,7 @@ class Calls:
     page_address: Callable[[], str | None]
     """Where the page is, while it is open."""
     damaged: Callable[[Damaged], None]
-    """The ledger is damaged: the daemon must end, and restores it at its next start."""
+    """A copy of the ledger is damaged: the daemon must end, and restores it at its next start."""
 
 
 class Scheduler:
@@ -82,6 +84,7 @@ class Scheduler:
         self._settings = settings
         self._calls = calls
         self._ring = calls.ring
+        self._might_start = True
         self._reclaimed_at = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
@@ -116,9 +119,12 @@ class Scheduler:
         )
         for trigger in triggers:
             self.start_run(trigger.target, trigger.cause, forced=False)
+        self._ring_for_waiting()
+        self._keep_safe(now)
+
+    def _ring_for_waiting(self) -> None:
         for job in self._books.jobs.in_state("queued"):
             self._ring(job.id)
-        self._keep_safe(now)
 
     def _keep_safe(self, now: datetime) -> None:
         """Once a day: what has grown old goes, the ledger is read through, and a copy of it is kept."""
@@ -152,12 +158,13 @@ class Scheduler:
         while not self._stop.wait(POLL_SECONDS):
             try:
                 self._round()
-            except Damaged as damage:
-                self._calls.damaged(damage)
             except Exception:  # the boundary of this thread: one bad round must not end scheduling
                 log.exception("a round of the scheduler failed")
 
     def _round(self) -> None:
+        might, self._might_start = self._might_start, self._calls.may_start()
+        if self._might_start and not might:
+            self._ring_for_waiting()
         if time.monotonic() - self._reclaimed_at >= RECLAIM_SECONDS:
             self._reclaimed_at = time.monotonic()
             for job in self._calls.reclaim():

@@ -32,7 +32,6 @@ class Asked(Struct, frozen=True, kw_only=True):
 def put(spool: Path, action: str, argument: dict[str, Any]) -> str:
     """Publishes a request and returns its key. Keys sort by the moment of asking."""
     key = f"{time_ns():020d}-{uuid4().hex[:12]}"
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_file(spool / f"{key}.json", msgspec.json.encode(Asked(action=action, argument=argument)))
     return key
 

@@ -8,6 +8,7 @@ at every start, whatever was there: a corrupt one, a foreign one, old rings.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
 
+from daemon.ledger.database import Damaged
+
 log = structlog.get_logger()
 
 WORKER_THREADS = 2
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 class JsonSerializer(Serializer):
@@ -60,6 +64,17 @@ class Bell:
 
     def ring(self, job: int) -> None:
         self._task(job)
+
+    def require_whole(self) -> None:
+        """Raises Damaged for a file that can carry no ring any more: nothing would start until it is made anew."""
+        try:
+            self._huey.pending_count()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING:
+                raise Damaged(
+                    f"the bell's file is damaged ({error})",
+                    remedy="start `iaipd`: it makes the file anew; nothing is lost",
+                ) from error
 
     def consumer(self) -> Consumer:
         """Workers are threads. Signals are left to the caller, who was there first."""

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -15,7 +16,8 @@ from config.settings import WatchSettings
 from daemon.debounce import Cause, Dirty, Moment, has_slept, rest_after, retry_after, scan_due
 from daemon.ledger.books import Books
 from daemon.lookout import Lookout
-from daemon.watching import BY_SCANS, LastScan, News, Watching, doubts, news
+from daemon.system.folders import probe_folder
+from daemon.watching import BY_SCANS, LastScan, News, Watching, closures, doubts, news
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.deletions import Deletions, Folder, judge_deletions
 from jobs.domain.errors import IaipError
@@ -128,6 +130,7 @@ class Watcher:
             unreadable_folders=len(found.unreadable_folders),
             cause=cause,
             doubted=deletions.doubted,
+            closed=self._closed(found),
         )
         self._unsaid = self._unsaid or bool(edited or deletions.believed)
         self._record(seen, deletions, last)
@@ -154,7 +157,15 @@ class Watcher:
             knowledge.apply(seen, deletions.believed)
             knowledge.set_value("folders", deletions.folders)
             knowledge.set_value("last-scan", last)
-            self._post(doubts(before, last))
+            self._post((*closures(before, last), *doubts(before, last)))
+
+    def _closed(self, found: Scan) -> dict[str, int]:
+        """A collection's own folder may only be missing: that one is asked again."""
+        roots = {folder.collection for folder in found.unreadable_folders if not folder.path}
+        places = {collection.name: collection.path for collection in self._watched}
+        missing = {name for name in roots if probe_folder(places[name]) == "missing"}
+        shut = (folder for folder in found.unreadable_folders if folder.path or folder.collection not in missing)
+        return dict(Counter(folder.collection for folder in shut))
 
     def _remembered(self) -> dict[str, Folder]:
         return self._books.knowledge.value("folders", dict[str, Folder]) or {}

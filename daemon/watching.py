@@ -30,7 +30,10 @@ _IN_WORDS: dict[Sight, str] = {
 
 
 class LastScan(Struct, frozen=True, kw_only=True):
-    """What the last scan saw: shown by ``status``. ``doubted`` documents were not found and are kept, by collection."""
+    """What the last scan saw: shown by ``status``. ``doubted`` documents were not found and are kept, by collection.
+
+    ``closed``: folders that may not be read, by collection; one that is not there is not closed.
+    """
 
     at: datetime
     documents: int
@@ -41,6 +44,7 @@ class LastScan(Struct, frozen=True, kw_only=True):
     unreadable_folders: int
     cause: Cause = "start"
     doubted: dict[str, int] = {}
+    closed: dict[str, int] = {}
 
 
 class Watching(Struct, frozen=True, kw_only=True):
@@ -84,6 +88,20 @@ def news(before: Watching, now: Watching) -> Iterator[News]:
             body=f"{now.failures} scans in a row failed ({now.failure}); they go on, and nothing that was known is"
             " lost. Next: `iaipctl status`, and logs/ in the home",
         )
+
+
+def closures(before: LastScan | None, now: LastScan) -> Iterator[News]:
+    """Collections with folders that may not be read any more: told once, and again after it was well."""
+    for name in now.closed:
+        if before is None or name not in before.closed:
+            yield News(
+                kind="permission-lost",
+                about=name,
+                title=f"{now.closed[name]} folders of {name} may not be read",
+                body="Nothing that was known of them is forgotten. Next: `iaipctl doctor notes --from-agent` says what"
+                " the agent may read; on macOS it needs Full Disk Access for what lies in Documents, Desktop, Downloads"
+                " and iCloud Drive",
+            )
 
 
 def doubts(before: LastScan | None, now: LastScan) -> Iterator[News]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from jobs.domain.errors import Refused, Stopped
 
 _POLL_SECONDS = 0.5
+_TELL_SECONDS = 60.0
 
 
 @contextmanager
 def heavy_slot(place: Path, should_stop: Callable[[], bool], on_wait: Callable[[], None]) -> Iterator[None]:
-    """Held for the block; the kernel frees it however its holder dies. Calls ``on_wait`` once if it must wait.
+    """Held for the block; the kernel frees it however its holder dies. Calls ``on_wait`` if it must wait, and every
+    minute that it waits: who waits is not silent.
 
     ``place`` is a directory of this user alone. Raises Stopped when asked to stop while waiting, and Refused for
     a place that somebody else made.
@@ -25,11 +27,11 @@ def heavy_slot(place: Path, should_stop: Callable[[], bool], on_wait: Callable[[
     if place.stat().st_uid != os.getuid():
         raise Refused(f"{place} belongs to somebody else", remedy=f"ask the administrator to remove {place}")
     with (place / "heavy.lock").open("a") as lock:
-        waiting = False
+        told = float("-inf")
         while not _taken(lock.fileno()):
-            if not waiting:
+            if time.monotonic() - told >= _TELL_SECONDS:
                 on_wait()
-            waiting = True
+                told = time.monotonic()
             if should_stop():
                 raise Stopped("another heavy job of this user was running", remedy="nothing to do: it starts later")
             time.sleep(_POLL_SECONDS)

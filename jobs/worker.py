@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
@@ -30,6 +29,7 @@ from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target
 from jobs.domain.lineage import Provenance
+from jobs.domain.wordless import wordless
 from jobs.heavy_slot import heavy_slot
 from jobs.keys import Keys
 from jobs.lifeline import Lifeline
@@ -148,7 +148,7 @@ if __name__ == "__main__":
     code = 70
     try:
         code = main()
-    except Exception:  # noqa: BLE001 - the boundary of the process: the log gets the traceback, the daemon the exit code
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - the boundary of the process: the log gets the place, the daemon the code
+        print(wordless(error), file=sys.stderr)
     sys.stderr.flush()
     os._exit(code)  # the lifeline's thread waits in a read that an orderly shutdown would wait for

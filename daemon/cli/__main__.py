@@ -1,17 +1,13 @@
-"""iaipctl: the handles on iaipd and its releases."""
+"""iaipctl: the handles on iaipd and its releases. For its help nothing else is imported: it comes at once."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-from config.load import ConfigurationError
-from config.paths import Home, default_home
-from daemon.cli.grammar import Misused, module_of, named_in, parser_of
-from daemon.cli.result import DONE, FAILED, NOT_FOUND, REFUSED, USAGE, complain, show
-from jobs.domain.errors import IaipError, Refused
-from launchd.agent import AgentFailed
+from daemon.cli.grammar import Misused, named_in, parser_of
+
+DONE, USAGE = 0, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,40 +22,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _code(given: list[str]) -> int:
-    as_json = "--json" in given
     try:
         named = named_in(given)
         parser = parser_of((named,) if named else ())
         options = parser.parse_args(given)
-        if named is None:
-            parser.print_help(sys.stderr)
-            return USAGE
-        home = Path(options.home).expanduser().absolute() if options.home else default_home(os.environ)
-        from daemon.cli.root import Context  # not for --help
-
-        return show(module_of(named).run(options, Context(Home(root=home))), as_json=options.json)
     except Misused as mistake:
-        return complain(str(mistake), mistake.remedy, USAGE, as_json=as_json)
-    except (IaipError, ConfigurationError, AgentFailed, KeyError) as error:
-        return complain(*_explained(error), as_json=as_json)
+        from daemon.cli.result import complain
+
+        return complain(str(mistake), mistake.remedy, USAGE, as_json="--json" in given)
     except SystemExit as ended:  # argparse after --help
         return int(ended.code or 0)
-    except KeyboardInterrupt:
-        print("iaipctl: stopped watching; the daemon goes on", file=sys.stderr)
-        return 130
+    if named is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    from daemon.cli.errand import carry_out
 
-
-def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -> tuple[str, str, int]:
-    """What to tell a person, the next step, and the exit code."""
-    match error:
-        case AgentFailed():
-            return error.message, error.remedy, REFUSED if error.kept else FAILED
-        case IaipError():
-            return error.message, error.remedy, REFUSED if isinstance(error, Refused) else FAILED
-        case ConfigurationError():
-            return str(error), "`iaipctl config check`", FAILED
-        case _:
-            return f"there is no {error.args[0]}", "`iaipctl queue` lists what there is", NOT_FOUND
+    return carry_out(named, options)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def run(options: argparse.Namespace, _: Context) -> Result:
         schema="iaip.completions/1",
         data={"shell": options.shell, "script": script},
         text=script,
+        verbatim=True,
         talk=f"Save it as {PLACES[options.shell]}",
     )
 

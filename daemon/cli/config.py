@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import msgspec
 
@@ -33,8 +34,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 def _show(context: Context) -> Result:
     path = context.home.config_file
     lines = chosen_lines(path)
-    sections = msgspec.to_builtins(context.settings)
-    values = {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
+    values = by_key(context.settings)
     rows = [[key, msgspec.json.encode(value).decode(), _origin(lines.get(key))] for key, value in values.items()]
     return Result(
         schema="iaip.config/1",
@@ -44,6 +44,12 @@ def _show(context: Context) -> Result:
         },
         text=table(["setting", "value", "from"], rows),
     )
+
+
+def by_key(settings: Settings) -> dict[str, Any]:
+    """``section.key`` → value."""
+    sections: dict[str, dict[str, Any]] = msgspec.to_builtins(settings)
+    return {f"{section}.{key}": value for section, keys in sections.items() for key, value in keys.items()}
 
 
 def _origin(line: int | None) -> str:
@@ -69,4 +75,4 @@ def _check(context: Context) -> Result:
 def _schema(_: Context) -> Result:
     schema = msgspec.json.schema(Settings)
     text = msgspec.json.format(msgspec.json.encode(schema)).decode()
-    return Result(schema="iaip.config-schema/1", data={"json_schema": schema}, text=text)
+    return Result(schema="iaip.config-schema/1", data={"json_schema": schema}, text=text, verbatim=True)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
-from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 from daemon.cli.consent_coverage import survey
 from daemon.cli.result import DONE, USAGE, Result, table
 from daemon.cli.root import Context
-from jobs.consent.book import ConsentBook
-from jobs.consent.coverage import Coverage, ruled
-from jobs.consent.files import POLICY
-from jobs.consent.terms import in_force, real_collections
-from jobs.consent.writing import with_rule
+from jobs.consent.classifying import Preview, Standing, classify, moves, preview, settled_place
+from jobs.consent.coverage import Coverage
 from jobs.domain.consent import CLASSES, Classification
-from jobs.domain.errors import BadInput, Refused
-from jobs.domain.places import places
 
-CURATED = "curated"
 LETTERS: dict[str, Classification] = {"u": "public", "p": "personal", "c": "community", "s": "sacred"}
 
 
@@ -41,9 +32,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             schema="iaip.consent-classify/1", data={}, text="", talk=f"as what? --as {'|'.join(CLASSES)}", code=USAGE
         )
     before = survey(context)
-    place = settled_place(options.folder, context)
-    text, after = _preview(place, options.classification, before, context)
-    changes = moved(before, after)
+    place = settled(options.folder, context)
+    seen = _preview(place, options.classification, before, context)
+    changes = moved(before, seen.after)
     told = f"{place}: {options.classification}\n{changes}"
     if not options.yes and not _agreed(told):
         return Result(
@@ -52,68 +43,41 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             text=told,
             talk="Nothing was changed. Add --yes to do it.",
         )
-    _apply(text, context)
+    _apply(seen, context)
     return Result(
         schema="iaip.consent-classify/1",
         data={"place": place, "classification": options.classification, "done": True},
         text=told if options.yes else "done",
-        talk=_next(after),
+        talk=_next(seen.after),
         code=DONE,
     )
 
 
-def settled_place(name: str, context: Context) -> str:
-    """The folder by its real, absolute path, so that the word stays with it; ``curated`` as it is."""
-    if name.split("/", maxsplit=1)[0] == CURATED:
-        return name.rstrip("/")
-    collections = context.corpus.collections()
-    first, _, rest = name.partition("/")
-    root = next((collection.path for collection in collections if collection.name == first), None)
-    path = Path(os.path.realpath(Path(root, rest) if root else Path(name).expanduser()))
-    if not path.exists() or not places(str(path), real_collections(collections)):
-        raise BadInput(
-            f"there is no folder of a collection at {path}",
-            remedy="`qmd collection list` shows the collections; name one of them or a folder inside",
-        )
-    return str(path)
+def settled(name: str, context: Context) -> str:
+    """The place by its real name. Raises BadInput for what is no folder of a collection."""
+    return settled_place(name, context.corpus.collections())
 
 
 def moved(before: Coverage, after: Coverage) -> str:
     """How many documents change, in words: what they were and what they become."""
-    was = {document.id: _state(document.ruling.classification, document.ruling.reason) for document in before.documents}
-    changes = Counter(
-        (was[document.id], now)
-        for document in after.documents
-        if (now := _state(document.ruling.classification, document.ruling.reason)) != was[document.id]
-    )
-    rows = [[str(number), old, new] for (old, new), number in changes.most_common()]
-    return table(["documents", "were", "become"], rows) if rows else "no document changes"
+    found = moves(before, after)
+    rows = [[str(move.documents), _told(move.was), _told(move.becomes)] for move in found]
+    freed = sum(move.documents for move in found if move.frees)
+    table_text = table(["documents", "were", "become"], rows) if rows else "no document changes"
+    return f"{table_text}\n{freed} become freer than they were" if freed else table_text
 
 
-def _state(classification: str, reason: str) -> str:
-    return f"{classification}, out: {reason}" if reason and reason != classification else classification
+def _told(standing: Standing) -> str:
+    return ", out: ".join(filter(None, (standing.classification, standing.reason)))
 
 
-def _preview(place: str, classification: Classification, before: Coverage, context: Context) -> tuple[str, Coverage]:
-    book = ConsentBook(context.home.consent)
-    if POLICY in book.changes():
-        raise Refused(
-            "consent/policy.toml was changed by hand and not imported", remedy="read it, then `iaipctl consent import`"
-        )
-    text = with_rule(book.files().get(POLICY, ""), place, classification)
-    said = {document.id: document.said for document in before.documents}
-    now = in_force(
-        context.home, context.settings, context.corpus.collections(), list(said), datetime.now(UTC), policy_to_be=text
-    )
-    after = Coverage(documents=tuple(ruled(said, now)), unreadable=before.unreadable, astray=before.astray, now=now)
-    return text, after
+def _preview(place: str, classification: Classification, before: Coverage, context: Context) -> Preview:
+    now, collections = datetime.now(UTC), context.corpus.collections()
+    return preview([place], classification, before, context.home, context.settings, collections, now)
 
 
-def _apply(text: str, context: Context) -> None:
-    book = ConsentBook(context.home.consent)
-    with book.held() as pen:
-        pen.write(POLICY, text)
-    book.import_changes(getpass.getuser(), datetime.now(UTC), only=[POLICY])
+def _apply(seen: Preview, context: Context) -> None:
+    classify(seen, context.home, getpass.getuser(), datetime.now(UTC))
     context.ask("refresh", {})
 
 
@@ -150,9 +114,9 @@ def _walk(context: Context) -> Result:
             break
         if (word := LETTERS.get(answer)) is not None:
             before = survey(context)
-            text, after = _preview(settled_place(folder, context), word, before, context)
-            if _agreed(moved(before, after)):
-                _apply(text, context)
+            seen = _preview(folder, word, before, context)
+            if _agreed(moved(before, seen.after)):
+                _apply(seen, context)
                 done += 1
-                print(_next(after))
+                print(_next(seen.after))
     return Result(schema="iaip.consent-classify/1", data=data, text=f"{done} folders classified")

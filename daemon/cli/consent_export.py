@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from daemon.cli.consent_coverage import survey
-from daemon.cli.consent_uses import UsedDataset, used_datasets
 from daemon.cli.result import NOT_FOUND, Result
 from daemon.cli.root import Context
+from daemon.consent_uses import used_datasets
+from daemon.web.lineage import manifest
 from jobs.consent.book import ConsentBook
 from jobs.consent.coverage import Coverage
 from jobs.consent.files import Record
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     if folder.exists():
         raise Refused(f"{folder} is there already", remedy="name a new folder")
     documents = list(_documents(records, found, context))
-    uses = list(_uses(records, used_datasets(context)))
+    uses = list(_uses(records, context))
     texts = ConsentBook(context.home.consent).files()
     with published_directory(folder) as stage:
         (stage / "records").mkdir(mode=0o700)
@@ -78,18 +79,19 @@ def _documents(records: dict[str, Record], found: Coverage, context: Context) ->
             }
 
 
-def _uses(records: dict[str, Record], used: list[UsedDataset]) -> Iterable[dict[str, Any]]:
+def _uses(records: dict[str, Record], context: Context) -> Iterable[dict[str, Any]]:
     stems = {name.removesuffix(".toml") for name in records}
-    for one in used:
-        for source in one.manifest.sources:
+    for one in used_datasets(context.releases.all(), context.home.datasets):
+        found = manifest(context.home.datasets, one.name)
+        for source in found.sources if found else ():
             if any(consent.partition("@")[0] in stems for consent in source.consents):
                 yield {
                     "document": str(source.id),
                     "sha256": source.sha256,
                     "uses": source.uses,
                     "consents": source.consents,
-                    "dataset": one.manifest.name,
-                    "target": one.manifest.target,
+                    "dataset": one.name,
+                    "target": one.target,
                     "releases": one.releases,
                 }
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from daemon.cli.consent_classify import moved, settled_place
+from daemon.cli.consent_classify import moved, settled
 from daemon.cli.consent_coverage import survey
 from daemon.cli.result import Result
 from daemon.cli.root import Context
@@ -99,8 +99,8 @@ def _grant(options: argparse.Namespace, context: Context) -> RecordGrant:
         raise BadInput("a consent is for folders or documents", remedy="add --folder FOLDER or --document FILE")
     return RecordGrant(
         uses=uses,
-        folders=tuple(settled_place(folder, context) for folder in options.folder),
-        documents=tuple(settled_place(document, context) for document in options.document),
+        folders=tuple(settled(folder, context) for folder in options.folder),
+        documents=tuple(settled(document, context) for document in options.document),
         begins=options.begins,
         until=options.until,
         season=options.season,

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daemon.cli.consent_classify import moved, settled_place
+from daemon.cli.consent_classify import moved, settled
 from daemon.cli.consent_coverage import survey
 from daemon.cli.result import DONE, USAGE, Result
 from daemon.cli.root import Context, labels_of
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     mapping = options.export.with_name(f"{options.export.stem}-mapping.toml")
     if mapping.exists():
         raise Refused("there is a mapping already, perhaps filled in", remedy=f"move {mapping} away, or use it")
-    mapping.write_text(blank_mapping(project, settled_place(options.folder, context)), "utf-8")
+    mapping.write_text(blank_mapping(project, settled(options.folder, context)), "utf-8")
     return Result(
         schema="iaip.consent-labels/1",
         data=data | {"mapping": str(mapping)},

@@ -33,6 +33,8 @@ COMMANDS = {
     "logs": "the daemon's log, or one job's; -f follows it",
     "config": "the settings and where each comes from; check them; their schema",
     "why": "what decided about a job, a run or a release",
+    "evaluation": "judge queries in the terminal: what you say decides about every model from then on",
+    "support-bundle": "an archive to send with a question: what iaip is and did, without a word of your notes",
     "ui": "open the page: what runs, the curves, the verdicts, the releases",
     "completions": "a script that completes iaipctl's words in bash, zsh or fish",
     "models": "list base models; fetch one (the only command that uses the network)",
@@ -60,7 +62,7 @@ def named_in(words: list[str]) -> str | None:
 
 
 def module_of(command: str) -> ModuleType:
-    """Where the command is: a file of its name."""
+    """The file of a command."""
     return importlib.import_module(f"daemon.cli.{command.replace('-', '_')}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from launchd.machine import Machine, this_machine
 from launchd.program import Program
 
 if TYPE_CHECKING:
+    from daemon.web.judging import Found
     from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
     from jobs.withdrawal.clearing import Grounds
@@ -123,6 +125,20 @@ class Context:
         largest = self.settings.watch.largest_document
         found = scan(self.corpus.collections(), known, largest=largest, now_ns=time.time_ns())
         return sorted((seen.id, seen.known.sha256) for seen in found.documents)
+
+    @contextmanager
+    def live_search(self) -> Iterator[Callable[[str], tuple[Found, ...]]]:
+        """Asks real QMD on a copy of the live index: by keywords, and by the owner's whole search without a reranker.
+
+        Raises ToolFailed or BadInput, also when it is asked, if a model or QMD itself is not here.
+        """
+        from daemon.cli.live_search import opened
+
+        live = self.releases.current
+        if not live.is_symlink():
+            raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+        with opened(live, self.home.stages, self.settings.qmd) as find:
+            yield find
 
     @cached_property
     def qmd_files(self) -> QmdFiles:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -12,10 +13,12 @@ from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
-from daemon.ledger.records import Job
+from daemon.ledger.records import Alert, Job
 from daemon.ledger.room import in_gb, waits_for_room
 from daemon.supervision import Supervision
+from daemon.system.notices import language_of, retold
 from daemon.watching import LastScan, Watching, watching_lines
+from jobs.domain.examples import Target
 from jobs.domain.states import JobState
 from jobs.releases import Release
 
@@ -39,6 +42,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     pace = books.pace.latest() if pid is not None else None
     broken = books.knowledge.fact("consent-problem") or ""
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
+    unused = _unused_lines(books)
     data = {
         "daemon": {"running": pid is not None, "pid": pid, "stays_down": down},
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
@@ -50,6 +54,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
         "consent": {"problem": broken, "denied": denied},
+        "curated": {"problems": unused},
         "alerts": {"unread": len(unread)},
     }
     lines = [
@@ -62,8 +67,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"notes    {_scan_line(scan)}",
         *(f"         {line}" for line in watching_lines(watching, scan)),
         f"consent  {_consent_line(broken, denied)}",
+        *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
-        f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
+        f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]
     return Result(
         schema="iaip.status/1", data=data, text="\n".join(lines), code=DONE if pid is not None else NOT_RUNNING
@@ -149,11 +155,23 @@ def _queue_line(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
 
 
+def _title(alert: Alert) -> str:
+    """In the language of this terminal."""
+    found = retold(alert.kind, alert.about, language_of(os.environ))
+    return alert.title if found is None else found[0]
+
+
 def _consent_line(broken: str, denied: dict[str, int]) -> str:
     if broken:
         return f"THE LOG IS BROKEN: {broken}; see `iaipctl consent verify`"
     out = ", ".join(f"{number} {reason}" for reason, number in denied.items())
     return f"left out: {out}; see `iaipctl consent coverage`" if out else "nothing left out"
+
+
+def _unused_lines(books: Books) -> list[str]:
+    """Each hand-made line that the newest dataset of its target could not use, by file and line."""
+    told = [books.knowledge.value(f"curated-problems:{target}", list[str]) or [] for target in get_args(Target)]
+    return [f"curated/{problem}" for problems in told for problem in problems]
 
 
 def _scan_line(scan: LastScan | None) -> str:

@@ -100,8 +100,9 @@ def _decided(job: Job, context: Context) -> _Decided:
 def _notes(job: Job, context: Context) -> _Decided:
     """How many notes are new to this run's dataset, against the one of the target's run before."""
     after = _manifest(job, context)
+    unused = [f"not used: curated/{problem}" for problem in (job.result or {}).get("curated_problems", ())]
     if after is None:
-        return _Decided(lines=["its dataset is not kept any more"])
+        return _Decided(lines=["its dataset is not kept any more", *unused])
     row = context.books.database.row(
         "SELECT max(id) AS id FROM job WHERE stage = 'dataset' AND state = 'done' AND run < ? AND target = ?",
         job.run,
@@ -111,7 +112,7 @@ def _notes(job: Job, context: Context) -> _Decided:
     changes = source_changes(before, after)
     since = "against the run before" if before is not None else "with no dataset before to compare"
     counts = f"{changes.new} new, {changes.changed} changed, {changes.gone} gone, {changes.same} as they were"
-    return _Decided(lines=[f"notes: {counts}, {since}"], data={"notes": msgspec.to_builtins(changes)})
+    return _Decided(lines=[f"notes: {counts}, {since}", *unused], data={"notes": msgspec.to_builtins(changes)})
 
 
 def _manifest(job: Job, context: Context) -> DatasetManifest | None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from daemon.ledger.schema import MIGRATIONS
 from jobs.domain.errors import BadInput
+from jobs.publish import make_directory
 
 PATIENCE_SECONDS = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -41,22 +42,24 @@ class Damaged(BadInput):
 class Database:
     """One connection shared by the threads of a process; every use holds the lock.
 
-    Raises Damaged when SQLite finds the file corrupt, whatever was asked.
+    Raises Damaged when SQLite finds the file corrupt, whatever was asked, in whatever thread; ``on_damage`` is told
+    before, because many of these threads survive an error.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
         self._lock = threading.RLock()
+        self.on_damage: Callable[[Damaged], None] = lambda damage: None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; a transaction inside another is part of it."""
-        with self._lock, translated(self.path), _all_or_nothing(self._connection):
+        with self._held(), _all_or_nothing(self._connection):
             yield self._connection
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        with self._lock, translated(self.path):
+        with self._held():
             return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, *parameters: object) -> sqlite3.Row | None:
@@ -67,6 +70,15 @@ class Database:
         with self._lock:
             self._connection.close()
 
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        try:
+            with self._lock, translated(self.path):
+                yield
+        except Damaged as damage:
+            self.on_damage(damage)
+            raise
+
 
 def open_to_write(path: Path) -> Database:
     """Creates ``path`` (mode 0600) or brings it forward, after checking that it is whole.
@@ -74,7 +86,7 @@ def open_to_write(path: Path) -> Database:
     Only the process that holds the home's lock may call this. Raises Damaged for a corrupt ledger and
     BadInput for one of a newer version or one that cannot be opened: all with nothing changed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     with translated(path):
         _require_sound(path)
         path.touch(mode=0o600)

@@ -60,3 +60,13 @@ class History:
             target,
         )
         return None if row is None else run_of(row)
+
+    def newest_dataset(self, target: str) -> str | None:
+        """The name of the dataset that the target's last run made, if some run did."""
+        row = self._database.row(
+            "SELECT json_extract(result, '$.dataset') AS dataset FROM job WHERE stage = 'dataset' AND state = 'done'"
+            " AND target = ? AND run IS NOT NULL AND json_extract(result, '$.dataset') IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1",
+            target,
+        )
+        return None if row is None else str(row["dataset"])

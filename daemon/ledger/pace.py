@@ -50,6 +50,16 @@ class PaceHistory:
         row = self._database.row("SELECT * FROM pace ORDER BY id DESC LIMIT 1")
         return None if row is None else _record(row)
 
+    def between(self, start: datetime, end: datetime) -> list[PaceRecord]:
+        """What was noted between two moments, oldest first, and the last before them."""
+        rows = self._database.rows(
+            "SELECT * FROM pace WHERE at <= ?1 AND id >= coalesce((SELECT max(id) FROM pace WHERE at < ?2), 0)"
+            " ORDER BY id",
+            end.isoformat(),
+            start.isoformat(),
+        )
+        return [_record(row) for row in rows]
+
     def changes(self, start: datetime, end: datetime) -> list[PaceRecord]:
         """The decisions that were in force between two moments, oldest first: one for each change."""
         rows = self._database.rows("SELECT * FROM pace WHERE at <= ? ORDER BY id", end.isoformat())

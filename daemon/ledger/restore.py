@@ -1,12 +1,14 @@
 """A damaged or lost ledger is set aside and made again: the newest good snapshot, then what the releases tell.
 
 A run's number in a release's metadata must never be given out again, or that release would be taken
-for the new run's. So every run that has a release is entered, whatever the snapshot knew of it.
+for the new run's. So every run that has a release is entered, whatever the snapshot knew of it. Nor are the numbers
+that lost runs and jobs left on the disk: a stage marked as theirs would be kept, and its size counted, as another's.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from daemon.ledger.jobs import Left
 from daemon.ledger.snapshots import Snapshot
 from jobs.domain.endings import Ending
 from jobs.domain.errors import BadInput
-from jobs.publish import STAGE_PREFIX, publish_file, sync_directory, write_file
+from jobs.publish import make_directory, staged_file, sync_directory, write_file
 from jobs.releases import Release, Releases
+from jobs.workshop import RUN_MARK
 
 _PARTS = ("", "-wal", "-shm")
 
@@ -67,13 +70,14 @@ def restore(home: Home, releases: Releases, snapshot: Snapshot | None, now: date
     write_file(_marker(home), b"")
     kept = _set_aside(home, now)
     if snapshot is not None:
-        stage = home.ledger.with_name(f"{STAGE_PREFIX}ledger")
-        stage.unlink(missing_ok=True)
-        shutil.copyfile(snapshot.path, stage)
-        publish_file(stage, home.ledger, mode=0o600)
+        with staged_file(home.ledger) as stage:
+            shutil.copyfile(snapshot.path, stage)
+            stage.chmod(0o600)
     books = open_books(home.ledger)
     since = None if snapshot is None else snapshot.taken_at
     restored = Restored(since=since, until=until, kept=kept, runs=_enter_runs(books, releases, now))
+    _skip_numbers(books, "run", _numbers(home.stages.glob(f"*/{RUN_MARK}*"), RUN_MARK))
+    _skip_numbers(books, "job", _numbers((home.logs / "jobs").glob("*.log"), ""))
     books.alerts.post("ledger-restored", "The ledger was restored", restored.told(), now)
     _marker(home).unlink()
     sync_directory(home.root)
@@ -87,7 +91,7 @@ def _set_aside(home: Home, now: datetime) -> Path | None:
     if not present:
         return None
     folder = home.damaged / now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(folder)
     for path in present:
         path.rename(folder / path.name)
     sync_directory(folder)
@@ -123,6 +127,23 @@ def _enter_run(books: Books, release: Release, now: datetime) -> bool:
     if last is None or last < metadata.created_at:
         books.knowledge.set_fact(f"last-run:{metadata.target}", metadata.created_at.isoformat())
     return entered
+
+
+def _skip_numbers(books: Books, table: str, taken: Sequence[int]) -> None:
+    """The next row of ``table`` gets a number above those taken."""
+    with books.database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0"
+            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+            (table,),
+        )
+        highest = max(taken, default=0)
+        connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (highest, table))
+
+
+def _numbers(paths: Iterable[Path], prefix: str) -> list[int]:
+    names = (path.stem.removeprefix(prefix) for path in paths)
+    return [int(name) for name in names if name.isdecimal()]
 
 
 def _drop_jobs(books: Books, run: int, reason: str, now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from daemon.ledger.database import Damaged, check, translated
 from daemon.ledger.schema import MIGRATIONS
 from jobs.domain.errors import BadInput
-from jobs.publish import STAGE_PREFIX, publish_file, sweep_stages
+from jobs.publish import STAGE_PREFIX, make_directory, publish_file, sweep_stages
 
 KEPT = 7
 EVERY = timedelta(days=1)
@@ -44,21 +44,30 @@ def take(ledger: Path, directory: Path) -> Snapshot:
 
     Raises Damaged, with no copy made, if the ledger or the copy of it is not whole.
     """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(directory)
     sweep_stages(directory)
     numbers = [_number(path) for path in _paths(directory)]
     path = directory / f"{max(numbers, default=0) + 1:06d}.sqlite"
     stage = directory / f"{STAGE_PREFIX}{path.name}"
+    try:
+        _copy(ledger, stage)
+        publish_file(stage, path)
+    except BaseException:
+        with suppress(OSError):  # a full or dying disk is told by what is under way; a sweep takes what stays
+            stage.unlink(missing_ok=True)
+        raise
+    for old in _paths(directory)[:-KEPT]:
+        old.unlink()
+    return _examined(path)
+
+
+def _copy(ledger: Path, stage: Path) -> None:
     with translated(ledger), _read_only(ledger) as connection:
         check(connection, ledger)
         connection.execute("VACUUM INTO ?", (str(stage),))
     made = _examined(stage)
     if made.problem is not None:
         raise Damaged(f"a copy of the ledger is not whole ({made.problem})", remedy="look at the disk; try again")
-    publish_file(stage, path)
-    for old in _paths(directory)[:-KEPT]:
-        old.unlink()
-    return _examined(path)
 
 
 def listed(directory: Path) -> list[Snapshot]:

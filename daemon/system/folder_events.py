@@ -36,6 +36,7 @@ from watchdog.observers.api import BaseObserver
 
 # Hidden, so that QMD never lists it; iCloud Drive leaves out names that end so.
 CANARY = ".iaip-canary.nosync"
+SECONDS_TO_END = 5.0
 # Not asked for: opening and reading, which our own scans do, and a folder's own modification, which always comes
 # with the event of what changed in it (and would come with every canary).
 _NOTICED: list[type[FileSystemEvent]] = [
@@ -108,7 +109,7 @@ class FolderEvents:
     def close(self) -> None:
         if self._observer is not None:
             self._observer.stop()
-            self._observer.join()
+            self._observer.join(SECONDS_TO_END)  # its threads end with the process in any case
             self._observer = None
 
     def _listen(self, observer: BaseObserver, folder: str, changed: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ import psutil
 TASKPOLICY = "/usr/sbin/taskpolicy"
 CAFFEINATE = "/usr/bin/caffeinate"
 NICE = 10
+SECONDS_TO_END = 5.0
 
 
 def gentle(command: Sequence[str]) -> list[str]:
@@ -50,5 +51,6 @@ class Wakefulness:
                 )
         elif not awake and self._process is not None:
             self._process.terminate()
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):  # it is left behind; it ends with the worker in any case
+                self._process.wait(timeout=SECONDS_TO_END)
             self._process = None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import structlog
 
+from jobs.domain.wordless import wordless
+
 MEGABYTE = 1 << 20
 
 
@@ -22,7 +24,7 @@ def log_to(path: Path, *, terminal: bool = True) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _without_words,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -39,6 +41,15 @@ def log_to(path: Path, *, terminal: bool = True) -> None:
         root.handlers.append(to_terminal)
     root.setLevel(logging.INFO)
     logging.getLogger("huey").setLevel(logging.WARNING)  # it logs every ring of the bell
+
+
+def _without_words(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An exception as where and what kind: its message may name a note."""
+    found = entry.pop("exc_info", None)
+    error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        entry["exception"] = wordless(error)
+    return entry
 
 
 def _formatter(

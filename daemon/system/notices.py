@@ -37,6 +37,15 @@ def notice(kind: str, about: str, language: Language) -> tuple[str, str]:
     return title.format(about=named) if named else re.sub(r" \([^)]*\{about\}\)|\{about\}", "", title).strip(), body
 
 
+def retold(kind: str, about: str, language: Language) -> tuple[str, str] | None:
+    """Title and the kind's own body (or nothing) for whoever reads the outbox; none where the ledger's own words do:
+    they are English."""
+    if language == "en" or kind not in catalogue():
+        return None
+    title, body = notice(kind, about, language)
+    return title, body if f"{kind}.body" in catalogue() else ""
+
+
 def _named(about: str, language: Language) -> str:
     if sentence := catalogue().get(f"target.{about}"):
         return sentence[language]

@@ -24,6 +24,11 @@ OFFLINE = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
+# Metal's allocator of torch: shares of the memory that Metal recommends, which is two thirds to three quarters of all.
+# Its own limit is 1.7, more than the machine has; a low mark over the high one is an error, so both are set
+# (docs.pytorch.org, "MPS Environment Variables"). Over the high mark a training fails; it does not swap.
+METAL_MEMORY = {"PYTORCH_MPS_HIGH_WATERMARK_RATIO": "0.8", "PYTORCH_MPS_LOW_WATERMARK_RATIO": "0.6"}
+
 
 def confined(command: Sequence[str], witness: Witness, sandbox_exec: str = SANDBOX_EXEC) -> list[str]:
     """The command, started by jobs.confine, which tries to reach the witness first.
@@ -41,7 +46,7 @@ def confined(command: Sequence[str], witness: Witness, sandbox_exec: str = SANDB
 
 
 def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The surroundings of every process that loads a model: offline, no proxy, no progress bars.
+    """The surroundings of every process that loads a model: offline, no proxy, no progress bars, limited memory.
 
     CI changes what QMD does; the hub's token is nobody's business there.
     """
@@ -50,4 +55,4 @@ def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str,
         for key, value in environment.items()
         if not key.lower().endswith("_proxy") and key not in ("CI", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
     }
-    return kept | OFFLINE
+    return kept | OFFLINE | METAL_MEMORY

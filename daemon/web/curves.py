@@ -9,6 +9,8 @@ from msgspec import Struct
 
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 10.0, 24.0
 """Room for the labels around a drawing, in its own units."""
+NAMES = 118.0
+"""Room for words on the left."""
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -26,6 +28,8 @@ class Curve(Struct, frozen=True, kw_only=True):
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     last: tuple[float, float]
+    end: float
+    """The last value itself."""
 
 
 class Measured(Struct, frozen=True, kw_only=True):
@@ -57,6 +61,53 @@ class Whiskers(Struct, frozen=True, kw_only=True):
     zero: float
 
 
+class Bar(Struct, frozen=True, kw_only=True):
+    name: str
+    x: float
+    y: float
+    width: float
+
+
+class Strip(Struct, frozen=True, kw_only=True):
+    """Bars on a line for each name; ``lines`` are the names with their heights."""
+
+    width: int
+    height: int
+    bars: tuple[Bar, ...]
+    lines: tuple[tuple[str, float], ...]
+    across: tuple[Tick, ...]
+
+
+def strip(
+    bars: Sequence[tuple[str, float, float]],
+    names: Sequence[str],
+    *,
+    low: float,
+    high: float,
+    width: int,
+    height: int,
+) -> Strip | None:
+    """``bars`` are a name, where it begins and where it ends, between ``low`` and ``high``. None without bars."""
+    if not bars:
+        return None
+    step = (height - TOP - BOTTOM) / len(names)
+    heights = {name: round(TOP + step * (number + 0.5), 1) for number, name in enumerate(names)}
+
+    def across(value: float) -> float:
+        return round(_scaled(value, low, high, NAMES, width - RIGHT), 1)
+
+    return Strip(
+        width=width,
+        height=height,
+        bars=tuple(
+            Bar(name=name, x=across(begin), y=heights[name], width=round(max(1.5, across(end) - across(begin)), 1))
+            for name, begin, end in bars
+        ),
+        lines=tuple(heights.items()),
+        across=tuple(Tick(at=across(t), value=t) for t in ticks(low, high, most=8) if low <= t <= high),
+    )
+
+
 def curve(values: Sequence[tuple[float, float]], *, width: int, height: int) -> Curve | None:
     """None for fewer than two values. Both axes are fitted to the values; the upright one starts at nought."""
     finite = [(x, y) for x, y in values if math.isfinite(x) and math.isfinite(y)]
@@ -84,6 +135,7 @@ def curve(values: Sequence[tuple[float, float]], *, width: int, height: int) -> 
         ),
         up=tuple(Tick(at=round(_scaled(t, low_y, high_y, height - BOTTOM, TOP), 1), value=t) for t in up),
         last=placed[-1],
+        end=finite[-1][1],
     )
 
 

@@ -1,26 +1,26 @@
-"""What each page needs, fetched; and the three things that the page can change."""
+"""What each page needs, fetched; and what they can change. Rows and consent have desks of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from config.paths import Home
-from daemon.ledger.books import Books
 from daemon.watching import LastScan
-from daemon.web import judging, lineage, reading
+from daemon.web import judging, lineage, pacing, reading
 from daemon.web.curves import Curve, Measured, Whiskers, curve, whiskers
+from daemon.web.house import House
 from daemon.web.judging import Question
 from daemon.web.wellness import sentences, troubles
 from jobs.domain.artifacts import Progress
 from jobs.domain.errors import BadInput
-from jobs.releases import Release, Releases
+from jobs.releases import Release
 
 RECENT = 8
 PAGE = 50
 MOST_ALERTS = 100
+MOST_SPANS = 60
 ROWS_OF_A_CURVE = 24
 MOST_NOTES = 12
 FEWEST_LETTERS = 2
@@ -29,10 +29,10 @@ FEWEST_LETTERS = 2
 class Desk:
     """Every method returns the values of one template."""
 
-    def __init__(self, books: Books, home: Home, releases: Releases) -> None:
-        self._books = books
-        self._home = home
-        self._releases = releases
+    def __init__(self, house: House) -> None:
+        self._books = house.books
+        self._home = house.home
+        self._releases = house.releases
 
     def home(self) -> dict[str, Any]:
         books = self._books
@@ -48,6 +48,7 @@ class Desk:
             "waiting": books.jobs.in_state("queued", "paused", "quarantined"),
             "recent": books.history.jobs(RECENT),
             "counts": books.jobs.counts(),
+            "pace": books.pace.latest(),
             "scan": books.knowledge.value("last-scan", LastScan),
             "wanting": troubles(unread),
             "unread": unread,
@@ -101,6 +102,22 @@ class Desk:
     def lineage(self, note: str) -> dict[str, Any]:
         found = lineage.learned(note, self._releases) if len(note) >= FEWEST_LETTERS else ()
         return {"note": note, "found": found[:PAGE], "more": max(0, len(found) - PAGE), "fewest": FEWEST_LETTERS}
+
+    def pace(self, now: datetime) -> dict[str, Any]:
+        """Drawn to the minute to come, so that a page that follows along is not redrawn every second."""
+        now = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        start = now - pacing.SHOWN
+        records = self._books.pace.between(start, now)
+        found = pacing.spans(records, start, now)
+        return {
+            "pace": self._books.pace.latest(),
+            "spans": found[::-1][:MOST_SPANS],
+            "more": max(0, len(found) - MOST_SPANS),
+            "timeline": pacing.timeline(found, now),
+            "load": pacing.history(records, now, lambda one: one.readings.load),
+            "swap": pacing.history(records, now, lambda one: _megabytes(one.readings.swap_growth)),
+            "records": pacing.thinned(records),
+        }
 
     def alerts(self) -> dict[str, Any]:
         return {"alerts": self._books.history.alerts(MOST_ALERTS)}
@@ -168,6 +185,10 @@ def gains(releases: list[Release]) -> Whiskers | None:
 
 def question_address(question: Question) -> str:
     return "/judge/query?" + urlencode({"set": question.query_set, "query": question.query})
+
+
+def _megabytes(value: object) -> float | None:
+    return value / 2**20 if isinstance(value, int) else None
 
 
 def _grade(text: str) -> int:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from config.paths import Home
-from daemon.ledger.books import Books
+from daemon.web.house import House
 from daemon.web.sessions import LINK_SECONDS, Sessions
 from jobs.domain.errors import Refused
-from jobs.releases import Releases
 
 if TYPE_CHECKING:
     from daemon.web.server import Server
@@ -17,13 +15,10 @@ if TYPE_CHECKING:
 
 
 class Front:
-    """``port`` 0 is any free one. Links and sessions end with the process."""
+    """Links and sessions end with the process."""
 
-    def __init__(self, books: Books, home: Home, releases: Releases, port: int) -> None:
-        self._books = books
-        self._home = home
-        self._releases = releases
-        self._wanted_port = port
+    def __init__(self, house: House) -> None:
+        self._house = house
         self._sessions = Sessions(time.monotonic)
         self._open: tuple[Server, Site] | None = None
 
@@ -52,8 +47,8 @@ class Front:
             from daemon.web.server import Server  # the framework's ten megabytes, only once they are wanted
             from daemon.web.site import Site
 
-            server = Server(self._wanted_port)
-            site = Site(self._books, self._home, self._releases, self._sessions, server.port)
+            server = Server(self._house.settings.page.port)
+            site = Site(self._house, self._sessions, server.port)
             server.serve(site)
             self._open = server, site
         return self._open[0].port

@@ -6,7 +6,10 @@ only lines on the very documents that are judged again are replaced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,6 +17,7 @@ from msgspec import Struct
 
 from daemon.ledger.books import Books
 from daemon.web.reading import TOP, judged_sets
+from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import JudgedQuery, QuerySet
 from jobs.domain.gates import Answer, ArmName, Row, ScoredSet
@@ -27,14 +31,21 @@ HEADER = "query-id\tcorpus-id\tscore"
 GRADES = (0, 1, 2)
 
 
-class Question(Struct, frozen=True, kw_only=True):
-    """A query to judge: the documents that either arm found first, and the grades known so far."""
+class Found(Struct, frozen=True, kw_only=True):
+    """What one way of searching found first. ``by``: an arm, or the words for a way."""
 
-    run: int
+    by: str
+    documents: tuple[str, ...]
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """A query to judge: the documents that either side found first, and the grades known so far."""
+
     query_set: str
     query: str
     text: str
     folder: str
+    sides: tuple[Found, ...]
     documents: tuple[str, ...]
     grades: dict[str, int]
     """What the owner's files say of the documents."""
@@ -50,8 +61,11 @@ class Question(Struct, frozen=True, kw_only=True):
         return self.grades.get(document, self.relevant.get(document))
 
 
-def questions(books: Books, evaluation: Path) -> tuple[Question, ...]:
-    """Of the newest verdict: the queries whose judgement could move it most, first the strongest."""
+def questions(books: Books, evaluation: Path, own_set: str = OWN_SET) -> tuple[Question, ...]:
+    """Of the newest verdict: the queries whose judgement could move it most, first the strongest.
+
+    ``own_set``: where those are kept that came from no folder of the owner's.
+    """
     run = books.history.judged_run()
     found = None if run is None else judged_sets(books, run.id)
     if run is None or found is None:
@@ -65,9 +79,29 @@ def questions(books: Books, evaluation: Path) -> tuple[Question, ...]:
         for query in one.queries
     ]
     chosen = most_informative(rows, scored, verdict.reference, most=MOST)
-    return tuple(
-        _question(run.id, *by_id[query], _found(scored, by_id[query][0].name, query, verdict.reference), evaluation)
-        for query in dict.fromkeys(chosen)
+
+    def question(name: str) -> Question:
+        query_set, query = by_id[name]
+        folder = query_set.name if (evaluation / query_set.name).is_dir() else own_set
+        return _question(query_set, query, _sides(scored, query_set.name, name, verdict.reference), evaluation / folder)
+
+    return tuple(question(name) for name in dict.fromkeys(chosen))
+
+
+def own_question(text: str, sides: Sequence[Found], folder: str, evaluation: Path) -> Question:
+    """A new query of the owner's, with what the live search finds for it. The same words are the same query."""
+    words = " ".join(text.split())
+    query = digest("own", words)
+    documents = _by_turns(sides, ())
+    return Question(
+        query_set=folder,
+        query=query,
+        text=words,
+        folder=folder,
+        sides=tuple(sides),
+        documents=documents,
+        grades=known_grades(evaluation / folder, query, documents),
+        relevant={},
     )
 
 
@@ -87,35 +121,42 @@ def _scored(books: Books, run: int, sets: Sequence[QuerySet]) -> list[ScoredSet]
     ]
 
 
-def _found(scored: Sequence[ScoredSet], query_set: str, query: str, reference: ArmName) -> tuple[str, ...]:
-    """The first documents of both arms, by turns, each once."""
-    arms = [
-        answer.documents[:TOP]
+def _sides(scored: Sequence[ScoredSet], query_set: str, query: str, reference: ArmName) -> tuple[Found, ...]:
+    """The first documents of both arms."""
+    return tuple(
+        Found(by=arm, documents=answer.documents[:TOP])
         for one in scored
         if one.query_set.name == query_set
         for arm in (reference, "candidate")
         for answer in one.answers.get(arm, ())
         if answer.query == query
-    ]
-    turns = [documents[turn] for turn in range(TOP) for documents in arms if turn < len(documents)]
-    return tuple(dict.fromkeys(turns))
+    )
 
 
-def _question(run: int, query_set: QuerySet, query: JudgedQuery, found: tuple[str, ...], evaluation: Path) -> Question:
-    own = (evaluation / query_set.name).is_dir()
-    folder = query_set.name if own else OWN_SET
-    pool = dict.fromkeys((*query.relevant, *found))
-    documents = tuple(document for document in pool if _fits_a_line(document))
+def _by_turns(sides: Sequence[Found], first: Iterable[str]) -> tuple[str, ...]:
+    """``first``, then the documents of all sides by turns, each once; none that a line could not hold."""
+    found = [side.documents[turn] for turn in range(TOP) for side in sides if turn < len(side.documents)]
+    return tuple(document for document in dict.fromkeys((*first, *found)) if _fits_a_line(document))
+
+
+def _question(query_set: QuerySet, query: JudgedQuery, sides: tuple[Found, ...], folder: Path) -> Question:
+    documents = _by_turns(sides, query.relevant)
     return Question(
-        run=run,
         query_set=query_set.name,
         query=query.id,
         text=query.text,
-        folder=folder,
+        folder=folder.name,
+        sides=sides,
         documents=documents,
-        grades=known_grades(evaluation / folder, query.id, documents),
+        grades=known_grades(folder, query.id, documents),
         relevant=query.relevant,
     )
+
+
+def asked(folder: Path) -> tuple[str, ...]:
+    """The ids of the set's queries, as far as its lines can be read."""
+    found = (_id_of(line) for line in _lines(folder / "queries.jsonl"))
+    return tuple(dict.fromkeys(name for name in found if name is not None))
 
 
 def known_grades(folder: Path, query: str, documents: Sequence[str]) -> dict[str, int]:
@@ -139,14 +180,27 @@ def store(evaluation: Path, question: Question, grades: Mapping[str, int]) -> No
             remedy="mark one that answers it, or leave the query out",
         )
     folder = evaluation / question.folder
-    kept = [line for line in _lines(folder / "qrels.tsv") if not _is_on(line, question.query, grades)]
-    lines = [*(kept or [HEADER]), *(f"{question.query}\t{name}\t{grade}" for name, grade in grades.items())]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_file(folder / "qrels.tsv", "".join(f"{line}\n" for line in lines).encode())
-    asked = _lines(folder / "queries.jsonl")
-    if not any(_id_of(line) == question.query for line in asked):
-        added = msgspec.json.encode({"_id": question.query, "text": question.text}).decode()
-        write_file(folder / "queries.jsonl", "".join(f"{line}\n" for line in [*asked, added]).encode())
+    with _alone(folder):
+        # The query first: a power cut between the two leaves one that is still open, never a judgement of none.
+        queries = _lines(folder / "queries.jsonl")
+        kept = [line for line in _lines(folder / "qrels.tsv") if not _is_on(line, question.query, grades)]
+        if not any(_id_of(line) == question.query for line in queries):
+            added = msgspec.json.encode({"_id": question.query, "text": question.text}).decode()
+            write_file(folder / "queries.jsonl", "".join(f"{line}\n" for line in [*queries, added]).encode())
+        lines = [*(kept or [HEADER]), *(f"{question.query}\t{name}\t{grade}" for name, grade in grades.items())]
+        write_file(folder / "qrels.tsv", "".join(f"{line}\n" for line in lines).encode())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The page and a terminal may judge at once: each reads and writes both files in one turn."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_on(line: str, query: str, grades: Mapping[str, int]) -> bool:

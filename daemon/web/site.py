@@ -8,51 +8,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, NotFound
-from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from config.paths import Home
-from daemon.ledger.books import Books
 from daemon.web.desk import Desk
 from daemon.web.guard import HEADERS, Asked, refusal
+from daemon.web.house import House
 from daemon.web.live import Live
 from daemon.web.rendering import Rendering, asset
+from daemon.web.reviewing import Reviewing, sheet_query, wanted_of
+from daemon.web.routes import ROUTES
 from daemon.web.sessions import SESSION_SECONDS, Sessions
+from daemon.web.stewarding import Stewarding, Word, word_of
 from daemon.web.wording import LANGUAGES
 from jobs.domain.errors import IaipError
-from jobs.releases import Releases
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 log = structlog.get_logger()
-
-ROUTES = Map(
-    [
-        Rule("/", endpoint="home", methods=["GET"]),
-        Rule("/enter/<link>", endpoint="enter", methods=["GET"]),
-        Rule("/jobs", endpoint="jobs", methods=["GET"]),
-        Rule("/runs", endpoint="runs", methods=["GET"]),
-        Rule("/runs/<int(max=9223372036854775807):number>", endpoint="run", methods=["GET"]),
-        Rule("/releases", endpoint="releases", methods=["GET"]),
-        Rule("/releases/<name>", endpoint="release", methods=["GET"]),
-        Rule("/releases/<name>/rollback", endpoint="rollback", methods=["GET", "POST"]),
-        Rule("/lineage", endpoint="lineage", methods=["GET"]),
-        Rule("/alerts", endpoint="alerts", methods=["GET"]),
-        Rule("/alerts/<int(max=9223372036854775807):number>", endpoint="acknowledge", methods=["POST"]),
-        Rule("/judge", endpoint="judge", methods=["GET"]),
-        Rule("/judge/query", endpoint="question", methods=["GET", "POST"]),
-        Rule("/live/home", endpoint="live_home", methods=["GET"]),
-        Rule("/live/runs/<int(max=9223372036854775807):number>", endpoint="live_run", methods=["GET"]),
-        Rule("/<any('page.css', 'page.js', 'icon.svg'):name>", endpoint="asset", methods=["GET"]),
-    ],
-    merge_slashes=False,
-    redirect_defaults=False,
-    strict_slashes=True,
-)
-
 
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -60,12 +36,14 @@ KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 class Site:
     """Answers requests in the server's threads; one form at a time."""
 
-    def __init__(self, books: Books, home: Home, releases: Releases, sessions: Sessions, port: int) -> None:
+    def __init__(self, house: House, sessions: Sessions, port: int) -> None:
         self._sessions = sessions
         self._port = port
         self._cookie = f"iaip-{port}"  # cookies know no ports: two homes' pages must not throw each other out
         self._rendering = Rendering()
-        self._desk = Desk(books, home, releases)
+        self._desk = Desk(house)
+        self._reviewing = Reviewing(house)
+        self._stewarding = Stewarding(house)
         self._live = Live()
         self._changing = threading.Lock()
 
@@ -156,6 +134,42 @@ class Site:
             self._desk.roll_back(name, _now())
         return redirect(f"/releases/{name}", 303)
 
+    def _rows(self, request: Request) -> Response:
+        return self._page(request, "rows", **self._reviewing.overview())
+
+    def _sheet(self, request: Request, dataset: str) -> Response:
+        return self._page(request, "sheet", **self._reviewing.sheet(dataset, request.args, _start(request)))
+
+    def _leave_out(self, request: Request, dataset: str, digest: str) -> Response:
+        with self._changing:
+            self._reviewing.leave_out(dataset, digest, _now())
+        return redirect(_sheet_address(request, dataset, digest), 303)
+
+    def _take_back(self, request: Request, digest: str) -> Response:
+        with self._changing:
+            self._reviewing.take_back(digest)
+        dataset = request.args.get("dataset", "")
+        return redirect(
+            _sheet_address(request, dataset, digest) if dataset.isascii() and dataset.isalnum() else "/rows", 303
+        )
+
+    def _consent(self, request: Request) -> Response:
+        return self._page(request, "consent", **self._stewarding.coverage())
+
+    def _classify(self, request: Request) -> Response:
+        if request.method != "POST":
+            return self._page(request, "classify", **self._stewarding.preview(_word(request.args)))
+        form = request.form
+        with self._changing:
+            self._stewarding.classify(_word(form), shown=form.get("shown", ""), freeing=form.get("freeing") == "yes")
+        return redirect("/consent", 303)
+
+    def _report(self, request: Request) -> Response:
+        return self._page(request, "report", **self._stewarding.report())
+
+    def _pace(self, request: Request) -> Response:
+        return self._page(request, "pace", **self._desk.pace(_now()))
+
     def _lineage(self, request: Request) -> Response:
         return self._page(request, "lineage", **self._desk.lineage(request.args.get("note", "").strip()))
 
@@ -183,6 +197,12 @@ class Site:
 
         return self._live.response(parts)
 
+    def _live_pace(self, request: Request) -> Response:
+        def parts() -> dict[str, str]:
+            return self._parts(request, ("pace",), self._desk.pace(_now()))
+
+        return self._live.response(parts)
+
     def _live_run(self, request: Request, number: int) -> Response:
         def parts() -> dict[str, str]:
             return self._parts(request, ("stages", "curves"), self._desk.run_live(number))
@@ -196,6 +216,19 @@ class Site:
 
 def _language(request: Request) -> str:
     return request.accept_languages.best_match(LANGUAGES, default="en")
+
+
+def _word(form: MultiDict[str, str]) -> Word:
+    return word_of(form.getlist("folder"), form.get("other", ""), form.get("as", ""))
+
+
+def _start(request: Request) -> int:
+    return request.args.get("from", 0, type=_row_number)
+
+
+def _sheet_address(request: Request, dataset: str, digest: str) -> str:
+    """Back to where the row was seen."""
+    return f"/rows/{dataset}{sheet_query(wanted_of(request.args), _start(request))}#row-{digest}"
 
 
 def _row_number(text: str) -> int:

@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
+
+from daemon.readings import NOBODY, Power
+from daemon.system import notices
 
 LANGUAGES = ("en", "fr")
+Unit = Literal["", "megabytes", "gigabytes", "seconds"]
+SIZES = {"": 1.0, "megabytes": 2.0**20, "gigabytes": 1e9}
 _NARROW = "\u202f"
 """French sets a narrow space before its high punctuation and inside its quotation marks."""
 
@@ -38,6 +43,27 @@ class Wording:
         """What the catalogue says; the ledger's own word where it knows none (a newer stage or outcome)."""
         return self._sentences.get(key, fallback)
 
+    def retold(self, prefix: str, text: str) -> str | None:
+        """A sentence that the ledger holds, in this language: its parts (between semicolons) are found among the
+        catalogue's English sentences under ``prefix``. None if one of them is not there."""
+        if self.language == "en":
+            return text
+        parts = [self._retold(prefix, part) for part in text.split("; ")]
+        known = [part for part in parts if part is not None]
+        return None if len(known) < len(parts) else f"{_NARROW}; ".join(known)
+
+    def _retold(self, prefix: str, part: str) -> str | None:
+        for key, pattern in _patterns(prefix):
+            if match := pattern.fullmatch(part):
+                shown = {
+                    name: self._figure(self.told(f"{name}.{value}", value)) for name, value in match.groupdict().items()
+                }
+                return self._sentences[key].format(**shown)
+        return None
+
+    def _figure(self, text: str) -> str:
+        return self._written(text) if re.fullmatch(r"[\d.]+", text) else text
+
     def number(self, value: float | None, digits: int = 3) -> str:
         return "–" if value is None else self._written(f"{value:.{digits}f}")
 
@@ -63,6 +89,27 @@ class Wording:
             return self.say("span.minutes", n=round(seconds / 60))
         return self.say("span.hours", n=self.number(seconds / 3600, 1))
 
+    def alert(self, kind: str, about: str) -> tuple[str, str] | None:
+        """An alert's title and body as the desktop tells it; none where the ledger's own words are in this language,
+        or nobody has put this kind of alert into it."""
+        if self.language == "en" or kind not in notices.catalogue():
+            return None
+        title, body = notices.notice(kind, about, "fr")
+        return title, body if f"{kind}.body" in notices.catalogue() else ""
+
+    def reading(self, value: object, unit: Unit = "") -> str:
+        """A reading of the machine, in the unit given; its word where it is one, or that it is unknown."""
+        if isinstance(value, Power):
+            left = "" if value.percent is None else f" {value.percent} %"
+            return self.told(f"value.{value.source}", value.source) + left
+        if isinstance(value, str):
+            return self.told(f"value.{value}", value)
+        if not isinstance(value, int | float):
+            return self.say("reading.unknown")
+        if unit == "seconds":
+            return self.say("reading.nobody") if value >= NOBODY else self.span(value)
+        return self.number(value / SIZES[unit], 2 if unit == "" else 1)
+
     def _shown(self, name: str, value: Any) -> str:
         if name == "gain":
             return self.signed(value, 2)
@@ -72,6 +119,17 @@ class Wording:
 
     def _written(self, figure: str) -> str:
         return figure.replace(".", ",") if self.language == "fr" else figure
+
+
+@cache
+def _patterns(prefix: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The catalogue's English sentences under ``prefix``, to be found in a text with whatever fills them in."""
+    blank = re.compile(r"\\{([a-z]+)\\}")
+    return tuple(
+        (key, re.compile(blank.sub(r"(?P<\1>.+?)", re.escape(sentence["en"]))))
+        for key, sentence in catalogue().items()
+        if key.startswith(prefix)
+    )
 
 
 def _spaced(text: str) -> str:

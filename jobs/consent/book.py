@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -23,10 +24,11 @@ from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, 
 from jobs.domain.corpus import text_digest
 from jobs.domain.errors import Refused
 from jobs.domain.withdrawal import denied_by
-from jobs.publish import write_file
+from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
+_PATIENCE_SECONDS = 10.0
 
 
 class ConsentBook:
@@ -98,11 +100,18 @@ class ConsentBook:
 
     @contextmanager
     def held(self) -> Iterator[Pen]:
-        """Nobody else can change consent meanwhile: what is decided inside is decided on the newest revision."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Nobody else can change consent meanwhile: what is decided inside is decided on the newest revision.
+
+        Raises Refused when another holds it for longer than a change ever takes.
+        """
+        make_directory(self.folder)
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while not _locked(descriptor):
+                if time.monotonic() > deadline:
+                    raise Refused("another process is changing consent; nothing was changed", remedy="try again")
+                time.sleep(0.02)
             yield Pen(self)
         finally:
             os.close(descriptor)
@@ -144,6 +153,13 @@ def broken(chain: Chain) -> Refused:
         remedy="put consent/log.jsonl back from a backup; without one, move consent/log.jsonl and consent/head away,"
         " read every record again and `iaipctl consent import`",
     )
+
+
+def _locked(descriptor: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _text(path: Path) -> str:

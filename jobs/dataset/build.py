@@ -20,6 +20,7 @@ from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
 from jobs.dataset.curated import Curated, read_curated
 from jobs.dataset.held_out import held_out_sets
+from jobs.dataset.left_out import left_out, without
 from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
@@ -30,12 +31,14 @@ from jobs.domain.consent import Terms
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import (
+    SPLITS,
     DatasetCounts,
     DatasetManifest,
     Expansion,
     KnownDocument,
     Pair,
     QuerySet,
+    Row,
     Split,
     Target,
 )
@@ -48,8 +51,6 @@ from jobs.sealing import Sealing
 
 __all__ = ["Dataset", "KnownDocument", "build", "load", "refresh"]
 
-SPLITS: tuple[Split, ...] = ("train", "development", "test")
-Row = Pair | Expansion
 Value = TypeVar("Value", bound=Struct)
 
 
@@ -108,16 +109,17 @@ def build(
     now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
     refreshed = refresh_under(now, corpus, documents, home, report, keys)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
-    pairs = assemble.pairs(shelf, judged)
+    unwanted = left_out(home.left_out).keys()
+    pairs = without(unwanted, assemble.pairs(shelf, judged), shelf.dropped)
     if target == "embedding":
         placed: Sequence[Placed[Pair] | Placed[Expansion]] = pairs
         most = settings.dataset.most_test_queries
     else:
         shelf.dropped.clear()
-        placed = assemble.expansions(shelf, curated, settings.dataset)
+        placed = without(unwanted, assemble.expansions(shelf, curated, settings.dataset), shelf.dropped)
         most = settings.dataset.most_expansion_queries
     placed = [one for one in placed if _may_be_kept(one, shelf)]
-    _refuse_too_few(target, len(placed), refreshed, settings.dataset)
+    _refuse_too_few(target, len(placed), refreshed, curated.problems, settings.dataset)
     kept_back = frozenset(name for name in shelf.by_name if shelf.splits[name] == "test" and shelf.judges(name))
     judging = [one.row for one in pairs if one.split == "test" and shelf.may_judge(one.row)]
     sets = held_out_sets(judging, kept_back, most, settings.dataset.seed)
@@ -185,15 +187,19 @@ def load(directory: Path, keys: Keys) -> Dataset:
         ) from error
 
 
-def _refuse_too_few(target: Target, rows: int, refreshed: Refreshed, settings: DatasetSettings) -> None:
+def _refuse_too_few(
+    target: Target, rows: int, refreshed: Refreshed, problems: Sequence[str], settings: DatasetSettings
+) -> None:
     least = settings.minimum_pairs if target == "embedding" else settings.minimum_expansions
     what = "pairs" if target == "embedding" else "expansions"
     if rows < least:
         consent = "see `iaipctl consent coverage`, " if refreshed.excluded else ""
+        mending = f"mend curated/{problems[0]} (1 of {len(problems)} unused lines), " if problems else ""
         raise NotEnough(
             f"{rows} {what} from {refreshed.documents} notes ({refreshed.excluded} excluded, "
             f"{refreshed.unreadable} unreadable), {least} are needed",
-            remedy=f"{consent}write more notes, add lines to curated/{target}/*.jsonl, or lower dataset.minimum_{what}",
+            remedy=f"{consent}{mending}write more notes, add lines to curated/{target}/*.jsonl, "
+            f"or lower dataset.minimum_{what}",
         )
 
 

@@ -30,6 +30,7 @@ from jobs.dataset import assemble
 from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import Cached, opened
 from jobs.dataset.curated import Curated, read_curated
+from jobs.dataset.left_out import left_out, without
 from jobs.dataset.library import library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.permission import ruled_files
@@ -38,12 +39,11 @@ from jobs.dataset.sources import sources
 from jobs.domain.consent import Ruling, Terms
 from jobs.domain.corpus import digest
 from jobs.domain.errors import NotEnough
-from jobs.domain.examples import Expansion, Pair, SourceDocument, Split, Target
+from jobs.domain.examples import SPLITS, Expansion, Pair, SourceDocument, Target
 from jobs.domain.lineage import merkle_root
 from jobs.keys import Keys
 from jobs.publish import published_directory
 
-SPLITS: tuple[Split, ...] = ("train", "development", "test")
 TARGETS: tuple[Target, ...] = ("embedding", "expansion")
 Rows = Sequence[Placed[Pair] | Placed[Expansion]]
 
@@ -152,8 +152,11 @@ def _rows(
         expansions=tuple(expansion for expansion in curated.expansions if expansion.file in files),
     )
     shelf = library(entries, names, curated.pairs, files, settings)
+    unwanted = left_out(home.left_out).keys()
     rows: Rows = (
-        assemble.pairs(shelf, curated) if target == "embedding" else assemble.expansions(shelf, curated, settings)
+        without(unwanted, assemble.pairs(shelf, curated), shelf.dropped)
+        if target == "embedding"
+        else without(unwanted, assemble.expansions(shelf, curated, settings), shelf.dropped)
     )
     return rows, sources(target, rows, (), shelf)
 

@@ -43,7 +43,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     except NotEnough as word:
         return Done(result={}, ends_run=f"not-enough: {word.message}; {word.remedy}")
     _note_use(manifest, workshop)
-    result = DatasetResult(dataset=manifest.name, rows=manifest.counts.rows)
+    result = DatasetResult(dataset=manifest.name, rows=manifest.counts.rows, curated_problems=manifest.curated_problems)
     return Done(result=msgspec.to_builtins(result))
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from jobs.domain.consent import Classification, NoteSaid, Use
-from jobs.domain.corpus import DocumentId
+from jobs.domain.corpus import DocumentId, digest
 
 Target = Literal["embedding", "expansion"]
 ExpansionKind = Literal["lex", "vec", "hyde"]
 Generator = Literal["title", "heading", "link", "alias", "tag", "curated", "key-terms"]
 Split = Literal["train", "development", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -59,6 +60,15 @@ class Expansion(Struct, frozen=True, kw_only=True):
     language: str
     origin: Origin
     relevant: tuple[DocumentId, ...] = ()
+
+
+Row = Pair | Expansion
+
+
+def row_digest(row: Row) -> str:
+    """Names a row by its note and by what is learned from it: in other words, or of another note, it is another row."""
+    lines = [row.passage] if isinstance(row, Pair) else [f"{line.kind}: {line.text}" for line in row.lines]
+    return digest(type(row).__name__, str(row.origin.document), row.query, *lines)
 
 
 class JudgedQuery(Struct, frozen=True, kw_only=True):

@@ -10,10 +10,12 @@ from jobs.domain.recipe import Plan
 
 
 class DatasetResult(Struct, frozen=True, kw_only=True):
-    """The run's dataset by name, and its rows per split."""
+    """The run's dataset by name, and its rows per split. ``curated_problems`` names each hand-made line that could
+    not be used, by file and line, without any of its text."""
 
     dataset: str
     rows: dict[str, int]
+    curated_problems: tuple[str, ...] = ()
 
 
 class BaselineResult(Struct, frozen=True, kw_only=True):

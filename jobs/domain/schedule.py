@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSim
 
+from config.cron import cron_problem
 from config.settings import ScheduleSettings
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 
-_FIELDS = 5
 _CLOCK_STEP = timedelta(days=1)  # what a clock may be set back by without a window opening twice
 
 
@@ -36,13 +36,10 @@ def enough_new(target: Target, new_rows: int, settings: ScheduleSettings) -> boo
 
 def _last_opening(expression: str, wall: datetime) -> datetime | None:
     """The latest wall time at or before ``wall`` that the expression names; none if it names none."""
-    if len(expression.split()) != _FIELDS:
+    if cron_problem(expression) is not None:
         raise _not_cron(expression)
-    try:
-        # The search runs backwards and leaves out its own starting point.
-        return next(CronSim(expression, wall.replace(microsecond=0) + timedelta(seconds=1), reverse=True), None)
-    except CronSimError as error:
-        raise _not_cron(expression) from error
+    # The search runs backwards and leaves out its own starting point.
+    return next(CronSim(expression, wall.replace(microsecond=0) + timedelta(seconds=1), reverse=True), None)
 
 
 def _not_cron(expression: str) -> BadInput:

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.dataset.build import SPLITS, load
+from jobs.dataset.build import load
 from jobs.domain.artifacts import Making
 from jobs.domain.corpus import DocumentId
+from jobs.domain.examples import SPLITS
 from jobs.domain.lineage import Material, Provenance, merkle_root, releases_touched
 from jobs.lineage import BILL, read_lineage, record_of
 from tests.house import keys_of

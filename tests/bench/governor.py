@@ -37,8 +37,7 @@ def _cpu(folder: Path) -> Row:
             order()
         return Done(result={})
 
-    settings = load_settings(folder / "config.toml").governor
-    governor = Governor(settings, telemetry(folder), books.pace, worker)
+    governor = Governor(load_settings(folder / "config.toml"), telemetry(folder), books, worker)
     governor.start()
     spec = JobSpec(job=1, stage="train", home=str(folder))
     job = threading.Thread(target=governor.run_worker, args=(spec, folder / "log", print, lambda: False))

@@ -14,7 +14,7 @@ import psutil
 from config.paths import Home
 from tests.bench.measure import Row
 
-STATUS_RUNS = 15
+RUNS = 15
 ML_LIBRARIES = ("torch", "mlx", "transformers", "sentence_transformers", "datasets")
 
 
@@ -24,7 +24,8 @@ def measure(folder: Path) -> list[Row]:
     daemon = subprocess.Popen([sys.executable, "-m", "daemon"], env=environment, stderr=subprocess.DEVNULL)
     try:
         wait_until_idle(environment)
-        return [*idle_memory(daemon.pid), status_time(environment)]
+        told = (answer_time(environment, "status", goal=150.0), answer_time(environment, "--help", goal=100.0))
+        return [*idle_memory(daemon.pid), *told]
     finally:
         daemon.terminate()
         daemon.wait(timeout=60)
@@ -75,11 +76,11 @@ def idle_memory(pid: int) -> list[Row]:
     ]
 
 
-def status_time(environment: dict[str, str]) -> Row:
-    """Median wall time of a whole ``iaipctl status`` process."""
+def answer_time(environment: dict[str, str], word: str, *, goal: float) -> Row:
+    """Median wall time of a whole process of ``iaipctl word``."""
     times = []
-    for _ in range(STATUS_RUNS):
+    for _ in range(RUNS):
         began = time.monotonic()
-        subprocess.run([sys.executable, "-m", "daemon.cli", "status"], env=environment, capture_output=True, check=True)
+        subprocess.run([sys.executable, "-m", "daemon.cli", word], env=environment, capture_output=True, check=True)
         times.append(time.monotonic() - began)
-    return Row(name="iaipctl status", value=statistics.median(times) * 1000, unit="ms", goal=150.0, better="lower")
+    return Row(name=f"iaipctl {word}", value=statistics.median(times) * 1000, unit="ms", goal=goal, better="lower")

@@ -110,8 +110,9 @@ def called_directly(home: Home, dataset: str, work: Path) -> None:
 def through_daemon(home: Home, books: Books, dataset: str) -> None:
     """The train job of a new run, from its claim to its settlement, by a real worker process."""
     job = _train_job(books, dataset)
-    unhindered = msgspec.structs.replace(load_settings(home.config_file).governor, rest=0.0, rest_unknown=0.0)
-    governor = Governor(unhindered, telemetry(home.root), books.pace, run_worker)
+    settings = load_settings(home.config_file)
+    unhindered = msgspec.structs.replace(settings.governor, rest=0.0, rest_unknown=0.0)
+    governor = Governor(msgspec.structs.replace(settings, governor=unhindered), telemetry(home.root), books, run_worker)
     governor.start()
     try:
         means = Means(run_worker=governor.run_worker, may_start=lambda job: True, end_trial=lambda: None)

@@ -12,6 +12,7 @@ import secrets
 import statistics
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from daemon.cli.result import table
@@ -77,8 +78,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="iaip-chaos-") as folder:
         account = run(Path(folder), minutes=options.minutes, kills=options.kills, seed=options.seed, search=search)
     print(shown(account))
-    for violation in account.violations:
-        print(f"VIOLATION  {violation}")
+    for violation, times in Counter(account.violations).items():
+        print(f"VIOLATION  {violation}" + (f" ({times} times)" if times > 1 else ""))
     return 1 if account.violations else 0
 
 

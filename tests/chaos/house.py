@@ -15,9 +15,13 @@ from pathlib import Path
 
 import psutil
 
+from config.load import load_settings
 from config.paths import Home
 from daemon.ledger.books import Books, read_books
+from jobs.adapters.node import find_node, find_qmd
+from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_config import with_collections_of
+from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.index_file import copy_index
 from jobs.releases import Releases
@@ -110,6 +114,21 @@ class House:
                 index.commit()
         text = f"collections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n{models}"
         (self.folder / "qmd" / "index.yml").write_text(text)
+        if search:
+            self._index()
+
+    def _index(self) -> None:
+        """As its owner would: `qmd update`, then `qmd embed`."""
+        settings = load_settings(self.home.config_file).qmd
+        tools = QmdTools(
+            node=find_node(settings.node),
+            package=find_qmd(settings.package),
+            single_thread=settings.single_thread,
+            timeout=settings.timeout,
+        )
+        command = QmdCommand(tools, self.folder / "qmd" / "index.yml", self.folder / "qmd" / "index.sqlite")
+        command.update()
+        command.embed()
 
     def _publish_copies(self) -> None:
         """Two releases that are the first under other names, so that there is something to switch between."""

@@ -99,6 +99,8 @@ class Storm:
         began = time.monotonic()
         while time.monotonic() - began < seconds and self._account.killed < kills:
             self._work()
+            if self._search and self._chance.random() < 0.15:
+                self._let_one_finish()
             self._choose_moment()
             if (code := self._house.daemon.poll()) is not None:
                 self._account.violations.append(f"the daemon ended by itself with {code}")
@@ -114,6 +116,15 @@ class Storm:
         if self._search and not self._active_run():
             self._house.asks("run", "embedding", "--force")
 
+    def _let_one_finish(self) -> None:
+        """Now and then a stage comes to its end, so that the next one is struck too."""
+        jobs, deadline = self._house.books.jobs, time.monotonic() + 60.0
+        running = {job.id for job in jobs.in_state("running") if job.run is not None}
+        while running and time.monotonic() < deadline:
+            if any(jobs.job(number).state not in ("queued", "running") for number in running):
+                return
+            time.sleep(0.05)
+
     def _choose_moment(self) -> None:
         """Mostly while a job runs, anywhere in it; sometimes at any time."""
         deadline = time.monotonic() + 3.0
@@ -121,7 +132,8 @@ class Storm:
             if self._house.books.jobs.in_state("running"):
                 break
             time.sleep(0.02)
-        time.sleep(self._chance.random() * self._chance.choice((0.1, 0.5, 1.5, 4.0)))
+        depth = self._chance.choice((0.1, 0.5, 1.5, 4.0, *([12.0] if self._search else [])))  # a training takes long
+        time.sleep(self._chance.random() * depth)
 
     def _active_run(self) -> bool:
         run = self._house.books.jobs.latest_run()

@@ -264,3 +264,9 @@ def test_no_proxy_and_no_token_reaches_a_worker() -> None:
     assert kept["PATH"] == "/bin"
     assert kept["HF_HUB_OFFLINE"] == "1"
     assert not set(given) - {"PATH"} & set(kept)
+
+
+def test_metal_s_allocator_is_held_below_the_machine_s_memory_whatever_the_owner_s_shell_says() -> None:
+    kept = worker_environment({"PYTORCH_MPS_HIGH_WATERMARK_RATIO": "0.0"})
+    low, high = (float(kept[f"PYTORCH_MPS_{mark}_WATERMARK_RATIO"]) for mark in ("LOW", "HIGH"))
+    assert 0.0 < low <= high < 1.0, "nought would be no limit, and a low mark over the high one an error"

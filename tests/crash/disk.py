@@ -10,7 +10,8 @@ The model of a power cut, after ALICE (Pillai et al., OSDI 2014): the content of
 file was synced, before that it may be missing, half or whole; an entry of a directory (creation, rename,
 link, removal) is safe once that directory was synced, before that any subset of the entries may be
 missing, in any order. A rename is atomic. What SQLite writes is found by looking: its files are old or
-new, never half, because their safety is SQLite's affair.
+new, never half, because their safety is SQLite's affair. The ledger's are safe as they are found: with
+synchronous=FULL SQLite syncs what it commits, and the directory with it (sqlite.org/pragma.html).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 from unittest.mock import patch
 
 CALLS = ("chmod", "link", "mkdir", "open", "remove", "rename", "replace", "rmdir", "symlink", "truncate", "unlink")
+LEDGER = ("ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal")
 MOST_STATES = 256
 """Of one moment. Where more are possible, so many are drawn by chance."""
 
@@ -81,6 +83,7 @@ class Disk:
     root: Path
     moments: list[Moment] = field(default_factory=list)
     refusal: Refusal | None = None
+    start: Moment | None = None
     points: int = 0
     refused: int = 0
     _nodes: dict[int, Node] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class Disk:
         self._safe = dict(self._entries)
         self._pending.clear()
         self._nodes = {n: Node(**{**vars(v), "safe": v.content}) for n, v in self._nodes.items()}
+        self.start = self._moment("the start")
         with ExitStack() as patches:
             for name in CALLS:
                 patches.enter_context(patch.object(os, name, self._watched(name, getattr(os, name))))
@@ -164,14 +168,15 @@ class Disk:
 
     def _point(self, call: str) -> None:
         self._look(ours=False)
-        self.moments.append(
-            Moment(call=call, nodes=dict(self._nodes), safe=dict(self._safe), pending=tuple(self._pending))
-        )
+        self.moments.append(self._moment(call))
         number, self.points = self.points, self.points + 1
         refusal = self.refusal
         if refusal and call != "the end" and (number == refusal.point or (refusal.for_good and number > refusal.point)):
             self.refused += 1
             raise OSError(refusal.errno, os.strerror(refusal.errno))
+
+    def _moment(self, call: str) -> Moment:
+        return Moment(call=call, nodes=dict(self._nodes), safe=dict(self._safe), pending=tuple(self._pending))
 
     def _make_safe(self, number: int) -> None:
         node = self._nodes[number]
@@ -201,6 +206,17 @@ class Disk:
             self._pending += [(change,) for change in (*gone, *new)]
         self._entries, self._nodes = entries, nodes
         self._last.update(nodes)
+        if not ours:
+            self._trust_ledger(new)
+
+    def _trust_ledger(self, found: list[tuple[Entry, int]]) -> None:
+        """What SQLite committed is safe, and so is a directory in which it made a file."""
+        for (_, name), number in self._entries.items():
+            if name in LEDGER:
+                self._make_safe(number)
+        for (directory, name), _ in found:
+            if name in LEDGER:
+                self._make_safe(directory)
 
     def _scan(self, ours: bool) -> tuple[dict[Entry, int], dict[int, Node]]:
         entries: dict[Entry, int] = {}

@@ -15,6 +15,7 @@ from jobs.publish import (
     switch_symlink,
     write_file,
 )
+from jobs.release_keeping import remove
 from jobs.releases import BY_HAND
 from tests.crash.house import House, read_index
 
@@ -172,14 +173,9 @@ def second_taken_back(house: House) -> None:
 
 
 def promote(house: House) -> None:
+    """As the deploy job, also when it is done again."""
     house.releases.switch("v2")
     assert house.releases.confirm("v2")
-
-
-def confirm_or_promote(house: House) -> None:
-    """As the deploy job that is done again."""
-    house.releases.switch("v2")
-    house.releases.confirm("v2")
 
 
 def taken_back_by_hand(house: House) -> str:
@@ -226,6 +222,15 @@ def newer_plain_files(house: House) -> None:
 def newer_kept(house: House) -> str:
     assert "# newer" in house.files.config.read_text("utf-8")
     return owner_keeps_all(house)
+
+
+def first_removed(house: House) -> str:
+    house.assert_sound()
+    kept = "v1" in house.releases.names()
+    assert house.releases.names() == ["v0", *(["v1"] if kept else []), "v2", "v3"]
+    assert house.releases.before("v3") == "v2"
+    assert house.releases.before("v2") in (("v1", "v0") if kept else ("v0",)), "the way back leads past it"
+    return "old" if kept else "new"
 
 
 SCENARIOS = [
@@ -283,26 +288,13 @@ SCENARIOS = [
         repair=recover,
         examine=release_published,
     ),
-    Scenario(
-        name="a release goes live on trial and is confirmed",
-        prepare=second_waits,
-        work=promote,
-        repair=recover,
-        examine=live_is("v1", "v2"),
-    ),
-    Scenario(
-        name="an interrupted trial is tried again",
-        prepare=second_trial_interrupted,
-        work=promote,
-        repair=recover,
-        examine=live_is("v1", "v2"),
-    ),
-    Scenario(
-        name="a trial is confirmed",
-        prepare=second_on_trial,
-        work=confirm_or_promote,
-        repair=recover,
-        examine=live_is("v1", "v2"),
+    *(
+        Scenario(name=name, prepare=prepare, work=promote, repair=recover, examine=live_is("v1", "v2"))
+        for name, prepare in (
+            ("a release goes live on trial and is confirmed", second_waits),
+            ("an interrupted trial is tried again", second_trial_interrupted),
+            ("a trial is confirmed", second_on_trial),
+        )
     ),
     Scenario(
         name="a release is taken back by hand",
@@ -331,6 +323,14 @@ SCENARIOS = [
         work=recover,
         repair=recover,
         examine=trial_ended,
+    ),
+    Scenario(
+        name="a release is removed",
+        prepare=lambda house: house.with_releases(3),
+        work=lambda house: remove(house.releases, "v1"),
+        repair=recover,
+        examine=first_removed,
+        removes=True,
     ),
     Scenario(
         name="adoption",

@@ -20,10 +20,11 @@ import pytest
 from jobs.publish import sync_directory, write_file
 from tests.crash.disk import Disk, Refusal, Tree, fingerprint, lay_out
 from tests.crash.house import House
+from tests.crash.papers import PAPERS
 from tests.crash.scenarios import SCENARIOS, Scenario
 
 SEED = 20260102
-every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+every_scenario = pytest.mark.parametrize("scenario", [*SCENARIOS, *PAPERS], ids=lambda scenario: scenario.name)
 
 
 @contextmanager
@@ -90,7 +91,8 @@ def test_what_the_system_refuses_is_told_and_changes_nothing(
     undisturbed = Disk(house.root)
     with undisturbed.recording():
         scenario.work(house)
-    [start], _ = undisturbed.states(undisturbed.moments[0], random.Random(SEED))
+    assert undisturbed.start is not None
+    [start], _ = undisturbed.states(undisturbed.start, random.Random(SEED))
     for point in range(len(undisturbed.moments) - 1):
         lay_out(start, house.root)
         disk = Disk(house.root, refusal=Refusal(point, number, for_good))

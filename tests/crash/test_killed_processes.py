@@ -21,6 +21,7 @@ from daemon.ledger.books import open_books
 from daemon.ledger.schema import MIGRATIONS
 from jobs.domain.errors import BadInput
 from tests.crash.house import House, read_index, write_index
+from tests.crash.papers import ledger_overwritten, ledger_restored, start
 
 CALLS = (
     "fdatasync,fsync,ftruncate,link,linkat,mkdir,mkdirat,pwrite64,rename,renameat,renameat2,rmdir,symlink,symlinkat,"
@@ -56,41 +57,91 @@ def calls_of(code: str, argument: Path, tmp_path: Path) -> list[tuple[str, int]]
 
 
 def each_ended(
-    code: str, injected: str, prepare: Callable[[], Path], tmp_path: Path, only: str = r"\w+"
+    code: str, injected: str, prepare: Callable[[], Path], tmp_path: Path, only: str = r"\w+", for_good: bool = False
 ) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
-    """The run is repeated from the same start for every call, with ``injected`` at that one."""
+    """The run is repeated from the same start for every call, with ``injected`` at that one (or from there on)."""
     calls = [(name, number) for name, number in calls_of(code, prepare(), tmp_path) if re.fullmatch(only, name)]
     assert len(calls) > 5
     for name, number in calls:
         place = prepare()
-        yield place, traced(code, place, "-e", f"trace={name}", "-e", f"inject={name}:{injected}:when={number}")
+        yield (
+            place,
+            traced(code, place, "-e", f"trace={name}", "-e", f"inject={name}:{injected}:when={number}{'+' * for_good}"),
+        )
 
 
 OPEN = "import sys, pathlib; from daemon.ledger.books import open_books; open_books(pathlib.Path(sys.argv[1]))"
 
 
+def ledger_of(version: int, path: Path) -> Path:
+    """A ledger as the version left it that knew so many migrations; none at all for nought."""
+    for old in path.parent.glob("ledger.sqlite*"):
+        old.unlink()
+    if version:
+        with closing(sqlite3.connect(path, isolation_level=None)) as ledger:
+            ledger.execute("PRAGMA journal_mode=WAL")
+            for number in range(version):
+                ledger.executescript(MIGRATIONS[number])
+            ledger.execute("INSERT INTO fact (key, value) VALUES ('kept', 'yes')")
+            ledger.execute(f"PRAGMA user_version={version}")
+    return path
+
+
+def assert_migrated(path: Path, version: int) -> None:
+    books = open_books(path)
+    assert books.database.rows("PRAGMA integrity_check")[0][0] == "ok"
+    assert books.database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
+    assert books.knowledge.fact("kept") == ("yes" if version else None)
+    books.database.close()
+
+
 @pytest.mark.parametrize("version", range(len(MIGRATIONS)))
 def test_a_ledger_killed_anywhere_in_a_migration_is_migrated_by_the_next_start(version: int, tmp_path: Path) -> None:
-    def prepare() -> Path:
-        for old in tmp_path.glob("ledger.sqlite*"):
-            old.unlink()
-        path = tmp_path / "ledger.sqlite"
-        if version:
-            with closing(sqlite3.connect(path, isolation_level=None)) as ledger:
-                ledger.execute("PRAGMA journal_mode=WAL")
-                for number in range(version):
-                    ledger.executescript(MIGRATIONS[number])
-                ledger.execute("INSERT INTO fact (key, value) VALUES ('kept', 'yes')")
-                ledger.execute(f"PRAGMA user_version={version}")
-        return path
-
-    for path, ended in each_ended(OPEN, "signal=KILL", prepare, tmp_path):
+    ledger = tmp_path / "ledger.sqlite"
+    for path, ended in each_ended(OPEN, "signal=KILL", lambda: ledger_of(version, ledger), tmp_path):
         assert ended.returncode != 0
-        books = open_books(path)
-        assert books.database.rows("PRAGMA integrity_check")[0][0] == "ok"
-        assert books.database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
-        assert books.knowledge.fact("kept") == ("yes" if version else None)
-        books.database.close()
+        assert_migrated(path, version)
+
+
+@pytest.mark.parametrize("version", sorted({0, 1, len(MIGRATIONS) - 1}))
+@pytest.mark.parametrize("refusal", ["ENOSPC", "EIO", "EROFS+"])
+def test_a_ledger_that_cannot_be_written_or_migrated_says_so_and_opens_afterwards(
+    refusal: str, version: int, tmp_path: Path
+) -> None:
+    """``+``: from there on. A disk that is read-only stays so."""
+    ledger, told = tmp_path / "ledger.sqlite", 0
+    error, for_good = refusal.rstrip("+"), refusal.endswith("+")
+    for path, ended in each_ended(
+        OPEN,
+        f"error={error}",
+        lambda: ledger_of(version, ledger),
+        tmp_path,
+        only="pwrite64|fdatasync|fsync",
+        for_good=for_good,
+    ):
+        told += ended.returncode != 0
+        assert ended.returncode == 0 or BadInput.__name__ in ended.stderr, ended.stderr[-600:]
+        assert_migrated(path, version)
+    assert told
+
+
+RESTORE = (
+    "import sys, pathlib; from tests.crash.house import House; from tests.crash.papers import start;"
+    " start(House(pathlib.Path(sys.argv[1])))"
+)
+
+
+def test_a_restoration_killed_anywhere_is_done_again_by_the_next_start(tmp_path: Path) -> None:
+    def prepare() -> Path:
+        shutil.rmtree(tmp_path / "disk", ignore_errors=True)
+        (tmp_path / "disk").mkdir()
+        ledger_overwritten(House(tmp_path / "disk"))
+        return tmp_path / "disk"
+
+    for root, ended in each_ended(RESTORE, "signal=KILL", prepare, tmp_path):
+        assert ended.returncode != 0
+        start(House(root))
+        assert ledger_restored(House(root)) == "new"
 
 
 ADOPT = "import sys, pathlib; from tests.crash.house import House; House(pathlib.Path(sys.argv[1])).adopt()"
@@ -169,19 +220,4 @@ def test_an_index_that_cannot_be_copied_over_another_leaves_it_as_it_was(error: 
         assert read_index(folder / "old.sqlite") in ("old", "new")
         again = subprocess.run([sys.executable, "-c", COPY, str(folder)], cwd=PROJECT, check=False)
         assert again.returncode == 0 and read_index(folder / "old.sqlite") == "new"
-    assert told
-
-
-@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
-def test_a_ledger_that_cannot_be_written_says_so_and_opens_afterwards(error: str, tmp_path: Path) -> None:
-    def prepare() -> Path:
-        for old in tmp_path.glob("ledger.sqlite*"):
-            old.unlink()
-        return tmp_path / "ledger.sqlite"
-
-    told = 0
-    for path, ended in each_ended(OPEN, f"error={error}", prepare, tmp_path, only="pwrite64|fdatasync|fsync"):
-        told += ended.returncode != 0
-        assert ended.returncode == 0 or BadInput.__name__ in ended.stderr, ended.stderr[-600:]
-        open_books(path).database.close()
     assert told

@@ -17,7 +17,7 @@ import pytest
 
 from config.paths import Home
 from config.version import VERSION
-from daemon.cli import restart
+from daemon.cli import install, restart
 from daemon.cli.result import DONE, FAILED, REFUSED, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books
@@ -187,6 +187,22 @@ def test_an_upgrade_that_is_not_well_goes_back_to_the_former_program(owner, tmp_
     assert "runs again" in result.talk and "cannot read these settings" in result.talk
     assert context.program.path.read_text() == former and not context.program.former.exists()
     assert owner.health() is not None
+
+
+def test_an_upgrade_that_says_nothing_for_a_minute_goes_back_too(owner, tmp_path, monkeypatch) -> None:
+    assert install.SECONDS_TO_BE_WELL == 60.0
+    monkeypatch.setattr(install, "SECONDS_TO_BE_WELL", 4.0)
+    owner.types("install")
+    former = owner.context().program.path.read_text()
+    silent = tmp_path / "upgrade"
+    (silent / "daemon").mkdir(parents=True)
+    (silent / "daemon" / "__init__.py").write_text("")
+    (silent / "daemon" / "__main__.py").write_text("import time\ntime.sleep(300)\n")
+    context = owner.context()
+    vars(context)["program"] = Program(owner.home, write_file, code=silent)
+    result = restart.run(argparse.Namespace(), context)
+    assert result.code == FAILED and result.data["back"] and "did not answer within" in result.talk
+    assert context.program.path.read_text() == former and owner.health() is not None
 
 
 def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_says_so(owner) -> None:

@@ -174,10 +174,11 @@ def test_alerts_are_read_and_marked_with_the_daemon_down(settled: Person) -> Non
         ("failed", "A job failed", None)
     ]
     assert "A job failed" in settled.types("alerts").stdout
-    assert settled.types("alerts", "ack").returncode == 2, "which ones?"
-    assert settled.types("alerts", "ack", "--all").returncode == 3
-    [request] = (settled.home / "requests").glob("*.json")
-    assert json.loads(request.read_bytes()) == {"action": "acknowledge", "argument": {"alerts": [1]}}
+    assert settled.types("alerts", "ack", "1", "--all").returncode == 2, "some or all?"
+    for words in ((), ("--all",), ("1",)):
+        assert settled.types("alerts", "ack", *words).returncode == 3
+    requests = [json.loads(request.read_bytes()) for request in (settled.home / "requests").glob("*.json")]
+    assert requests == [{"action": "acknowledge", "argument": {"alerts": [1]}}] * 3
 
 
 def test_the_daemons_log_is_shown_in_words_and_as_json(settled: Person) -> None:
@@ -195,6 +196,58 @@ def test_the_daemons_log_is_shown_in_words_and_as_json(settled: Person) -> None:
     listed = settled.reads("logs", "-n", "1")
     assert (listed["schema"], [line["event"] for line in listed["lines"]]) == ("iaip.logs/1", ["it broke"])
     assert settled.types("logs", "--job", "8").returncode == 6
+
+
+def test_the_log_of_a_job_holds_what_the_daemon_said_of_it_and_what_its_process_wrote(settled: Person) -> None:
+    def line(second: int, event: str, job: int) -> str:
+        return json.dumps({"timestamp": f"2026-01-02T03:04:{second:02}.000001Z", "event": event, "job": job}) + "\n"
+
+    logs = settled.home / "logs"
+    (logs / "jobs").mkdir(parents=True, exist_ok=True)
+    (logs / "iaipd.log.1").write_text(line(1, "job started", 7))
+    (logs / "iaipd.log").write_text(line(3, "job settled", 7) + line(4, "job started", 17) + line(5, "job started", 7))
+    (logs / "jobs" / "7.log").write_text(
+        line(2, "worker starts", 7) + "a warning\n" + line(6, "worker starts", 7) + "b\n"
+    )
+    told = [entry["event"] for entry in settled.reads("logs", "--job", "7")["lines"]]
+    assert told == [
+        "job started", "worker starts", "a warning", "job settled", "job started", "worker starts", "b",
+    ]  # fmt: skip
+    assert [entry["event"] for entry in settled.reads("logs", "--job", "7", "-n", "2")["lines"]] == [
+        "worker starts",
+        "b",
+    ]
+    assert [entry["event"] for entry in settled.reads("logs", "--job", "17")["lines"]] == ["job started"]
+
+
+@pytest.mark.parametrize("lines", ["", "\n\n"])
+def test_a_training_window_that_is_no_cron_expression_is_named_with_its_line(settled: Person, lines: str) -> None:
+    config = settled.home / "config.toml"
+    config.write_text(f'{lines}[schedule]\nwindow = "at night"\n')
+    told = settled.types("config", "check")
+    where = lines.count("\n") + 2
+    assert told.returncode == 1 and f"line {where}: schedule.window: “at night” has 2 fields" in told.stdout
+    config.write_text('[schedule]\nwindow = "61 22 * * 5"\n')
+    told = settled.types("config", "check")
+    assert told.returncode == 1 and "line 2: schedule.window: “61 22 * * 5” is no cron expression" in told.stdout
+    assert "every Friday at 22:00" in told.stdout
+    config.write_text('[schedule]\nwindow = "0 2 * * *"\n')
+    assert settled.types("config", "check").returncode == 0
+
+
+def test_alerts_speak_the_language_of_the_terminal(settled: Person) -> None:
+    books = open_books(settled.home / "ledger.sqlite")
+    books.alerts.post("promoted", "Better embedding search is live", "v3 is live", datetime.now(UTC), about="embedding")
+    books.alerts.post("of tomorrow", "A new kind", "of alert", datetime.now(UTC))
+    books.database.close()
+    settled.environment |= {"LC_ALL": "fr_CA.UTF-8"}
+    told = settled.types("alerts").stdout
+    assert "Une meilleure recherche est en service (vectorisation)" in told and "`iaipctl rollback` revient" in told
+    assert "v3 is live" in told and "A new kind" in told, "what happened exactly is in the ledger's own words"
+    assert settled.reads("alerts")["alerts"][1]["title"] == "Better embedding search is live", "JSON does not translate"
+    assert settled.types("status").stdout.splitlines()[-1].startswith("alerts   2 unread: A new kind")
+    settled.environment |= {"LC_ALL": "en_CA.UTF-8"}
+    assert "Better embedding search is live" in settled.types("alerts").stdout
 
 
 def test_a_followed_log_goes_on_over_its_rotation(settled: Person) -> None:
@@ -335,6 +388,7 @@ def test_why_a_job_waits_is_said(settled: Person) -> None:
     [
         *"init install uninstall start stop restart doctor status run wait".split(),
         *"queue verdict releases rollback gc ledger alerts logs config completions why ui models consent".split(),
+        *"evaluation support-bundle".split(),
     ],
 )
 def test_every_command_explains_itself(person: Person, command: str) -> None:

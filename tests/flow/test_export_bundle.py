@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from daemon.cli.__main__ import main
 from daemon.ledger.books import open_books
 from jobs.consent.book import ConsentBook
-from jobs.dataset.bundle import SPLITS, BundleManifest
+from jobs.dataset.bundle import BundleManifest
 from jobs.domain.corpus import CURATED, DocumentId
-from jobs.domain.examples import Expansion, Pair, SourceDocument
+from jobs.domain.examples import SPLITS, Expansion, Pair, SourceDocument
 from jobs.domain.lineage import merkle_root
 from tests.learnt import Learnt
 

@@ -40,8 +40,11 @@ class Night:
     def __init__(self, folder: Path) -> None:
         self.books = open_books(folder / "ledger.sqlite")
         self.readings = FINE
-        settings = msgspec.structs.replace(load_settings(Path("absent.toml")).governor, sample_every=0.05)
-        self.governor = Governor(settings, self, self.books.pace, partial(run_worker, command=SMALL_WORKER))
+        settings = load_settings(Path("absent.toml"))
+        often = msgspec.structs.replace(
+            settings, governor=msgspec.structs.replace(settings.governor, sample_every=0.05)
+        )
+        self.governor = Governor(often, self, self.books, partial(run_worker, command=SMALL_WORKER))
         means = Means(
             run_worker=self.governor.run_worker,
             may_start=lambda job: self.governor.may_start(),

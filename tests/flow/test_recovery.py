@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,9 +16,12 @@ import pytest
 from daemon.ledger.books import open_books, read_books
 from daemon.ledger.records import Owner
 from daemon.system.processes import boot_id
+from jobs.domain.corpus import DocumentId
+from jobs.domain.scan import Known, Seen
 from tests.flow.test_command_line import Person, wait_for
 
 PICK_UP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -90,3 +95,59 @@ def test_a_request_left_while_the_daemon_was_down_is_done_once_it_is_up(settled:
     with daemon(settled):
         runs = settled.books().database.rows("SELECT id FROM run")
     assert len(runs) == 1 and not list((settled.home / "requests").iterdir())
+
+
+@pytest.mark.slow
+def test_sigterm_ends_it_within_a_minute_although_its_worker_is_deaf(settled: Person) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.deaf_daemon"], env=settled.environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: [job.phase for job in settled.books().jobs.in_state("running")] == ["deaf"])
+        [job] = settled.books().jobs.in_state("running")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=STOP_SECONDS) == 0
+        assert time.monotonic() - began < STOP_SECONDS
+    finally:
+        process.kill()
+    put_back = settled.books().jobs.job(job.id)
+    assert (put_back.state, put_back.attempts) == ("queued", 0)
+
+
+def test_a_stop_that_hangs_is_cut_off(tmp_path: Path) -> None:
+    code = (
+        "import threading, time; from daemon import app; app.SECONDS_TO_STOP = 0.3; asked = threading.Event()\n"
+        "with app._gone_in_time(asked): asked.set(); time.sleep(600)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 75
+
+
+def test_damage_that_the_watcher_meets_ends_the_daemon_and_the_next_start_restores(settled: Person) -> None:
+    """More notes than SQLite keeps in memory, so that the next scan reads the file again."""
+    (settled.home / "config.toml").write_text("[watch]\nquiet = 0.2\nat_most = 1.0\n")
+    ledger = settled.home / "ledger.sqlite"
+    many = [
+        Seen(
+            id=DocumentId(collection="notes", path=f"{number:06d}.md"),
+            known=Known(size=1, mtime_ns=1, inode=number, sha256=f"{number:064x}"),
+        )
+        for number in range(40_000)
+    ]
+    books = open_books(ledger)
+    books.knowledge.apply(many, ())
+    books.database.close()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "daemon"], env=settled.environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: settled.books().knowledge.fact("last-scan") is not None and settled.reads("ledger")["copies"])
+        with ledger.open("r+b") as file:
+            file.seek(ledger.stat().st_size // 2)
+            file.write(b"no page of a ledger " * 50_000)
+        (settled.notes / "printemps.md").write_text("# Le printemps\n\nLa glace part.\n", "utf-8")
+        assert process.wait(timeout=150) == 75, "it asks to be started again"
+    finally:
+        process.kill()
+    with daemon(settled):
+        assert "ledger-restored" in [alert.kind for alert in settled.books().alerts.unread()]

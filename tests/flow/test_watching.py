@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -17,9 +18,11 @@ from watchdog.observers.polling import PollingObserver
 
 from config.load import load_settings
 from config.settings import WatchSettings
+from daemon import watch
 from daemon.debounce import Moment
 from daemon.ledger.books import Books, open_books
 from daemon.system.folder_events import CANARY
+from daemon.system.folders import probe_folder
 from daemon.watch import Watcher, moment
 from daemon.watching import LastScan, Watching
 from jobs.adapters.markdown_folders import scan
@@ -407,3 +410,43 @@ def test_a_folder_that_may_only_be_read_is_watched_without_a_canary(tmp_path: Pa
     finally:
         notes.rmdir()
     assert told.stdout.endswith("told\n"), told.stderr
+
+
+@pytest.fixture
+def still(tmp_path: Path) -> Iterator[Desk]:
+    """A watcher whose thread does not run: it scans when it is told."""
+    found = Desk(tmp_path)
+    yield found
+    found.watcher._lookout.close()
+    found.books.database.close()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_folder_that_macos_closes_is_told_once_and_forgets_nothing(still: Desk, monkeypatch, number: int) -> None:
+    desk = still
+    desk.watcher.scan_now("start")
+    known = desk.known()
+    real = os.scandir
+
+    def shut(path: Any = ".") -> Any:
+        if str(path).startswith(str(desk.notes)):
+            raise OSError(number, os.strerror(number))
+        return real(path)
+
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "scandir", shut)
+        closed.setattr(watch, "probe_folder", lambda path: probe_folder(path, shut))
+        for _ in range(2):
+            last = desk.watcher.scan_now("time")
+        assert last.closed == {"notes": 1}
+    assert [alert.kind for alert in desk.books.alerts.unread()] == ["permission-lost"]
+    assert desk.known() == known
+    assert desk.watcher.scan_now("time").closed == {}
+
+
+def test_a_folder_that_is_not_mounted_is_not_taken_for_a_closed_one(still: Desk) -> None:
+    desk = still
+    desk.watcher.scan_now("start")
+    desk.notes.rename(desk.notes.with_name("away"))
+    assert desk.watcher.scan_now("time").closed == {}
+    assert "permission-lost" not in [alert.kind for alert in desk.books.alerts.unread()]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.ledger.database import Damaged
 from daemon.tasks import Bell
 
 
@@ -55,3 +56,22 @@ def test_whatever_lies_where_the_bell_should_be_is_made_anew(tmp_path: Path, con
     huey = bell._huey
     huey.execute(huey.dequeue())
     assert done == [7]
+
+
+def test_a_bell_that_breaks_while_it_is_in_use_is_noticed_and_made_anew_by_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "bell.sqlite"
+    bell = Bell(path, lambda job: [])
+    bell.ring(7)
+    bell.require_whole()
+    path.write_bytes(b"not a database " * 5000)
+    with pytest.raises(Damaged, match="bell"):
+        bell.require_whole()
+    Bell(path, lambda job: []).require_whole()
+
+
+def test_a_bell_that_another_program_holds_is_not_broken(tmp_path: Path) -> None:
+    bell = Bell(tmp_path / "bell.sqlite", lambda job: [])
+    bell._huey.storage.timeout = 0.1
+    with closing(sqlite3.connect(tmp_path / "bell.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        bell.require_whole()

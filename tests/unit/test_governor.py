@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from config.load import load_settings
+from daemon import pace
 from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.pace import MOST_ROWS, PaceRecord
+from daemon.pace import Decision
 from daemon.readings import Power, Readings, Unknown
 from jobs.domain.artifacts import Progress
 from jobs.wire import LEAVE, RUN, Done, Event, Failed, JobSpec, Order, Step
@@ -58,8 +60,9 @@ def books(tmp_path: Path) -> Books:
 
 
 def governor(books: Books, machine: Machine, worker: Worker) -> Governor:
-    settings = msgspec.structs.replace(load_settings(Path("absent.toml")).governor, sample_every=0.02)
-    return Governor(settings, machine, books.pace, worker)
+    settings = load_settings(Path("absent.toml"))
+    often = msgspec.structs.replace(settings.governor, sample_every=0.02)
+    return Governor(msgspec.structs.replace(settings, governor=often), machine, books, worker)
 
 
 def run(governed: Governor, spec: JobSpec = TRAIN, *, stopping: bool = False) -> Done | Failed:
@@ -182,3 +185,36 @@ def test_the_changes_of_a_stretch_begin_with_what_was_in_force(books: Books) -> 
     books.pace.add(record(moments[5], "slow", moments[5]))
     found = books.pace.changes(moments[2], moments[4])
     assert [change.action for change in found] == ["pause", "run"]
+
+
+def test_what_overloads_the_machine_again_and_again_waits_and_one_alert_says_so(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "OPENS_AFTER", dict.fromkeys(pace.OPENS_AFTER, 0.0))
+    machine, worker = Machine(), Worker(LEFT)
+    governed = governor(books, machine, worker)
+
+    def pressure() -> None:
+        machine.readings = CRITICAL
+        governed.sample()
+
+    def calm() -> Decision:
+        machine.readings = FINE
+        governed.sample()
+        return governed.sample()
+
+    worker.during = pressure
+    run(governed)
+    assert calm().may_start, "the first time it may begin again once all is calm"
+    run(governed)
+    held = calm()
+    assert not held.may_start and "2 times in a row (memory)" in held.reason
+    assert books.alerts.unread() == []
+    run(governed)
+    [alert] = books.alerts.unread()
+    assert alert.kind == "relapse" and "memory is critical" in alert.body and "batch_size" in alert.body
+    run(governed)
+    assert len(books.alerts.unread()) == 1
+    worker.word, worker.during = Done(result={}), lambda: None
+    run(governed)
+    assert calm().may_start, "work that came to its end has shown that the machine stands it"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from config.paths import runtime_directory
+from jobs import heavy_slot as slots
 from jobs.domain.errors import Refused, Stopped
 from jobs.heavy_slot import heavy_slot
 
@@ -67,3 +68,14 @@ def test_a_place_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
 def test_all_homes_of_a_user_share_one_place() -> None:
     assert runtime_directory({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/iaip")
     assert runtime_directory({}) == runtime_directory({"IAIP_HOME": "/elsewhere"})
+
+
+def test_who_waits_long_says_so_again_and_again(
+    tmp_path: Path, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "_TELL_SECONDS", 0.05)
+    monkeypatch.setattr(slots, "_POLL_SECONDS", 0.02)
+    waits: list[str] = []
+    with pytest.raises(Stopped), heavy_slot(tmp_path / "run", lambda: len(waits) > 2, lambda: waits.append("waits")):
+        pass
+    other.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -297,6 +298,20 @@ def test_it_clears_at_start_after_a_run_and_once_a_day(
     assert clears() and not clears()
     hours[0] = 25
     assert clears()
+
+
+def test_a_checkpoint_that_was_never_finished_goes_unless_somebody_may_be_at_it(
+    keeper: Housekeeper, home: Home, books: Books, releases: Releases
+) -> None:
+    run = ended_run(books, "failed")
+    checkpoints = stage(home, "train-0000000000000001", run) / "checkpoints"
+    (checkpoints / "step-0000000025").mkdir(parents=True)
+    old, fresh = checkpoints / ".stage-step-0000000050-aa", checkpoints / ".stage-step-0000000050-bb"
+    for orphan in (old, fresh):
+        orphan.mkdir()
+    os.utime(old, (0, 0))
+    keeper.clear()
+    assert sorted(path.name for path in checkpoints.iterdir()) == [fresh.name, "step-0000000025", "weights"]
 
 
 def test_old_logs_go(keeper: Housekeeper, home: Home, releases: Releases, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 import types
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -97,3 +98,34 @@ def test_a_click_opens_the_page_only_while_it_runs(monkeypatch, page, opens) -> 
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/local/bin/terminal-notifier")
     assert notifications._by_pync("t", "b", page)
     assert told == [("b", {"title": "t", **opens})]
+
+
+@pytest.mark.parametrize(("denied", "tried"), [((), ["pync"]), (("pync",), ["pync", "osascript"])])
+def test_where_one_sink_refuses_the_next_is_tried(monkeypatch, mac, denied, tried) -> None:
+    told = []
+    pync = types.ModuleType("pync")
+
+    def notify(body: str, **how: str) -> None:
+        told.append("pync")
+        if "pync" in denied:
+            raise Exception("terminal-notifier: not allowed")
+
+    monkeypatch.setattr(pync, "notify", notify, raising=False)
+    monkeypatch.setitem(sys.modules, "pync", pync)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/local/bin/terminal-notifier")
+    monkeypatch.setattr(notifications, "owners_language", lambda: "en")
+    monkeypatch.setattr(notifications, "_run", lambda command: told.append(Path(command[0]).name))
+    notifications.notify("failed", "embedding")
+    assert told == tried
+
+
+def test_notifications_that_are_denied_everywhere_are_no_error(monkeypatch, mac) -> None:
+    mac.script("osascript -e", (1, "", "execution error: Not authorised to send Apple events (-1743)\n"))
+    told = run_tool(applescript(str(mac.tools / "osascript"), "t", "b"), 20.0)
+    assert told.code == 1, "as macOS refuses"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(notifications, "owners_language", lambda: "en")
+    monkeypatch.setattr(notifications, "applescript", lambda *_: ["/no/such/osascript"])
+    notifications.notify("failed", "embedding")

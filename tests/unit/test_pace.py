@@ -24,17 +24,22 @@ from daemon.pace import (
     Work,
     decide,
     in_quiet_hours,
+    longest_pause,
 )
 from daemon.readings import Power, Readings, Unknown
 from jobs.wire import LEAVE, PAUSE, RUN, slow
 from tests.fakes.readings import FINE
 
 NIGHT = time(3, 0)
+RESERVE = 5_000_000_000
 DEFAULTS = load_settings(Path("absent.toml")).governor
 TRAINING = Work(training=True)
 MEASURING = Work(training=False)
 BLIND = Readings()
 EVERY = 5.0
+works = st.none() | st.builds(
+    Work, training=st.booleans(), seconds=st.floats(0, 2000), share=st.none() | st.floats(0, 2)
+)
 
 
 def settings(**changes: Any) -> GovernorSettings:
@@ -57,7 +62,7 @@ def decisions(
     """One decision a sample."""
     state, made = state or PaceState(), []
     for number, sample in enumerate(readings):
-        decision, state = decide(state, sample, work, chosen, now=100.0 + number * every, wall=wall)
+        decision, state = decide(state, sample, work, chosen, reserve=RESERVE, now=100.0 + number * every, wall=wall)
         made.append(decision)
     return made
 
@@ -123,8 +128,36 @@ def test_a_long_pause_gives_the_memory_of_a_training_back() -> None:
     assert last(readings[:100]).order == PAUSE
     assert last(readings).order == LEAVE
     assert "memory is given back" in last(readings).reason
-    assert last(readings, MEASURING).order == PAUSE, "what cannot go on where it was is not sent away"
+    assert last(readings, MEASURING).order == LEAVE, "it begins again, as it would after a crash"
     assert not last(readings, None).may_start
+
+
+def test_what_must_begin_again_is_kept_for_as_long_as_it_had_worked() -> None:
+    unplugged = [but(power=Power(source="battery", percent=80))] * 400
+    worked = msgspec.structs.replace(MEASURING, seconds=1500.0)
+    assert last(unplugged[:290], worked).order == PAUSE
+    assert last(unplugged, worked).order == LEAVE
+    assert last(unplugged[:290], msgspec.structs.replace(worked, training=True)).order == LEAVE
+
+
+@given(work=works)
+def test_no_work_leaves_before_the_longest_pause_and_none_holds_memory_for_longer_than_it_worked(
+    work: Work | None,
+) -> None:
+    pause = longest_pause(work, DEFAULTS)
+    assert DEFAULTS.longest_pause <= pause <= max(DEFAULTS.longest_pause, work.seconds if work else 0.0)
+
+
+@given(free=st.integers(0, 1 << 40), reserve=st.integers(0, 1 << 40))
+def test_the_disk_stops_work_only_when_others_use_up_the_reserve(free: int, reserve: int) -> None:
+    decision, _ = decide(PaceState(), but(free_disk=free), TRAINING, DEFAULTS, reserve=reserve, now=0.0, wall=NIGHT)
+    assert decision.order == RUN or free < reserve
+    assert decision.order == LEAVE or free >= reserve / 5
+
+
+def test_a_full_disk_stops_what_runs_and_leaves_starting_to_those_who_know_the_room_it_takes() -> None:
+    assert last([but(free_disk=0)], TRAINING).order == LEAVE
+    assert last([but(free_disk=0)], None).may_start
 
 
 def test_severe_pressure_sends_away_whatever_runs() -> None:
@@ -140,12 +173,16 @@ def test_a_collapse_of_speed_stops_a_training() -> None:
 
 def test_after_a_segment_it_cools_down_and_goes_on() -> None:
     chosen = settings(segment=1200.0, cool_down=90.0)
-    _, state = decide(PaceState(), FINE, Work(training=True, seconds=1199.0), chosen, now=10.0, wall=NIGHT)
-    decision, state = decide(state, FINE, Work(training=True, seconds=1201.0), chosen, now=15.0, wall=NIGHT)
+    _, state = decide(
+        PaceState(), FINE, Work(training=True, seconds=1199.0), chosen, reserve=RESERVE, now=10.0, wall=NIGHT
+    )
+    decision, state = decide(
+        state, FINE, Work(training=True, seconds=1201.0), chosen, reserve=RESERVE, now=15.0, wall=NIGHT
+    )
     assert decision.order == LEAVE and decision.reason == "cools down for 90 s after 1200 s of training"
-    decision, state = decide(state, FINE, None, chosen, now=60.0, wall=NIGHT)
+    decision, state = decide(state, FINE, None, chosen, reserve=RESERVE, now=60.0, wall=NIGHT)
     assert not decision.may_start
-    decision, state = decide(state, FINE, None, chosen, now=106.0, wall=NIGHT)
+    decision, state = decide(state, FINE, None, chosen, reserve=RESERVE, now=106.0, wall=NIGHT)
     assert decision.may_start and decision.order == RUN
 
 
@@ -176,9 +213,6 @@ readings = st.builds(
     idle=st.floats(0, 300) | unknown,
     load=st.floats(0, 6) | unknown,
 )
-works = st.none() | st.builds(
-    Work, training=st.booleans(), seconds=st.floats(0, 2000), share=st.none() | st.floats(0, 2)
-)
 
 
 def severity(decision: Decision) -> tuple[int, float]:
@@ -190,7 +224,7 @@ def test_no_grade_comes_and_goes_faster_than_its_calm(samples: list[Readings], w
     state = PaceState()
     closed = [dict.fromkeys(OPENS_AFTER, False)]
     for number, sample in enumerate(samples):
-        _, state = decide(state, sample, work, DEFAULTS, now=number * EVERY, wall=NIGHT)
+        _, state = decide(state, sample, work, DEFAULTS, reserve=RESERVE, now=number * EVERY, wall=NIGHT)
         closed.append({grade: latch.closed for grade, latch in state.latches.items()})
     for grade, calm in OPENS_AFTER.items():
         flips = [number * EVERY for number, (a, b) in enumerate(pairwise(closed)) if a[grade] != b[grade]]
@@ -251,8 +285,8 @@ def test_a_clock_that_jumps_back_is_as_one_that_stood_still(seen: list[tuple[flo
     jumping, standing, highest = PaceState(), PaceState(), float("-inf")
     for moment, sample in seen:
         highest = max(highest, moment)
-        heard, jumping = decide(jumping, sample, TRAINING, DEFAULTS, now=moment, wall=NIGHT)
-        expected, standing = decide(standing, sample, TRAINING, DEFAULTS, now=highest, wall=NIGHT)
+        heard, jumping = decide(jumping, sample, TRAINING, DEFAULTS, reserve=RESERVE, now=moment, wall=NIGHT)
+        expected, standing = decide(standing, sample, TRAINING, DEFAULTS, reserve=RESERVE, now=highest, wall=NIGHT)
         assert heard == expected
 
 

@@ -35,9 +35,11 @@ class Desk:
         self.books: Books = open_books(self.home.ledger)
         self.rung: list[int] = []
         self.damages: list[Damaged] = []
+        self.may_start = True
         self.reclaims = 0
         calls = Calls(
             ring=self.rung.append,
+            may_start=lambda: self.may_start,
             reclaim=self._reclaim,
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
@@ -208,3 +210,15 @@ def test_dead_owners_jobs_are_looked_for_every_few_seconds_by_a_clock_that_nobod
         passed["seconds"] = float(second)
         desk.scheduler._round()
     assert desk.reclaims == 2
+
+
+def test_what_waited_out_a_pause_is_rung_for_as_soon_as_the_machine_allows_it(desk: Desk) -> None:
+    waiting = desk.job()
+    desk.may_start = False
+    desk.scheduler._round()
+    assert desk.rung == []
+    desk.may_start = True
+    desk.scheduler._round()
+    assert desk.rung == [waiting.id]
+    desk.scheduler._round()
+    assert desk.rung == [waiting.id], "once a pause"

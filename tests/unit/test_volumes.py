@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.system import volumes
-from daemon.system.volumes import Mount, require_local, unfit
+from daemon.system.volumes import Mount, in_icloud, require_local, unfit
 from jobs.domain.errors import Refused
 
 PERSON = Path("/Users/mika")
@@ -71,6 +71,22 @@ def test_the_nearest_mount_counts_and_of_two_at_one_place_the_later() -> None:
 def test_outside_the_owners_folder_no_name_matters(parts: list[str]) -> None:
     assert unfit(Path("/srv").joinpath(*parts), PERSON, [DISK]) is None
     assert unfit(Path("/srv").joinpath(*parts), PERSON, [DISK, Mount(point="/srv", kind="nfs")]) is not None
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_documents_are_refused_while_icloud_has_taken_them_over_and_only_then(tmp_path: Path, linked: bool) -> None:
+    home = tmp_path / "documents" / "iaip"
+    assert in_icloud(tmp_path) == frozenset()
+    assert unfit(home, tmp_path, [DISK], in_icloud(tmp_path)) is None
+    drive = tmp_path / "Library" / "Mobile Documents" / "com~apple~CloudDocs"
+    drive.mkdir(parents=True)
+    if linked:
+        (drive / "Documents").symlink_to(tmp_path / "Documents")
+    else:
+        (drive / "Documents").mkdir()
+    assert "iCloud Drive" in (unfit(home, tmp_path, [DISK], in_icloud(tmp_path)) or "")
+    assert unfit(tmp_path / "Desktop" / "iaip", tmp_path, [DISK], in_icloud(tmp_path)) is None
+    assert unfit(tmp_path / "iaip", tmp_path, [DISK], in_icloud(tmp_path)) is None
 
 
 def test_this_machines_own_disk_is_taken_before_the_home_is_there(tmp_path: Path) -> None:

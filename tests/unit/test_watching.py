@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from daemon.system.mounts import is_on_remote, is_remote, mount_of
-from daemon.watching import LastScan, Watching, doubts, news, watching_lines
+from daemon.watching import LastScan, Watching, closures, doubts, news, watching_lines
 
 WELL = Watching(collections={"notes": "events"})
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -58,6 +59,14 @@ def test_a_doubted_loss_is_told_once_with_both_ways_out() -> None:
     assert "mount it" in told.body and "qmd collection remove notes" in told.body
     assert list(doubts(scan_with(notes=20), scan_with(notes=20))) == []
     assert len(watching_lines(WELL, scan_with(notes=20))) == 1
+
+
+def test_a_permission_that_was_lost_is_told_once_with_who_to_ask() -> None:
+    shut = msgspec.structs.replace(scan_with(), closed={"notes": 2})
+    [told] = closures(scan_with(), shut)
+    assert told.kind == "permission-lost" and "doctor notes --from-agent" in told.body
+    assert list(closures(shut, shut)) == [] and list(closures(shut, scan_with())) == []
+    assert [one.kind for one in closures(None, shut)] == ["permission-lost"]
 
 
 @pytest.mark.parametrize("file_system", ["nfs4", "cifs", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "webdav"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.web.household import Household
+from tests.web.machine import paced
 
 
 @pytest.fixture
@@ -27,5 +29,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
     made.settle()
     made.live_through(190, promoted=50)
     made.training_now()
+    made.classified()
+    made.books.alerts.post("failed", "A job failed", "Next: see", made.now, about="embedding")
+    for alert in made.books.alerts.unread()[-1:]:
+        made.books.alerts.acknowledge(alert.id, made.now)
+    paced(made.books, made.settings.governor, datetime.now(UTC))
     yield made
     made.leave()

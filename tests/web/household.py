@@ -17,7 +17,13 @@ from config.paths import Home, QmdFiles
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner, StoredAnswer
 from daemon.web.front import Front
+from daemon.web.house import House
+from jobs.adapters.markdown_folders import MarkdownFolders
+from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
+from jobs.consent.book import ConsentBook
+from jobs.dataset.left_out import LeftOut, leave_out
+from jobs.dataset.proposals import plain_lines, proposals
 from jobs.domain.artifacts import Gain, LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
@@ -31,23 +37,51 @@ from jobs.lineage import with_record
 from jobs.publish import write_file
 from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
+from tests.web.proposed import QUESTIONS, rows
 
 OWNER = Owner(boot="b", pid=1, started=1.0)
 SUBJECTS = "ice road,fish camp,woodstove,snow machine,dog team,trapline,canoe,northern lights,spruce tea,net mending"
-QUESTIONS = "when to repair the {},who taught us about the {},parts for the {},dates of the {},story of the {}"
+POLICY = "".join(
+    f'[[rule]]\nplace = "notes/{folder}"\nclassification = "{word}"\n'
+    for folder, word in {"ice-road": "public", "fish-camp": "community", "canoe": "personal"}.items()
+)
+RECORD = """schema = "iaip.consent/1"
+holder = "Elders of the river"
+kind = "community"
+contact = "the band office"
+language = "fr"
+agreed = 2026-01-02
+[[grant]]
+uses = ["embed", "evaluate"]
+folders = ["notes/fish-camp"]
+"""
 Judged = tuple[tuple[QuerySet, ...], list[ScoredSet], Verdict]
 Verdicts = dict[Target, Judged]
 ARMS: tuple[ArmName, ...] = ("none", "current", "candidate")
 
 
 class Household:
-    """``books`` and ``releases`` are open; ``front`` opens the page on any free port."""
+    """``books`` and ``releases`` are open; ``front`` opens the page on any free port.
+
+    ``configuration``: QMD's, as it is adopted and as every release has it.
+    """
 
     def __init__(self, root: Path) -> None:
         self.home = Home(root=root / "home")
         self.books: Books = open_books(self.home.ledger)
         self.releases = Releases(self.home.releases, lambda live, _: live)
-        self.front = Front(self.books, self.home, self.releases, 0)
+        self.settings = load_settings(self.home.config_file)
+        self.folder = root / "notes"
+        self.configuration = f"collections:\n  notes:\n    path: {self.folder}\n    pattern: '**/*.md'\n"
+        self.house = House(
+            books=self.books,
+            home=self.home,
+            releases=self.releases,
+            settings=self.settings,
+            corpus=self.corpus,
+            lines=plain_lines,
+        )
+        self.front = Front(self.house)
         self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
         self.chance = random.Random(11)
         self.notes = [
@@ -57,8 +91,17 @@ class Household:
             for part in ("spring", "autumn")
         ]
 
+    def corpus(self) -> MarkdownFolders:
+        collections = read_collections(self.releases.current / "qmd" / "index.yml")
+        return MarkdownFolders(collections, self.settings.watch.largest_document)
+
     def settle(self) -> None:
-        """Notes scanned, QMD's files adopted as v0."""
+        """Notes written and scanned, QMD's files adopted as v0."""
+        self.folder.mkdir(exist_ok=True)
+        for note in self.notes:
+            path = self.folder / note.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"# {path.parent.name} {path.stem}\n\nWhat was done, and who taught it.\n")
         known = Known(size=900, mtime_ns=1, inode=1, sha256=digest("note"))
         self.books.knowledge.apply([Seen(id=note, known=known) for note in self.notes], [])
         scan = {
@@ -69,11 +112,23 @@ class Household:
         }
         self.books.knowledge.set_fact("last-scan", msgspec.json.encode(scan).decode())
         files = QmdFiles(config=self.home.root / "qmd.yml", index=self.home.root / "qmd.sqlite")
-        files.config.write_text("collections: {}\n")
+        files.config.write_text(self.configuration)
         with closing(sqlite3.connect(files.index)) as index:
             index.execute("CREATE TABLE content (doc)")
             index.commit()
         adopt(self.releases, files, self.now, {})
+
+    def classified(self) -> None:
+        """Some folders have a class, one of them a community's consent, and a row is left out."""
+        book = ConsentBook(self.home.consent)
+        with book.held() as pen:
+            pen.write("policy.toml", POLICY)
+            pen.write("elders.toml", RECORD)
+        book.import_changes("a steward", self.now)
+        name = self.books.history.newest_dataset("embedding")
+        assert name is not None
+        row = next(proposals(self.home.datasets / name, "embedding", plain_lines))
+        leave_out(self.home.left_out, row.digest, LeftOut(dataset=name, at=self.now))
 
     def live_through(self, runs: int, promoted: int) -> None:
         """``runs`` ended runs of six jobs, of which the last one and ``promoted`` in all went live."""
@@ -180,7 +235,12 @@ class Household:
 
     def dataset(self, name: str, target: Target) -> None:
         sources = tuple(
-            SourceDocument(id=note, sha256=digest(str(note), name) * 4, rows=self.chance.randrange(2, 30))
+            SourceDocument(
+                id=note,
+                sha256=digest(str(note), name) * 4,
+                rows=self.chance.randrange(2, 30),
+                classification="public",
+            )
             for note in self.notes
         )
         counts = DatasetCounts(
@@ -200,6 +260,9 @@ class Household:
             curated_problems=(),
         )
         write_file(self.home.datasets / name / "manifest.json", msgspec.json.encode(manifest))
+        for split, proposed in rows(target, self.notes).items():
+            lines = b"".join(msgspec.json.encode(row) + b"\n" for row in proposed)
+            write_file(self.home.datasets / name / f"{split}.jsonl", lines)
 
     def release(self, target: Target, run: int, dataset: str, verdict: Verdict) -> str:
         name, live = self.releases.next_name(), self.releases.live()
@@ -235,7 +298,7 @@ class Household:
             tools={"qmd": "2.8.3"},
             training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
         )
-        self.releases.publish(metadata, "collections: {}\n", lambda path: path.touch(), papers)
+        self.releases.publish(metadata, self.configuration, lambda path: path.touch(), papers)
         self.releases.switch(name)
         self.releases.confirm(name)
         return name

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from daemon.web.judging import HEADER, OWN_SET, questions, store
+from daemon.web import judging
+from daemon.web.judging import HEADER, OWN_SET, asked, known_grades, questions, store
 from jobs.dataset.build import Dataset, KnownDocument
 from jobs.dataset.evaluation import EvaluationSets, read_evaluation_sets
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetCounts, DatasetManifest
+from jobs.publish import write_file
 from tests.web.caller import owner
 from tests.web.household import Household
 
@@ -100,3 +103,34 @@ def test_the_form_leads_to_the_next_open_query(household: Household) -> None:
     assert following == "/judge/query?" + urlencode({"set": second.query_set, "query": second.query})
     assert caller.post(address, "grade-0=7").status == 409
     assert caller.post(address, "").status == 409
+
+
+def test_a_power_cut_between_the_two_files_leaves_the_query_open(household: Household, monkeypatch) -> None:
+    first = questions(household.books, household.home.evaluation)[0]
+    grades = dict.fromkeys(first.documents, 1)
+    written: list[str] = []
+
+    def cut(path: Path, content: bytes) -> None:
+        if written:
+            raise OSError(5, "the power is gone")
+        written.append(path.name)
+        write_file(path, content)
+
+    with monkeypatch.context() as power:
+        power.setattr(judging, "write_file", cut)
+        with pytest.raises(OSError, match="power"):
+            store(household.home.evaluation, first, grades)
+    assert written == ["queries.jsonl"]
+    assert not questions(household.books, household.home.evaluation)[0].judged
+    store(household.home.evaluation, first, grades)
+    assert questions(household.books, household.home.evaluation)[0].judged
+    assert as_the_gate_reads(household).problems == ()
+
+
+def test_two_who_judge_at_once_lose_nothing(household: Household) -> None:
+    waiting = questions(household.books, household.home.evaluation)[:6]
+    with ThreadPoolExecutor(6) as judges:
+        list(judges.map(lambda one: store(household.home.evaluation, one, {one.documents[0]: 1}), waiting))
+    kept = household.home.evaluation / waiting[0].folder
+    assert set(asked(kept)) == {one.query for one in waiting if one.folder == waiting[0].folder}
+    assert all(known_grades(kept, one.query, one.documents) for one in waiting if one.folder == waiting[0].folder)

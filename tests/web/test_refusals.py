@@ -6,6 +6,7 @@ Every attempt goes through a real socket to the real server.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -14,12 +15,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.ledger.pace import PaceRecord
+from daemon.readings import Readings
 from daemon.web.guard import Asked, hosts, refusal
+from daemon.web.stewarding import Stewarding, Word
+from jobs.dataset.left_out import LeftOut, leave_out
+from jobs.dataset.proposals import plain_lines, proposals
 from jobs.domain.corpus import DocumentId
 from tests.web.caller import Caller, owner, stranger
 from tests.web.household import Household
 
 LIVE_BEFORE = "v2"
+NOW = datetime.now(UTC)
+PLAIN = (
+    *("/", "/jobs", "/runs", "/releases", "/lineage", "/judge", "/rows", "/alerts"),
+    *("/consent", "/consent/report", "/pace"),
+)
+FORMS = ("rollback", "acknowledge", "leave-out", "take-back", "classify")
+
+
+def dataset_of(home: Household) -> str:
+    name = home.books.history.newest_dataset("embedding")
+    assert name is not None
+    return name
+
+
+def filled(form: str, home: Household) -> tuple[str, str]:
+    """A form's address and content, such that our own page's would do what it says."""
+    row = next(proposals(home.home.datasets / dataset_of(home), "embedding", plain_lines))
+    word = Word(folders=("notes/canoe",), classification="public")
+    shown = Stewarding(home.house).preview(word)["seen"].digest
+    leave_out(home.home.left_out, "fedcba9876543210", LeftOut())
+    return {
+        "rollback": ("/releases/v1/rollback", ""),
+        "acknowledge": ("/alerts/1", ""),
+        "leave-out": (f"/rows/{dataset_of(home)}/{row.digest}", ""),
+        "take-back": ("/rows/left-out/fedcba9876543210", ""),
+        "classify": ("/consent/classify", f"folder=notes%2Fcanoe&as=public&freeing=yes&shown={shown}"),
+    }[form]
+
+
+def everything(home: Household) -> tuple[object, ...]:
+    """All that a form could change: what is live, the ledger, the owner's files."""
+    leave_out(home.home.left_out, "fedcba9876543210", LeftOut())
+    folders = (home.home.consent, home.home.left_out, home.home.evaluation, home.home.requests)
+    files = {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    changes = home.books.database.row("SELECT total_changes() AS n")
+    return home.releases.live(), changes and changes["n"], files
 
 
 @pytest.fixture(scope="module")
@@ -107,15 +149,15 @@ def test_the_three_names_of_this_machine_are_answered(insider: Caller, name: str
         {"Origin": "http://evil.example", "Sec_Fetch_Site": "cross-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/releases/v1/rollback", "/alerts/1"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_form_from_another_site_changes_nothing(
-    home: Household, insider: Caller, path: str, headers: dict[str, str]
+    home: Household, insider: Caller, form: str, headers: dict[str, str]
 ) -> None:
     shown = {name: value.replace("PORT", str(insider.port)) for name, value in headers.items()}
-    unread = len(home.books.alerts.unread())
-    assert insider.post(path, **shown).status == 403
-    assert home.releases.live() == LIVE_BEFORE
-    assert len(home.books.alerts.unread()) == unread
+    before = everything(home)
+    path, body = filled(form, home)
+    assert insider.post(path, body, **shown).status == 403
+    assert everything(home) == before
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -131,7 +173,20 @@ def test_no_answer_lets_another_origin_read_it(insider: Caller) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "iaip-PORT=", "iaip-PORT=guess", "iaip-1=guess", "session=guess"])
-@pytest.mark.parametrize("path", ["/", "/runs/1", "/live/home", "/releases/v1/rollback", "/nothing"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/runs/1",
+        "/live/home",
+        "/releases/v1/rollback",
+        "/nothing",
+        "/rows",
+        "/consent",
+        "/consent/report",
+        "/pace",
+    ],
+)
 def test_without_a_session_nothing_is_told(home: Household, cookie: str, path: str) -> None:
     caller = stranger(home)
     caller.cookie = cookie.replace("PORT", str(caller.port))
@@ -140,9 +195,12 @@ def test_without_a_session_nothing_is_told(home: Household, cookie: str, path: s
     assert "iaipctl ui" in reply.body and "nDCG" not in reply.body
 
 
-def test_a_form_without_a_session_changes_nothing(home: Household) -> None:
-    assert stranger(home).post("/releases/v1/rollback").status == 403
-    assert home.releases.live() == LIVE_BEFORE
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_without_a_session_changes_nothing(home: Household, form: str) -> None:
+    before = everything(home)
+    path, body = filled(form, home)
+    assert stranger(home).post(path, body).status == 403
+    assert everything(home) == before
 
 
 def test_a_link_works_once_and_a_guess_never(home: Household) -> None:
@@ -181,6 +239,13 @@ def test_a_link_works_once_and_a_guess_never(home: Household) -> None:
         "/enter/../",
         "/judge/query?set=..%2f..&query=x",
         "/judge/query?set=%00&query=%00",
+        "/rows/..",
+        "/rows/%2e%2e",
+        "/rows/..%2freleases%2fv1",
+        "/rows/0123456789abcdef",
+        "/rows/0123456789abcdef%2f..",
+        "/rows/0123456789abcde%00",
+        "/consent/..%2f..%2fledger.sqlite",
     ],
 )
 def test_a_path_that_climbs_finds_nothing(insider: Caller, path: str) -> None:
@@ -200,6 +265,10 @@ def test_a_rollback_to_what_is_no_release_changes_nothing(home: Household, insid
     ("method", "path"),
     [
         ("GET", "/alerts/1"),
+        ("GET", "/rows/left-out/0123456789abcdef"),
+        ("GET", "/rows/0123456789abcdef/0123456789abcdef"),
+        ("PUT", "/consent/classify"),
+        ("DELETE", "/rows/left-out/0123456789abcdef"),
         ("PUT", "/releases/v1/rollback"),
         ("DELETE", "/releases/v1"),
         ("TRACE", "/"),
@@ -207,17 +276,49 @@ def test_a_rollback_to_what_is_no_release_changes_nothing(home: Household, insid
     ],
 )
 def test_what_is_no_form_changes_nothing(home: Household, insider: Caller, method: str, path: str) -> None:
-    unread = len(home.books.alerts.unread())
+    before = everything(home)
     assert insider.send(method, path, {"Origin": insider.origin}).status in (404, 405, 501)
-    assert (home.releases.live(), len(home.books.alerts.unread())) == (LIVE_BEFORE, unread)
+    assert everything(home) == before
 
 
-def test_every_get_leaves_the_ledger_as_it_was(home: Household, insider: Caller) -> None:
-    before = list(home.books.database.row("SELECT total_changes() AS n") or ())
-    for path in ("/", "/jobs", "/runs", "/runs/3", "/releases", "/releases/v1/rollback", "/alerts", "/judge"):
-        assert insider.get(path).status == 200
-    assert list(home.books.database.row("SELECT total_changes() AS n") or ()) == before
-    assert home.releases.live() == LIVE_BEFORE
+def test_every_get_leaves_everything_as_it_was(home: Household, insider: Caller) -> None:
+    before = everything(home)
+    classify = "/consent/classify?folder=notes%2Fcanoe&as=public&freeing=yes&shown=x"
+    for path in (*PLAIN, "/runs/3", "/releases/v1/rollback", f"/rows/{dataset_of(home)}", classify):
+        assert insider.get(path).status == 200, path
+    assert everything(home) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["from=-1", "from=1e9", "from=99999999999999999999", "from=%00", "words=%00", "words=%ff%fe", "generator=..",
+     "note=..%2f..", "class=%3Cb%3E", "from=5&from=6", "words=" + "x" * 5000],
+)  # fmt: skip
+def test_a_strange_question_about_rows_is_answered_or_refused(home: Household, insider: Caller, query: str) -> None:
+    reply = insider.get(f"/rows/{dataset_of(home)}?{query}")
+    assert reply.status == 200 and "<b>" not in reply.body
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../..", "notes/../../..", "/etc", "%00", "~root", "notes/nowhere", "//evil.example/x", "curated%0a"]
+)
+def test_a_folder_that_is_none_of_the_notes_is_classified_by_nobody(
+    home: Household, insider: Caller, name: str
+) -> None:
+    before = everything(home)
+    assert insider.get(f"/consent/classify?other={name}&as=public").status in (200, 409)
+    assert insider.post("/consent/classify", f"folder={name}&as=public&freeing=yes&shown=0").status == 409
+    assert everything(home) == before
+
+
+@pytest.mark.parametrize(
+    "way", ["?dataset=//evil.example", "?dataset=..", "?dataset=%0d%0aX:1", "?from=1&dataset=x%2fy"]
+)
+def test_the_way_back_leads_nowhere_else(home: Household, insider: Caller, way: str) -> None:
+    leave_out(home.home.left_out, "0123456789abcdef", LeftOut())
+    reply = insider.post(f"/rows/left-out/0123456789abcdef{way}")
+    assert (reply.status, reply.headers["location"]) == (303, "/rows")
+    assert "x" not in reply.headers
 
 
 MARKUP = [
@@ -244,18 +345,25 @@ def test_markup_from_anywhere_is_only_text(tmp_path: Path, text: str) -> None:
     )
     try:
         hostile.live_through(1, promoted=1)
-        hostile.books.alerts.post("failed", text, text, hostile.now)
+        hostile.books.alerts.post("failed", text, text, hostile.now, about=text)
+        hostile.books.pace.add(
+            PaceRecord(at=NOW, since=NOW, action="pause", rest=0.0, reason=text, readings=Readings())
+        )
         job = hostile.training_now(3)
         hostile.books.jobs.note(job, phase=text, progress=None, now=hostile.now)
         caller = owner(hostile)
         question = caller.get("/judge").body.partition('href="/judge/query?')[2].partition('"')[0].replace("&amp;", "&")
         for path in (
             "/", "/jobs", "/runs/1?queries=all", "/releases/v1", "/alerts", "/judge", f"/judge/query?{question}",
-            f"/lineage?note={quote(text)}", f"/{quote(text)}",
+            f"/lineage?note={quote(text)}", f"/{quote(text)}", "/rows", f"/rows/{dataset_of(hostile)}", "/consent",
+            f"/rows/{dataset_of(hostile)}?words={quote(text)}&note={quote(text)}", "/consent/report", "/pace",
+            f"/consent/classify?folder={quote(text)}&as=public", f"/consent/classify?folder=notes&as={quote(text)}",
         ):  # fmt: skip
             body = caller.get(path).body
             assert "</html>" in body, path
             assert not [word for word in DANGEROUS if word in body], path
+            french = caller.get(path, Accept_Language="fr").body
+            assert not [word for word in DANGEROUS if word in french], path
         assert caller.get("/alerts", Accept_Language=text).status == 200
     finally:
         hostile.leave()
@@ -271,8 +379,8 @@ def test_strict_headers_come_with_every_answer(home: Household, insider: Caller)
         assert reply.headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_no_page_carries_inline_code_or_asks_for_anything_outside(insider: Caller) -> None:
-    for path in ("/", "/jobs", "/runs/3", "/releases", "/releases/v1", "/alerts", "/judge", "/lineage"):
+def test_no_page_carries_inline_code_or_asks_for_anything_outside(home: Household, insider: Caller) -> None:
+    for path in (*PLAIN, "/runs/3", "/releases/v1", f"/rows/{dataset_of(home)}"):
         body = insider.get(path).body
         assert " style=" not in body and "<style" not in body and " onclick" not in body
         assert "<script>" not in body and "http://" not in body and "https://" not in body, path

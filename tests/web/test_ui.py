@@ -97,7 +97,10 @@ def test_the_idle_daemon_with_its_page_stays_small(desk: Desk) -> None:
     link = urlsplit(desk.asks_for_the_page()["url"])
     caller = Caller(port=link.port or 0)
     caller.cookie = caller.get(link.path).headers["set-cookie"].split(";")[0]
-    for path in ("/", "/jobs", "/runs", "/releases", "/releases/v0", "/alerts", "/judge", "/lineage?note=lake"):
+    for path in (
+        *("/", "/jobs", "/runs", "/releases", "/releases/v0", "/alerts", "/judge", "/lineage?note=lake"),
+        *("/rows", "/consent", "/consent/classify?folder=notes&as=public", "/consent/report", "/pace"),
+    ):
         for language in ("en", "fr"):
             assert caller.get(path, Accept_Language=language).status == 200
     assert psutil.Process(desk.daemon.pid).memory_info().rss <= MOST_MEMORY

@@ -195,6 +195,15 @@ def test_too_few_rows_end_with_the_counts_and_what_to_do(tmp_path: Path) -> None
     assert "curated/embedding" in raised.value.remedy
 
 
+def test_too_few_rows_and_a_curated_line_of_no_use_name_the_line(tmp_path: Path) -> None:
+    curated = tmp_path / "curated" / "embedding"
+    curated.mkdir(parents=True)
+    (curated / "mine.jsonl").write_text("not JSON\n")
+    with pytest.raises(NotEnough) as raised:
+        built(tmp_path, notes(3), minimum_pairs=500)
+    assert "mend curated/embedding/mine.jsonl:1: not JSON in UTF-8 (1 of 1 unused lines)" in raised.value.remedy
+
+
 def test_held_out_queries_are_answered_by_documents_kept_back_alone(tmp_path: Path) -> None:
     dataset = built(tmp_path, notes(120), most_test_queries=25)
     (held_out,) = dataset.query_sets

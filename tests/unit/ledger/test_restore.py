@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.load import load_settings
 from config.paths import Home, QmdFiles
+from daemon.housekeeping import Housekeeper, written_by
 from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
@@ -22,6 +24,7 @@ from jobs.adoption import adopt
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput
 from jobs.releases import Releases
+from jobs.workshop import RUN_MARK
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 LATER = NOW + timedelta(hours=5)
@@ -122,6 +125,25 @@ def test_a_run_that_went_live_after_the_copy_is_not_done_again(home: Home, relea
     assert restored is not None and restored.runs == 1
     assert books.jobs.run(started[0].id).outcome == "promoted"
     assert books.jobs.job(started[1].id).state == "cancelled"
+
+
+def test_numbers_that_lost_runs_and_jobs_left_on_the_disk_are_not_given_again(home: Home, releases: Releases) -> None:
+    """Else the new run would keep, and be credited with, what another began."""
+    books = opened(home, releases)
+    snapshot(books, home)
+    books.database.close()
+    foreign = home.stages / "train-0123456789abcdef"
+    foreign.mkdir(parents=True)
+    (foreign / f"{RUN_MARK}9").touch()
+    (home.logs / "jobs").mkdir(parents=True)
+    (home.logs / "jobs" / "31.log").touch()
+    overwrite(home.ledger)
+    books = opened(home, releases)
+    started = books.jobs.start_run("embedding", cause="c", forced=False, now=LATER)
+    assert started is not None and (started[0].id, started[1].id) == (10, 32)
+    assert written_by(started[0].id, home.stages) == {}
+    keeper = Housekeeper(books, home, releases, load_settings(home.config_file).disk, books.database.transaction)
+    assert [item.name for item in keeper.plan().items if item.kind == "stage"] == [foreign.name]
 
 
 def test_a_damaged_copy_is_passed_over_for_the_one_before(home: Home, releases: Releases) -> None:

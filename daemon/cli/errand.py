@@ -1,0 +1,40 @@
+"""One command carried out, and whatever it may meet told to a person: what happened, the next step, the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from config.load import ConfigurationError
+from config.paths import Home, default_home
+from daemon.cli import root
+from daemon.cli.grammar import module_of
+from daemon.cli.result import FAILED, INTERRUPTED, NOT_FOUND, REFUSED, complain, show
+from jobs.domain.errors import IaipError, Refused
+from launchd.agent import AgentFailed
+
+
+def carry_out(command: str, options: argparse.Namespace) -> int:
+    """The exit code."""
+    home = Path(options.home).expanduser().absolute() if options.home else default_home(os.environ)
+    try:
+        return show(module_of(command).run(options, root.Context(Home(root=home))), as_json=options.json)
+    except (IaipError, ConfigurationError, AgentFailed, KeyError) as error:
+        return complain(*_explained(error), as_json=options.json)
+    except KeyboardInterrupt:
+        print("iaipctl: stopped watching; the daemon goes on", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -> tuple[str, str, int]:
+    match error:
+        case AgentFailed():
+            return error.message, error.remedy, REFUSED if error.kept else FAILED
+        case IaipError():
+            return error.message, error.remedy, REFUSED if isinstance(error, Refused) else FAILED
+        case ConfigurationError():
+            return str(error), "`iaipctl config check`", FAILED
+        case _:
+            return f"there is no {error.args[0]}", "`iaipctl queue` lists what there is", NOT_FOUND
