@@ -40,7 +40,13 @@ class Mac:
         for level in thermal:
             self.fake.set(readings={**self.fake.state.read()["readings"], "thermal": level})
             decision, self.state = decide(
-                self.state, self.telemetry.sample(), Work(training=True), SETTINGS, now=self.now, wall=time(3, 0)
+                self.state,
+                self.telemetry.sample(),
+                Work(training=True),
+                SETTINGS,
+                reserve=0,
+                now=self.now,
+                wall=time(3, 0),
             )
             self.now += EVERY
             yield decision

@@ -18,7 +18,9 @@ def paced(books: Books, settings: GovernorSettings, until: datetime, hours: int 
     with books.database.transaction():
         for minute in range(0, hours * 60 + 1, 10):
             readings = read_at(minute)
-            decision, state = decide(state, readings, None, settings, now=minute * 60.0, wall=time(12, 0))
+            decision, state = decide(
+                state, readings, None, settings, reserve=5 * 10**9, now=minute * 60.0, wall=time(12, 0)
+            )
             now = at + timedelta(minutes=minute)
             same = last is not None and (last.action, causes) == (decision.order.kind, decision.causes)
             causes = decision.causes

@@ -89,7 +89,7 @@ def test_every_reason_that_the_governor_can_give_is_known_in_french(found, train
     for step, now in enumerate((0.0, 30.0, 400.0, 1e5)):
         work = Work(training=training, seconds=seconds, share=share)
         sample = found if step < 3 else Readings(load=0.1)
-        decision, state = decide(state, sample, work, settings, now=now, wall=time(12, 0))
+        decision, state = decide(state, sample, work, settings, reserve=5 * 10**9, now=now, wall=time(12, 0))
         told = french.retold("because.", decision.reason)
         if "; it was left" not in decision.reason:
             assert told is not None and told != decision.reason
