@@ -23,7 +23,7 @@ from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, 
 from jobs.domain.corpus import text_digest
 from jobs.domain.errors import Refused
 from jobs.domain.withdrawal import denied_by
-from jobs.publish import write_file
+from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
@@ -99,7 +99,7 @@ class ConsentBook:
     @contextmanager
     def held(self) -> Iterator[Pen]:
         """Nobody else can change consent meanwhile: what is decided inside is decided on the newest revision."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(self.folder)
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
