@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_text_without_a_document_goes_too(index: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_name_is_found_in_either_unicode_form(index: Path, form: str) -> None:
+def test_a_name_is_found_in_either_unicode_form(index: Path, form: Literal["NFC", "NFD"]) -> None:
     with closing(sqlite3.connect(index)) as database:
         database.execute("UPDATE documents SET path = ? WHERE path = 'marten.md'", (normalize(form, "été.md"),))
         database.commit()

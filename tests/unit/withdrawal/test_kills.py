@@ -54,11 +54,12 @@ def in_a_child(work: Callable[[], None]) -> int:
 
 def withdraws(house: Household, at: int | None, told: Path) -> Callable[[], None]:
     def reached(number: int) -> None:
+        told.write_text(str(number))
         if number == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def work() -> None:
-        with counting(lambda number: (told.write_text(str(number)), reached(number))[1]):
+        with counting(reached):
             house.types("--document", f"notes/{SECRET}", "--yes")
 
     return work
@@ -94,7 +95,7 @@ def test_killed_anywhere_the_same_command_finishes_it(house: Household, calls: i
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_after_any_step_is_noted_the_next_start_finishes_it(house: Household, step: str) -> None:
+def test_killed_after_any_step_is_noted_the_next_start_finishes_it(house: Household, step: str, tmp_path: Path) -> None:
     """As the daemon's attendant does it at start."""
     real = Journal.write
 
@@ -105,7 +106,7 @@ def test_killed_after_any_step_is_noted_the_next_start_finishes_it(house: Househ
 
     house.books.database.close()
     with patch.object(Journal, "write", write):
-        ended = in_a_child(lambda: house.types("--document", f"notes/{SECRET}", "--yes") and None)
+        ended = in_a_child(withdraws(house, None, tmp_path / "told"))
     assert ended == signal.SIGKILL
     house.attends()
     assert Journal(house.home.consent).open() == []
