@@ -17,7 +17,7 @@ from config.paths import Home
 from config.settings import Settings
 from daemon.answers import Answers
 from daemon.attendant import Attendant
-from daemon.executor import Executor
+from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books
@@ -37,7 +37,8 @@ from daemon.system.volumes import require_local
 from daemon.tasks import Bell
 from daemon.watch import Watcher
 from daemon.web.front import Front
-from daemon.withdrawals import Means, Withdrawer
+from daemon.withdrawals import Means as WithdrawalMeans
+from daemon.withdrawals import Withdrawer
 from jobs.adapters import qmd_forget
 from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_places import base_shape
@@ -162,13 +163,15 @@ def _assemble(
         books,
         home,
         this,
-        governor.run_worker,
         stopping,
-        may_start=lambda job: attendant.at_rest() and governor.may_start() and space.allows(job),
-        end_trial=releases.recover,
+        Means(
+            run_worker=governor.run_worker,
+            may_start=lambda job: attendant.at_rest() and governor.may_start() and space.allows(job),
+            end_trial=releases.recover,
+        ),
     )
     bell = Bell(home.bell, executor.execute)
-    means = Means(books=books, grounds=grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
+    means = WithdrawalMeans(books=books, grounds=grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
     attendant = Attendant(Withdrawer(means, home), Journal(home.consent), end_damaged)
     front = Front(books, home, releases, settings.page.port)
     calls = Calls(

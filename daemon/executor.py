@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,28 +38,25 @@ class RunWorker(Protocol):
     ) -> Done | Failed: ...
 
 
-class Executor:
-    """Runs jobs in the calling thread; one heavy job at a time over all threads, and only if ``may_start`` it."""
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What an attempt is made with. ``may_start``: is this a moment for a heavy job? ``end_trial`` takes back a
+    release that is live on trial, and names it."""
 
-    def __init__(
-        self,
-        books: Books,
-        home: Home,
-        owner: Owner,
-        run_worker: RunWorker,
-        stopping: threading.Event,
-        may_start: Callable[[Job], bool],
-        end_trial: Callable[[], str | None],
-    ) -> None:
-        """``may_start`` is asked before a heavy job is claimed: is this a moment for it? ``end_trial`` takes back
-        a release that is live on trial, and names it."""
+    run_worker: RunWorker
+    may_start: Callable[[Job], bool]
+    end_trial: Callable[[], str | None]
+
+
+class Executor:
+    """Runs jobs in the calling thread; one heavy job at a time over all threads, and only if it may start."""
+
+    def __init__(self, books: Books, home: Home, owner: Owner, stopping: threading.Event, means: Means) -> None:
         self._books = books
         self._home = home
         self._owner = owner
-        self._run_worker = run_worker
         self._stopping = stopping
-        self._may_start = may_start
-        self._end_trial = end_trial
+        self._means = means
         self._heavy = threading.Lock()
         self._at: list[int] = []  # a job may be rung for twice, and then is here twice
 
@@ -74,7 +72,7 @@ class Executor:
             return []
         self._at.append(job_id)
         try:
-            if not light and not self._may_start(waiting):
+            if not light and not self._means.may_start(waiting):
                 return []
             job = self._books.jobs.claim(job_id, self._owner, _now())
             if job is None:
@@ -100,7 +98,7 @@ class Executor:
         log_file = self._home.logs / "jobs" / f"{job.id}.log"
         teller = _Teller(self._books, job)
         try:
-            return self._run_worker(self._specify(job), log_file, teller.hear, self._wanted_to_stop(job))
+            return self._means.run_worker(self._specify(job), log_file, teller.hear, self._wanted_to_stop(job))
         except Crashed as crash:
             return crash
 
@@ -166,7 +164,7 @@ class Executor:
     def _safe(self, job: Job) -> str:
         """A deployment that ends halfway leaves no unconfirmed release live. Says how the live search is."""
         try:
-            left = self._end_trial() if job.stage == "deploy" else None
+            left = self._means.end_trial() if job.stage == "deploy" else None
         except Refused:
             return "Its release may be on trial until the daemon's next start; `iaipctl releases` shows it."
         return f"{left} was on trial and was taken back." if left else "The live search is untouched."

@@ -18,6 +18,7 @@ from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import IaipError, Stopped, ToolFailed
 from jobs.domain.examples import Expansion, ExpansionLine, Origin, Pair
 from jobs.domain.prompts import embedding_document
+from jobs.domain.recipe import Lesson
 from jobs.workshop import Workshop, once
 
 Recipe = TypeVar("Recipe", EmbeddingRecipe, ExpansionRecipe)
@@ -88,13 +89,12 @@ def _train(base: BaseModel, directory: Path, workshop: Workshop) -> TrainedModel
         pairs = [_pair(*sentence) for sentence in _SENTENCES]
         recipe = _small(settings.embedding)
         recipe = msgspec.structs.replace(recipe, hard_negatives=0, average_weights=[1.0])
-        trainer = workshop.embedding_trainer()
-        return trainer.train(base, recipe, "firm", pairs, pairs[:2], directory, _silent, workshop.should_stop)
+        lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=pairs, development=pairs[:2])
+        return workshop.embedding_trainer().train(lesson, directory, _silent, workshop.should_stop)
     rows = [_expansion(*sentence) for sentence in _SENTENCES]
     small = _small(settings.expansion)
-    return workshop.expansion_trainer().train(
-        base, small, "firm", rows, rows[:2], directory, _silent, workshop.should_stop
-    )
+    lines = Lesson(base=base, recipe=small, intensity="firm", train=rows, development=rows[:2])
+    return workshop.expansion_trainer().train(lines, directory, _silent, workshop.should_stop)
 
 
 def _small(recipe: Recipe) -> Recipe:

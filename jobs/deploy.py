@@ -10,15 +10,15 @@ import msgspec
 
 from jobs.consent.book import ConsentBook
 from jobs.dataset.build import Dataset
-from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
+from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted, sources_by_class
 from jobs.dataset.stage import built
-from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, ReleaseMetadata, SearchModels, TrainedModel
+from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, Making, ReleaseMetadata, SearchModels, TrainedModel
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.lineage import Provenance, provenance
 from jobs.domain.results import BaselineResult, DeployResult, ValidationResult
 from jobs.index_file import copy_index
-from jobs.lineage import with_record
+from jobs.lineage import BILL, records_in, with_record
 from jobs.publish import write_file
 from jobs.releases import WITHDRAWN
 from jobs.wire import Done, JobSpec
@@ -97,7 +97,8 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
     trained = msgspec.convert(spec.earlier["train"], TrainedModel)
     model = LiveModel(base=workshop.base_model(spec.target).name, gguf=exported.gguf, sha256=exported.sha256)
-    sources, papers = with_record(_provenance(spec, exported, dataset), live)
+    record = _provenance(spec, exported, dataset)
+    sources, papers = with_record(record, live)
     metadata = ReleaseMetadata(
         name=releases.next_name(),
         created_at=datetime.now(UTC),
@@ -109,12 +110,14 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
         tools={"qmd": workshop.search.version(), "exporter": workshop.exporter().tool_version()},
         training=trained.facts,
         sources=sources,
+        made={**live.metadata.made, spec.target: _making(record, dataset.manifest, spec)},
     )
     text = (releases.current / "qmd" / "index.yml").read_text("utf-8")
     configured = workshop.search.configured(text, _with_candidate(spec.target, exported.gguf, workshop))
+    described = {BILL: workshop.bill_of_materials(metadata, records_in(sources, papers))}
     workshop.phase(f"publishing {metadata.name}")
     # The candidate's shadow index has its vectors already, so it travels with the release.
-    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path), papers)
+    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path), papers | described)
     return metadata.name
 
 
@@ -123,6 +126,24 @@ def _provenance(spec: JobSpec, exported: ExportedModel, dataset: Dataset) -> Pro
     judged_by = msgspec.convert(spec.earlier["baseline"], BaselineResult).sets
     rows = (*dataset.train, *dataset.development, *dataset.test)
     return provenance(dataset.manifest, rows, dataset.documents, judged_by, run=spec.run, model=exported.sha256)
+
+
+def _making(record: Provenance, manifest: DatasetManifest, spec: JobSpec) -> Making:
+    trained = msgspec.convert(spec.earlier["train"], TrainedModel)
+    return Making(
+        run=record.run,
+        dataset=record.dataset,
+        merkle_root=record.merkle_root,
+        base=trained.base,
+        weights=trained.weights,
+        intensity=msgspec.convert(spec.earlier["baseline"], BaselineResult).plan.intensity,
+        recipe=trained.recipe,
+        tools=trained.tools,
+        consent=record.consent,
+        consents=tuple(sorted({consent for source in record.sources for consent in source.consents})),
+        attributions=tuple(sorted({name for source in record.sources for name in source.attribution})),
+        classes=sources_by_class(manifest.sources),
+    )
 
 
 def _with_candidate(target: Target, gguf: str, workshop: Workshop) -> SearchModels:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
-from jobs.domain.artifacts import BaseModel, Parity, Progress, Quantisation, SearchModels, TrainedModel
+from jobs.domain.artifacts import Parity, Progress, Quantisation, SearchModels, TrainedModel
 from jobs.domain.corpus import Collection, Document, DocumentId
 from jobs.domain.examples import Expansion, JudgedQuery, Pair, QuerySet
 from jobs.domain.gates import Answer, QueryScore
-from jobs.domain.recipe import Intensity
+from jobs.domain.recipe import Lesson
 
 Report = Callable[[Progress], None]
 ShouldStop = Callable[[], bool]
@@ -31,15 +31,7 @@ class EmbeddingTrainer(Protocol):
     """Fine-tunes an embedding model on pairs."""
 
     def train(
-        self,
-        base: BaseModel,
-        recipe: EmbeddingRecipe,
-        intensity: Intensity,
-        train: Sequence[Pair],
-        development: Sequence[Pair],
-        work: Path,
-        report: Report,
-        should_stop: ShouldStop,
+        self, lesson: Lesson[EmbeddingRecipe, Pair], work: Path, report: Report, should_stop: ShouldStop
     ) -> TrainedModel:
         """Trains in ``work`` (checkpoints in ``work/checkpoints``), resuming exactly from the newest whole
         checkpoint found there. The same inputs give the same weights, interrupted or not.
@@ -53,15 +45,7 @@ class ExpansionTrainer(Protocol):
     """Fine-tunes a generative model on expansions, by LoRA, and merges the result into its base."""
 
     def train(
-        self,
-        base: BaseModel,
-        recipe: ExpansionRecipe,
-        intensity: Intensity,
-        train: Sequence[Expansion],
-        development: Sequence[Expansion],
-        work: Path,
-        report: Report,
-        should_stop: ShouldStop,
+        self, lesson: Lesson[ExpansionRecipe, Expansion], work: Path, report: Report, should_stop: ShouldStop
     ) -> TrainedModel:
         """As EmbeddingTrainer.train."""
         ...

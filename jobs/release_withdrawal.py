@@ -11,6 +11,7 @@ import msgspec
 from jobs.domain.errors import BadInput
 from jobs.domain.retention import ADOPTED
 from jobs.domain.withdrawal import goes_live
+from jobs.lineage import is_tombstone
 from jobs.publish import remove_directory, remove_file, sync_directory, write_file
 from jobs.release_keeping import PINNED
 from jobs.releases import CAME_AFTER, METADATA, ROLLED_BACK, TRIAL, WITHDRAWN, Releases
@@ -61,8 +62,7 @@ def bury(releases: Releases, name: str) -> bool:
 
 
 def buried(releases: Releases, name: str) -> bool:
-    directory = releases.directory(name)
-    return (directory / WITHDRAWN).exists() and not (directory / "index").exists()
+    return is_tombstone(releases.directory(name))
 
 
 def _next(releases: Releases, live: str, stopping: Collection[str]) -> str | None:

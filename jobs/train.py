@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -13,10 +16,13 @@ from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
-from jobs.domain.recipe import Intensity, Plan, facts_of_smaller, smaller
+from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, smaller
 from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import STAYS_PLAIN, Workshop, once
+
+LIBRARIES = ("mlx", "mlx-lm", "peft", "sentence-transformers", "torch", "transformers")
+"""Those of them that a training has loaded are named with its model."""
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
@@ -50,30 +56,57 @@ def _train(
     directory: Path,
     workshop: Workshop,
 ) -> TrainedModel:
+    with plain_inside(directory, dataset.consents(), workshop.keys, STAYS_PLAIN):
+        return _documented(_trained(dataset, base, recipe, intensity, directory, workshop), base, recipe)
+
+
+def _trained(
+    dataset: Dataset,
+    base: BaseModel,
+    recipe: EmbeddingRecipe | ExpansionRecipe,
+    intensity: Intensity,
+    directory: Path,
+    workshop: Workshop,
+) -> TrainedModel:
     workshop.phase("loading the trainer")
 
     def report(progress: Progress) -> None:
         workshop.emit(Step(progress=progress))
 
-    with plain_inside(directory, dataset.consents(), workshop.keys, STAYS_PLAIN):
-        if isinstance(recipe, EmbeddingRecipe):
-            return workshop.embedding_trainer().train(
-                base,
-                recipe,
-                intensity,
-                dataset.pairs("train"),
-                dataset.pairs("development"),
-                directory,
-                report,
-                workshop.should_stop,
-            )
-        return workshop.expansion_trainer().train(
-            base,
-            recipe,
-            intensity,
-            dataset.expansions("train"),
-            dataset.expansions("development"),
-            directory,
-            report,
-            workshop.should_stop,
+    if isinstance(recipe, EmbeddingRecipe):
+        pairs = Lesson(
+            base=base,
+            recipe=recipe,
+            intensity=intensity,
+            train=dataset.pairs("train"),
+            development=dataset.pairs("development"),
         )
+        return workshop.embedding_trainer().train(pairs, directory, report, workshop.should_stop)
+    rows = Lesson(
+        base=base,
+        recipe=recipe,
+        intensity=intensity,
+        train=dataset.expansions("train"),
+        development=dataset.expansions("development"),
+    )
+    return workshop.expansion_trainer().train(rows, directory, report, workshop.should_stop)
+
+
+def _documented(trained: TrainedModel, base: BaseModel, recipe: EmbeddingRecipe | ExpansionRecipe) -> TrainedModel:
+    loaded = sorted(name for name in LIBRARIES if name.replace("-", "_") in sys.modules)
+    return msgspec.structs.replace(
+        trained,
+        base=base.digest,
+        weights=_weights_digest(Path(trained.directory)),
+        recipe=msgspec.to_builtins(recipe),
+        tools={name: version(name) for name in loaded},
+    )
+
+
+def _weights_digest(directory: Path) -> str:
+    """The SHA-256 over ``sha256  name`` lines of all safetensors, by name; empty if there are none."""
+    lines = []
+    for path in sorted(directory.glob("*.safetensors")):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""

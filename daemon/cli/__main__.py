@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from pathlib import Path
 
 from config.load import ConfigurationError
 from config.paths import Home, default_home
-from daemon.cli.grammar import Misused, named_in, parser_of
+from daemon.cli.grammar import Misused, module_of, named_in, parser_of
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, REFUSED, USAGE, complain, show
 from jobs.domain.errors import IaipError, Refused
 from launchd.agent import AgentFailed
@@ -38,8 +37,7 @@ def _code(given: list[str]) -> int:
         home = Path(options.home).expanduser().absolute() if options.home else default_home(os.environ)
         from daemon.cli.root import Context  # not for --help
 
-        module = importlib.import_module(f"daemon.cli.{named}")
-        return show(module.run(options, Context(Home(root=home))), as_json=options.json)
+        return show(module_of(named).run(options, Context(Home(root=home))), as_json=options.json)
     except Misused as mistake:
         return complain(str(mistake), mistake.remedy, USAGE, as_json=as_json)
     except (IaipError, ConfigurationError, AgentFailed, KeyError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Container
+from types import ModuleType
 from typing import NoReturn
 
 COMMANDS = {
@@ -22,6 +23,8 @@ COMMANDS = {
     "verdict": "how the last candidate compared, per query set",
     "releases": "list the releases; pin or unpin one",
     "consent": "what your notes are, who allows what, and what is out and why",
+    "lineage": "what was made from a note, and what a release was made from",
+    "export-bundle": "a training bundle of public notes alone, into a folder; nothing is sent",
     "withdraw": "take back a document, a consent or all of a person's: at once, for good, with a signed receipt",
     "rollback": "go back to the release before, or to any other; works with the daemon down",
     "gc": "clear away what no rule keeps, or say what would go",
@@ -56,6 +59,11 @@ def named_in(words: list[str]) -> str | None:
     return next((word for word in words if word in COMMANDS), None)
 
 
+def module_of(command: str) -> ModuleType:
+    """Where the command is: a file of its name."""
+    return importlib.import_module(f"daemon.cli.{command.replace('-', '_')}")
+
+
 def parser_of(whole: Container[str]) -> Parser:
     """Knows every command by name, and the ``whole`` ones with their arguments: the others cost no import."""
     parser = Parser(
@@ -68,7 +76,7 @@ def parser_of(whole: Container[str]) -> Parser:
         command = commands.add_parser(name, help=text, description=text, conflict_handler="resolve")
         _add_shared(command, home=argparse.SUPPRESS, as_json=argparse.SUPPRESS)
         if name in whole:
-            importlib.import_module(f"daemon.cli.{name}").add_arguments(command)
+            module_of(name).add_arguments(command)
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from launchd.machine import Machine, this_machine
 from launchd.program import Program
 
 if TYPE_CHECKING:
+    from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
     from jobs.withdrawal.clearing import Grounds
     from jobs.withdrawal.receipts import Signer
@@ -98,14 +100,29 @@ class Context:
         collections = read_collections(self.releases.current / "qmd" / "index.yml")
         return MarkdownFolders(collections, self.settings.watch.largest_document)
 
+    def index_rows(self, index: Path, documents: Iterable[DocumentId], texts: Iterable[str]) -> IndexRows:
+        """What a release's search index has of some documents and texts."""
+        from jobs.adapters.qmd_index import index_rows
+
+        return index_rows(index, documents, texts)
+
+    def index_totals(self, index: Path) -> IndexTotals:
+        from jobs.adapters.qmd_index import index_totals
+
+        return index_totals(index)
+
     def documents(self) -> list[DocumentId]:
         """Every note that is there now, whether or not the daemon has seen it."""
+        return [document for document, _ in self.listing()]
+
+    def listing(self) -> list[tuple[DocumentId, str]]:
+        """The same with the SHA-256 of each."""
         from jobs.adapters.markdown_folders import scan
 
         known = self.books.knowledge.documents()
         largest = self.settings.watch.largest_document
         found = scan(self.corpus.collections(), known, largest=largest, now_ns=time.time_ns())
-        return sorted(seen.id for seen in found.documents)
+        return sorted((seen.id, seen.known.sha256) for seen in found.documents)
 
     @cached_property
     def qmd_files(self) -> QmdFiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,12 +11,11 @@ from msgspec import Struct
 from config.settings import ExpansionRecipe
 from jobs.adapters.chat_tokenizer import HuggingFaceChat
 from jobs.adapters.expansion_rows import Row, rows_of
-from jobs.domain.artifacts import BaseModel
 from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import Expansion
 from jobs.domain.learning import Pace, length_batches, pace_for
-from jobs.domain.recipe import Intensity
+from jobs.domain.recipe import Lesson
 
 SEED = 7
 DEVELOPMENT_ROWS = 128  # enough for a loss; all of a large set would take longer than it tells
@@ -54,28 +52,27 @@ class Plan(Struct, frozen=True, kw_only=True):
         return len(self.batches)
 
 
-def plan_training(
-    base: BaseModel,
-    recipe: ExpansionRecipe,
-    intensity: Intensity,
-    train: Sequence[Expansion],
-    development: Sequence[Expansion],
-) -> Plan:
+def plan_training(lesson: Lesson[ExpansionRecipe, Expansion]) -> Plan:
+    """Raises NotEnough without a row to learn from."""
+    base, recipe = lesson.base, lesson.recipe
     tokenizer = HuggingFaceChat(Path(base.directory))
-    rows = rows_of(train[: recipe.most_rows], tokenizer, recipe.max_tokens)
+    rows = rows_of(lesson.train[: recipe.most_rows], tokenizer, recipe.max_tokens)
     if not rows:
         raise NotEnough(
-            f"none of the {len(train)} expansion rows leaves anything to learn within {recipe.max_tokens} tokens",
+            f"none of the {len(lesson.train)} rows leaves anything to learn within {recipe.max_tokens} tokens",
             remedy="add rows to curated/expansion, or raise [expansion] max_tokens in config.toml",
         )
-    pace = pace_for(intensity, epochs=recipe.epochs, learning_rate=recipe.learning_rate)
+    pace = pace_for(lesson.intensity, epochs=recipe.epochs, learning_rate=recipe.learning_rate)
     lengths = [len(row.tokens) for row in rows]
     batches = [
         batch for epoch in range(pace.epochs) for batch in length_batches(lengths, recipe.batch_size, seed=SEED + epoch)
     ]
-    held_back = rows_of(development[:DEVELOPMENT_ROWS], tokenizer, recipe.max_tokens)
+    held_back = rows_of(lesson.development[:DEVELOPMENT_ROWS], tokenizer, recipe.max_tokens)
     inputs = digest(
-        base.digest, intensity, msgspec.json.encode(recipe).decode(), msgspec.json.encode((rows, held_back)).decode()
+        base.digest,
+        lesson.intensity,
+        msgspec.json.encode(recipe).decode(),
+        msgspec.json.encode((rows, held_back)).decode(),
     )
     return Plan(pace=pace, rows=rows, development=held_back, batches=tuple(batches), inputs=inputs)
 

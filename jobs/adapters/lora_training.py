@@ -21,11 +21,11 @@ from jobs import checkpoints
 from jobs.adapters.expansion_rows import Batch, Row, batch_of
 from jobs.adapters.lora_files import copy_all_but_weights, require_trainable
 from jobs.adapters.lora_plan import SEED, Cursor, Plan, Precision, first_cursor, plan_training, read_cursor
-from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
+from jobs.domain.artifacts import Progress, TrainedModel
 from jobs.domain.errors import Stopped, ToolFailed
 from jobs.domain.examples import Expansion
 from jobs.domain.learning import learning_rate_at
-from jobs.domain.recipe import Intensity
+from jobs.domain.recipe import Lesson
 from jobs.ports import Report, ShouldStop
 from jobs.publish import published_directory, remove_directory
 
@@ -90,66 +90,28 @@ class LoraTrainer:
     open_engine: OpenEngine
 
     def train(
-        self,
-        base: BaseModel,
-        recipe: ExpansionRecipe,
-        intensity: Intensity,
-        train: Sequence[Expansion],
-        development: Sequence[Expansion],
-        work: Path,
-        report: Report,
-        should_stop: ShouldStop,
+        self, lesson: Lesson[ExpansionRecipe, Expansion], work: Path, report: Report, should_stop: ShouldStop
     ) -> TrainedModel:
         """As the port says. The merged model is ``work/merged``.
 
         Raises BadInput for a base that cannot be trained, NotEnough without a row to learn from, ToolFailed if the
         loss leaves the numbers or the merged model is not the trained one.
         """
-        directory = Path(base.directory)
+        directory = Path(lesson.base.directory)
         require_trainable(directory)
-        plan = plan_training(base, recipe, intensity, train, development)
+        plan = plan_training(lesson)
         found = checkpoints.newest(work / "checkpoints")
         cursor = read_cursor(found, plan.inputs) if found else None
-        engine = self.open_engine(directory, _shape(recipe, cursor))
+        engine = self.open_engine(directory, _shape(lesson.recipe, cursor))
         if found:
             engine.load(found)
-        session = _Session(engine, plan, recipe, work / "checkpoints", report, should_stop)
+        session = _Session(engine, plan, lesson.recipe, work / "checkpoints", report, should_stop)
         cursor = session.run(cursor or first_cursor(plan.inputs, engine.precision))
         tuned_loss = session.development_loss(cursor)
-        return self._finish(directory, engine, plan, cursor, work, recipe, tuned_loss)
-
-    def _finish(
-        self,
-        base: Path,
-        engine: LoraEngine,
-        plan: Plan,
-        cursor: Cursor,
-        work: Path,
-        recipe: ExpansionRecipe,
-        tuned_loss: float | None,
-    ) -> TrainedModel:
-        remove_directory(work / "merged")
-        with published_directory(work / "merged") as stage:
-            copy_all_but_weights(base, stage)
-            difference = engine.merge(base, stage, plan.rows[0])
-            if not difference <= MERGE_TOLERANCE:
-                raise ToolFailed(
-                    f"the merged model is not the trained one: its logits differ by {difference:.3f}",
-                    remedy="choose another base ([expansion] base in config.toml)",
-                )
-        facts = {
+        difference = _publish_merged(engine, directory, work / "merged", plan.rows[0])
+        facts = _facts(plan, lesson.recipe, cursor) | {
             "trainer": self.tool,
-            "precision": cursor.precision,
-            "adapter": f"rank {recipe.rank}, alpha {recipe.alpha}, all linear projections",
-            "epochs": str(plan.pace.epochs),
-            "learning_rate": f"{plan.pace.peak:g}",
-            "seed": str(SEED),
-            "rows": str(len(plan.rows)),
-            "development_rows": str(len(plan.development)),
-            "development_loss_base": _shown(cursor.base_loss),
             "development_loss_tuned": _shown(tuned_loss),
-            "trained_tokens": str(cursor.tokens),
-            "tokens_per_second": f"{cursor.tokens / cursor.seconds:.1f}",
             "merge_difference": f"{difference:.2g}",
         }
         return TrainedModel(
@@ -264,6 +226,35 @@ class _Session:
             self._engine.save(stage)
             (stage / "cursor.json").write_bytes(msgspec.json.encode(cursor))
         checkpoints.prune(self._directory)
+
+
+def _publish_merged(engine: LoraEngine, base: Path, merged: Path, probe: Row) -> float:
+    """As ``LoraEngine.merge``, whole or not at all. Raises ToolFailed if the merged model is not the trained one."""
+    remove_directory(merged)
+    with published_directory(merged) as stage:
+        copy_all_but_weights(base, stage)
+        difference = engine.merge(base, stage, probe)
+        if not difference <= MERGE_TOLERANCE:
+            raise ToolFailed(
+                f"the merged model is not the trained one: its logits differ by {difference:.3f}",
+                remedy="choose another base ([expansion] base in config.toml)",
+            )
+    return difference
+
+
+def _facts(plan: Plan, recipe: ExpansionRecipe, cursor: Cursor) -> dict[str, str]:
+    return {
+        "precision": cursor.precision,
+        "adapter": f"rank {recipe.rank}, alpha {recipe.alpha}, all linear projections",
+        "epochs": str(plan.pace.epochs),
+        "learning_rate": f"{plan.pace.peak:g}",
+        "seed": str(SEED),
+        "rows": str(len(plan.rows)),
+        "development_rows": str(len(plan.development)),
+        "development_loss_base": _shown(cursor.base_loss),
+        "trained_tokens": str(cursor.tokens),
+        "tokens_per_second": f"{cursor.tokens / cursor.seconds:.1f}",
+    }
 
 
 def _shape(recipe: ExpansionRecipe, cursor: Cursor | None) -> LoraShape:

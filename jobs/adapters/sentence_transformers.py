@@ -19,12 +19,12 @@ import torch
 from config.settings import EmbeddingRecipe
 from jobs.adapters.embedding_course import LARGEST_PLAIN_BATCH, fit
 from jobs.adapters.embedding_model import EmbeddingModel
-from jobs.domain.artifacts import BaseModel, TrainedModel
+from jobs.domain.artifacts import TrainedModel
 from jobs.domain.averaging import Scores, best_share, mean_over_kinds
 from jobs.domain.examples import Pair
 from jobs.domain.learning import pace_for
 from jobs.domain.negatives import choose_negatives
-from jobs.domain.recipe import Intensity
+from jobs.domain.recipe import Lesson
 from jobs.domain.retrieval import (
     ServedPair,
     Shelf,
@@ -45,26 +45,19 @@ class SentenceTransformersTrainer:
     """EmbeddingTrainer on what the machine has: CUDA, Metal or the processor."""
 
     def train(
-        self,
-        base: BaseModel,
-        recipe: EmbeddingRecipe,
-        intensity: Intensity,
-        train: Sequence[Pair],
-        development: Sequence[Pair],
-        work: Path,
-        report: Report,
-        should_stop: ShouldStop,
+        self, lesson: Lesson[EmbeddingRecipe, Pair], work: Path, report: Report, should_stop: ShouldStop
     ) -> TrainedModel:
         """Trains, averages and saves into ``work/model``. See the port for the rest."""
         started = time.monotonic()
-        pace = pace_for(intensity, epochs=recipe.epochs, learning_rate=recipe.learning_rate)
+        base, recipe = lesson.base, lesson.recipe
+        pace = pace_for(lesson.intensity, epochs=recipe.epochs, learning_rate=recipe.learning_rate)
         recipe = msgspec.structs.replace(recipe, epochs=pace.epochs, learning_rate=pace.peak)
         bench = EmbeddingModel(base, recipe, should_stop)
-        shown = most_telling(train, recipe.most_pairs, curated_repeats=recipe.curated_repeats, seed=_SEED)
+        shown = most_telling(lesson.train, recipe.most_pairs, curated_repeats=recipe.curated_repeats, seed=_SEED)
         pairs = serve_for_training(shown, base.name)
         columns = _columns(pairs, bench, work)
         tuned = fit(pairs, columns, bench, work / "checkpoints", report)
-        scores = _score_shares(serve(development, base.name), serve(shown, base.name), bench)
+        scores = _score_shares(serve(lesson.development, base.name), serve(shown, base.name), bench)
         share = best_share(scores)
         bench.load_share(share)
         bench.save(work / "model")
@@ -73,7 +66,8 @@ class SentenceTransformersTrainer:
             steps=tuned.step,
             seconds=tuned.seconds or time.monotonic() - started,
             final_loss=tuned.loss,
-            facts=_facts(bench, columns, scores, share) | {"intensity": intensity, "pairs an epoch": str(len(pairs))},
+            facts=_facts(bench, columns, scores, share)
+            | {"intensity": lesson.intensity, "pairs an epoch": str(len(pairs))},
         )
 
 

@@ -206,6 +206,7 @@ def _files(
             sha256=entry.sha256,
             classification=entry.ruling.classification,
             consents=entry.ruling.consents,
+            attribution=entry.ruling.attribution,
         )
         for entry in library.documents.values()
         if library.judges(str(entry.id))

@@ -61,4 +61,5 @@ def _source(document: DocumentId, rows: int, sha256: str, uses: set[Use], librar
         said=entry.said if entry else NoteSaid(),
         classification=found.classification,
         consents=found.consents,
+        attribution=found.attribution,
     )

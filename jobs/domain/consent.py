@@ -120,12 +120,14 @@ class Permission(Struct, frozen=True, kw_only=True):
 class Ruling(Struct, frozen=True, kw_only=True):
     """What a document is and may be used for. ``reason`` is why it may be used for nothing.
 
-    ``consents`` are the grants that allow it, as ``record@revision``; none for public documents.
+    ``consents`` are the grants that allow it, as ``record@revision``; none for public documents. ``attribution``:
+    whom to name wherever something is made of it.
     """
 
     classification: Classification
     uses: tuple[Use, ...] = ()
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
     reason: str = ""
 
     def for_use(self, use: Use) -> Permission:
@@ -158,6 +160,7 @@ def mixed(parts: Sequence[Ruling]) -> Ruling:
         classification=strictest([part.classification for part in parts]),
         uses=tuple(use for use in USES if all(use in part.uses for part in parts)),
         consents=tuple(sorted({consent for part in parts for consent in part.consents})),
+        attribution=tuple(sorted({name for part in parts for name in part.attribution})),
         reason=next((part.reason for part in parts if part.reason), ""),
     )
 
@@ -223,4 +226,5 @@ def _consented(
         classification=classification,
         uses=tuple(use for use in USES if use in uses),
         consents=tuple(sorted(consents)),
+        attribution=tuple(sorted({name for said in everything for name in said.attribution})),
     )

@@ -89,6 +89,7 @@ class KnownDocument(Struct, frozen=True, kw_only=True):
     sha256: str
     classification: Classification = "unclassified"
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
 
 
 class DatasetCounts(Struct, frozen=True, kw_only=True):
@@ -114,6 +115,7 @@ class SourceDocument(Struct, frozen=True, kw_only=True):
     said: NoteSaid = NoteSaid()
     classification: Classification = "unclassified"
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
 
 
 class DatasetManifest(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 import msgspec
@@ -41,6 +40,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False):
     sha256: str
     classification: Classification
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
     examples: int = 0
     spans: tuple[Span, ...] = ()
@@ -100,9 +100,9 @@ class Material(Struct, frozen=True, kw_only=True):
     that a note which had another name is found. A consent is a record's id, for every revision, or ``id@revision``.
     """
 
-    documents: AbstractSet[DocumentId] = frozenset()
-    contents: AbstractSet[str] = frozenset()
-    consents: AbstractSet[str] = frozenset()
+    documents: frozenset[DocumentId] = frozenset()
+    contents: frozenset[str] = frozenset()
+    consents: frozenset[str] = frozenset()
 
 
 class Touched(Struct, frozen=True, kw_only=True):
@@ -133,14 +133,20 @@ def derives(record: Provenance, material: Material) -> bool:
 
 def sources_in(record: Provenance, material: Material) -> Iterable[Source]:
     """The record's sources that are part of the material."""
-    documents = {place for document in material.documents for place in _places(document)[:1]}
-    for source in record.sources:
-        if (
-            source.sha256 in material.contents
-            or any(not material.consents.isdisjoint(_names(consent)) for consent in source.consents)
-            or (documents and not documents.isdisjoint(_places(source.id)))
-        ):
-            yield source
+    return (source for source in record.sources if is_part(source, material))
+
+
+def is_part(source: Source | SourceDocument, material: Material) -> bool:
+    return (
+        source.sha256 in material.contents
+        or any(not material.consents.isdisjoint(_names(consent)) for consent in source.consents)
+        or (bool(material.documents) and not _meant(material.documents).isdisjoint(_places(source.id)))
+    )
+
+
+def carriers(lineage: Lineage, record: str) -> tuple[str, ...]:
+    """The releases that carry the model of this record (named by its digest), oldest first."""
+    return tuple(release.name for release in lineage.releases if record in release.records.values())
 
 
 def needles(material: Material) -> tuple[bytes, ...]:
@@ -213,6 +219,7 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
         sha256=source.sha256,
         classification=source.classification,
         consents=source.consents,
+        attribution=source.attribution,
         uses=source.uses,
         examples=source.rows,
         spans=tuple(sorted(spans)),
@@ -221,7 +228,13 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
 
 def _also_judging(source: Source | None, judge: KnownDocument) -> Source:
     if source is None:
-        source = Source(id=judge.id, sha256=judge.sha256, classification=judge.classification, consents=judge.consents)
+        source = Source(
+            id=judge.id,
+            sha256=judge.sha256,
+            classification=judge.classification,
+            consents=judge.consents,
+            attribution=judge.attribution,
+        )
     uses: set[Use] = {*source.uses, "evaluate"}
     return msgspec.structs.replace(source, uses=tuple(sorted(uses)))
 
@@ -233,6 +246,11 @@ def _judging_set(query_set: QuerySet) -> JudgingSet:
         queries=len(query_set.queries),
         sha256=hashlib.sha256(msgspec.json.encode(query_set)).hexdigest(),
     )
+
+
+@lru_cache(maxsize=8)
+def _meant(documents: frozenset[DocumentId]) -> frozenset[tuple[str, str]]:
+    return frozenset(_places(document)[0] for document in documents)
 
 
 def _places(document: DocumentId) -> tuple[tuple[str, str], ...]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from collections.abc import Sequence
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
+from jobs.domain.artifacts import BaseModel
+from jobs.domain.examples import Expansion, Pair
 
 Recipe = TypeVar("Recipe", bound=EmbeddingRecipe | ExpansionRecipe)
+Example = TypeVar("Example", bound=Pair | Expansion)
 SMALLEST_BATCH = 2  # an in-batch negative needs somebody to meet
 
 Intensity = Literal["firm", "gentle", "none"]
+
+
+class Lesson(Struct, Generic[Recipe, Example], frozen=True, kw_only=True):
+    """One training as it is asked for: which base, how, how firmly, and on what."""
+
+    base: BaseModel
+    recipe: Recipe
+    intensity: Intensity
+    train: Sequence[Example]
+    development: Sequence[Example]
 
 
 class Plan(Struct, frozen=True, kw_only=True):

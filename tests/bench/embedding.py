@@ -16,6 +16,7 @@ from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.averaging import ndcg_at_10
 from jobs.domain.examples import Pair
 from jobs.domain.prompts import embedding_document, embedding_query
+from jobs.domain.recipe import Lesson
 from jobs.domain.retrieval import Vectors
 from tests.bench.retrieval_sets import RetrievalSet, pairs_of, spread
 
@@ -49,7 +50,8 @@ def measure_quality(
 
     before = score(whole, Path(base.directory), base.name)
     train, development = pairs_of(whole)
-    trained = SentenceTransformersTrainer().train(base, recipe, "firm", train, development, work, report, lambda: False)
+    lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=train, development=development)
+    trained = SentenceTransformersTrainer().train(lesson, work, report, lambda: False)
     return QualityResult(base=before, tuned=score(whole, Path(trained.directory), base.name), trained=trained)
 
 
@@ -94,7 +96,10 @@ def _product_rate(pairs: Sequence[Pair], base: BaseModel, recipe: EmbeddingRecip
 
     told: list[Progress] = []
     once = msgspec.structs.replace(recipe, epochs=1, checkpoint_steps=10**6)
-    SentenceTransformersTrainer().train(base, once, "firm", pairs, [], work, told.append, lambda: False)
+    lesson: Lesson[EmbeddingRecipe, Pair] = Lesson(
+        base=base, recipe=once, intensity="firm", train=pairs, development=[]
+    )
+    SentenceTransformersTrainer().train(lesson, work, told.append, lambda: False)
     return told[-1].rate
 
 

@@ -28,6 +28,7 @@ from jobs.adapters.lora_training import LoraTrainer
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.corpus import DocumentId
 from jobs.domain.examples import Expansion, ExpansionLine, Origin
+from jobs.domain.recipe import Lesson
 
 ROWS = 64
 SEED = 3
@@ -152,7 +153,8 @@ def _product(
     trainer: LoraTrainer, base: BaseModel, recipe: ExpansionRecipe, train: Sequence[Expansion], work: Path
 ) -> float:
     folder = work / trainer.tool.split()[0]
-    trained = trainer.train(base, recipe, "firm", train, [], folder, lambda _: None, lambda: False)
+    lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=train, development=[])
+    trained = trainer.train(lesson, folder, lambda _: None, lambda: False)
     return float(trained.facts["tokens_per_second"])
 
 

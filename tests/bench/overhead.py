@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from config.load import load_settings
 from config.paths import Home
-from daemon.executor import Executor
+from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job
@@ -32,7 +32,7 @@ from daemon.system.processes import boot_id, this_process
 from daemon.system.telemetry import telemetry
 from jobs.domain.corpus import DocumentId
 from jobs.domain.examples import DatasetCounts, DatasetManifest, Origin, Pair
-from jobs.domain.recipe import Plan
+from jobs.domain.recipe import Lesson, Plan
 from jobs.domain.results import BaselineResult, DatasetResult
 from jobs.wire import Stage
 from tests.bench.growth import home_over_notes
@@ -114,9 +114,8 @@ def through_daemon(home: Home, books: Books, dataset: str) -> None:
     governor = Governor(unhindered, telemetry(home.root), books.pace, run_worker)
     governor.start()
     try:
-        Executor(
-            books, home, this_process(boot_id()), governor.run_worker, threading.Event(), lambda job: True, lambda: None
-        ).execute(job.id)
+        means = Means(run_worker=governor.run_worker, may_start=lambda job: True, end_trial=lambda: None)
+        Executor(books, home, this_process(boot_id()), threading.Event(), means).execute(job.id)
     finally:
         governor.stop()
     settled = books.jobs.job(job.id)
@@ -204,16 +203,14 @@ def train_directly(root: Path, dataset: str, work: Path) -> None:
     recipe = load_settings(home.config_file).embedding
     base = BaseModels(home.base_models).resolve(recipe.base, "embedding")
     rows = load(home.datasets / dataset, keys_of(home))
-    SentenceTransformersTrainer().train(
-        base,
-        recipe,
-        "gentle",
-        rows.pairs("train"),
-        rows.pairs("development"),
-        work,
-        lambda progress: None,
-        lambda: False,
+    lesson = Lesson(
+        base=base,
+        recipe=recipe,
+        intensity="gentle",
+        train=rows.pairs("train"),
+        development=rows.pairs("development"),
     )
+    SentenceTransformersTrainer().train(lesson, work, lambda progress: None, lambda: False)
 
 
 if __name__ == "__main__":

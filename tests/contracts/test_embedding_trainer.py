@@ -16,6 +16,7 @@ from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import Stopped
 from jobs.domain.examples import Origin, Pair
+from jobs.domain.recipe import Lesson
 from tests.fakes.tiny_bert import layout_of, write_tiny_bert
 
 pytestmark = pytest.mark.ml
@@ -77,8 +78,8 @@ def _train(
 
     checks = _Checks(stop_after, work / "checkpoints")
     told = reports if reports is not None else []
-    trainer = SentenceTransformersTrainer()
-    return trainer.train(base, recipe, "firm", PAIRS, DEVELOPMENT, work, told.append, checks.should_stop)
+    lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=PAIRS, development=DEVELOPMENT)
+    return SentenceTransformersTrainer().train(lesson, work, told.append, checks.should_stop)
 
 
 class _Checks:
@@ -182,8 +183,9 @@ def test_a_training_killed_between_checkpoints_repeats_the_steps_since_with_the_
         if progress.step == 5:
             raise Killed
 
+    lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=PAIRS, development=DEVELOPMENT)
     with pytest.raises(Killed):
-        SentenceTransformersTrainer().train(base, recipe, "firm", PAIRS, DEVELOPMENT, tmp_path, report, lambda: False)
+        SentenceTransformersTrainer().train(lesson, tmp_path, report, lambda: False)
     kept = checkpoints.newest(tmp_path / "checkpoints")
     assert kept is not None
     assert checkpoints.step_of(kept) == 3, "two steps are made a second time"

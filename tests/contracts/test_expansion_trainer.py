@@ -22,6 +22,7 @@ from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput, NotEnough, Stopped
 from jobs.domain.examples import Expansion, ExpansionLine, Origin
 from jobs.domain.prompts import EXPANSION_SYSTEM_MESSAGE, expansion_message
+from jobs.domain.recipe import Lesson
 from jobs.ports import ExpansionTrainer
 
 pytestmark = pytest.mark.ml
@@ -138,7 +139,9 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     **changes: object,
 ) -> TrainedModel:
-    return trainer.train(base, recipe(**changes), "firm", EXPANSIONS[:8], EXPANSIONS[8:], work, report, should_stop)
+    how = recipe(**changes)
+    asked = Lesson(base=base, recipe=how, intensity="firm", train=EXPANSIONS[:8], development=EXPANSIONS[8:])
+    return trainer.train(asked, work, report, should_stop)
 
 
 def weights(model: TrainedModel | BaseModel) -> dict[str, Any]:
@@ -297,7 +300,8 @@ def test_the_last_progress_tells_the_last_step(trainer: ExpansionTrainer, base: 
 
 
 def test_a_gentle_training_is_one_epoch(trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path) -> None:
-    trained = trainer.train(base, recipe(), "gentle", EXPANSIONS[:8], [], tmp_path, lambda _: None, lambda: False)
+    asked = Lesson(base=base, recipe=recipe(), intensity="gentle", train=EXPANSIONS[:8], development=[])
+    trained = trainer.train(asked, tmp_path, lambda _: None, lambda: False)
     assert trained.steps == 2
     assert trained.facts["learning_rate"] == "0.006"
 

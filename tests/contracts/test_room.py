@@ -24,6 +24,7 @@ from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import ToolFailed
 from jobs.domain.examples import Expansion, ExpansionLine, Origin, Pair
+from jobs.domain.recipe import Lesson
 from jobs.domain.room import Part, run_parts
 
 pytestmark = [pytest.mark.ml, pytest.mark.slow]
@@ -96,8 +97,8 @@ def train_embedding(base: BaseModel, work: Path, peak: Peak) -> TrainedModel:
         Pair(query=thing, title=thing, passage=f"the {thing}", relevant=(), language="en", origin=origin(thing))
         for thing in THINGS
     ]
-    trainer = SentenceTransformersTrainer()
-    return trainer.train(base, EMBEDDING, "gentle", pairs, pairs[:2], work, peak.told, lambda: False)
+    asked = Lesson(base=base, recipe=EMBEDDING, intensity="gentle", train=pairs, development=pairs[:2])
+    return SentenceTransformersTrainer().train(asked, work, peak.told, lambda: False)
 
 
 def train_expansion(base: BaseModel, work: Path, peak: Peak) -> TrainedModel:
@@ -107,7 +108,8 @@ def train_expansion(base: BaseModel, work: Path, peak: Peak) -> TrainedModel:
         Expansion(query=thing, lines=(ExpansionLine(kind="lex", text=thing),), language="en", origin=origin(thing))
         for thing in THINGS
     ]
-    return peft_trainer().train(base, EXPANSION, "gentle", rows, rows[:2], work, peak.told, lambda: False)
+    asked = Lesson(base=base, recipe=EXPANSION, intensity="gentle", train=rows, development=rows[:2])
+    return peft_trainer().train(asked, work, peak.told, lambda: False)
 
 
 def estimated(parts: tuple[Part, ...], stage: str, *left_out: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.paths import Home
-from daemon.executor import Executor
+from daemon.executor import Executor, Means
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
@@ -64,7 +64,8 @@ def executor(
     may_start: Callable[[Job], bool] = lambda job: True,
     end_trial: Callable[[], str | None] = lambda: None,
 ) -> Executor:
-    return Executor(books, Home(root=tmp_path), OWNER, worker, stopping or threading.Event(), may_start, end_trial)
+    means = Means(run_worker=worker, may_start=may_start, end_trial=end_trial)
+    return Executor(books, Home(root=tmp_path), OWNER, stopping or threading.Event(), means)
 
 
 def new_run(books: Books) -> Job:

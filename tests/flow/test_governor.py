@@ -17,7 +17,7 @@ import pytest
 from config.load import load_settings
 from config.paths import Home
 from daemon import pace
-from daemon.executor import Executor
+from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner
@@ -42,15 +42,12 @@ class Night:
         self.readings = FINE
         settings = msgspec.structs.replace(load_settings(Path("absent.toml")).governor, sample_every=0.05)
         self.governor = Governor(settings, self, self.books.pace, partial(run_worker, command=SMALL_WORKER))
-        self.executor = Executor(
-            self.books,
-            Home(root=folder),
-            OWNER,
-            self.governor.run_worker,
-            threading.Event(),
-            lambda job: self.governor.may_start(),
-            lambda: None,
+        means = Means(
+            run_worker=self.governor.run_worker,
+            may_start=lambda job: self.governor.may_start(),
+            end_trial=lambda: None,
         )
+        self.executor = Executor(self.books, Home(root=folder), OWNER, threading.Event(), means)
         self.number = training(self.books).id
         self.governor.start()
 

@@ -24,7 +24,7 @@ from jobs.canary import CanaryResult
 from jobs.dataset.build import build, load
 from jobs.domain.artifacts import Parity, TrainedModel
 from jobs.domain.corpus import digest
-from jobs.domain.recipe import Plan
+from jobs.domain.recipe import Lesson, Plan
 from jobs.domain.results import DatasetResult
 from jobs.publish import write_file
 from jobs.worker import llama_cpp_exporter
@@ -122,16 +122,14 @@ class House:
         earlier = self.books.jobs.of_run(self.training().run or 0)[0].result
         dataset = load(self.home.datasets / msgspec.convert(earlier, DatasetResult).dataset, keys_of(self.home))
         base = BaseModels(self.home.base_models).resolve(self.settings.embedding.base, "embedding")
-        return SentenceTransformersTrainer().train(
-            base,
-            self.settings.embedding,
-            "firm",
-            dataset.pairs("train"),
-            dataset.pairs("development"),
-            work,
-            lambda _: None,
-            lambda: False,
+        lesson = Lesson(
+            base=base,
+            recipe=self.settings.embedding,
+            intensity="firm",
+            train=dataset.pairs("train"),
+            development=dataset.pairs("development"),
         )
+        return SentenceTransformersTrainer().train(lesson, work, lambda _: None, lambda: False)
 
 
 def until(condition: Callable[[], bool], seconds: float = 180.0) -> None:

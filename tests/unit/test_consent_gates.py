@@ -83,6 +83,7 @@ class Run:
             embedding_trainer=reached,
             expansion_trainer=reached,
             exporter=reached,
+            bill_of_materials=reached,
             emit=self.events.append,
             should_stop=lambda: False,
         )

@@ -12,6 +12,7 @@ from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.domain.corpus import DocumentId
 from jobs.domain.lineage import UNREADABLE, Material, Provenance, Source, Touched, releases_touched
 from jobs.lineage import read_lineage, with_record
+from jobs.release_withdrawal import bury, withdraw
 from jobs.releases import METADATA, Releases
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -134,3 +135,19 @@ def test_a_trained_model_that_never_had_a_record_is_suspect_wherever_it_is_carri
 def test_a_release_whose_metadata_cannot_be_read_is_suspect(releases: Releases) -> None:
     (deployed(releases, "embedding") / METADATA).write_text("{")
     assert touched(releases) == {"v1": Touched(release="v1", unaccounted=(UNREADABLE,))}
+
+
+def test_a_tombstone_derives_from_nothing_any_more(releases: Releases) -> None:
+    deployed(releases, "embedding", NOTE)
+    withdraw(releases, ["v1"], "a test")
+    assert set(touched(releases)) == {"v1"}, "until it is cleared"
+    assert bury(releases, "v1")
+    assert touched(releases) == {}
+
+
+def test_what_carries_a_buried_releases_model_is_still_told(releases: Releases) -> None:
+    deployed(releases, "embedding", NOTE)
+    deployed(releases, "expansion")
+    withdraw(releases, ["v1"], "a test")
+    assert bury(releases, "v1")
+    assert {name: one.targets for name, one in touched(releases).items()} == {"v2": ("embedding",)}
