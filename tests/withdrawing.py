@@ -20,10 +20,12 @@ from daemon.cli.root import Context
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Owner, StoredAnswer
 from daemon.system.processes import boot_id, this_process
+from daemon.withdrawals import Means, Withdrawer
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
+from jobs.consent.withdrawals import Journal
 from jobs.dataset.build import Dataset, build, load
 from jobs.domain.artifacts import ExportedModel, LiveModel, Parity, ReleaseMetadata
 from jobs.domain.corpus import DocumentId
@@ -315,6 +317,17 @@ class Household:
             return withdraw.run(argparse.Namespace(**vars(options)), self.context())
         finally:
             self.books = open_books(self.home.ledger)
+
+    def attends(self) -> None:
+        """What the daemon does about open withdrawals when it starts."""
+        self.books.database.close()
+        self.books = open_books(self.home.ledger)
+        context = self.context()
+        means = Means(books=self.books, grounds=context.grounds, signer=context.signer, ring=lambda job: None)
+        withdrawer = Withdrawer(means, self.home)
+        withdrawer.stop_what_was_asked()
+        for one in Journal(self.home.consent).open():
+            withdrawer.finish(one)
 
     def holding(self, text: str) -> list[str]:
         """Every file of the home with the text in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import msgspec
 from daemon.cli.result import Result
 from daemon.cli.root import Context
 from jobs.consent.book import ConsentBook
-from jobs.consent.terms import in_force
+from jobs.consent.terms import InForce, in_force
 from jobs.dataset.bundle import Bundle, bundle, publish
 from jobs.dataset.refresh import refresh_under
+from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import Refused
 
 
@@ -26,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> Result:
     folder = options.folder.expanduser().absolute()
     _refuse_taken(folder)
-    with ConsentBook(context.home.consent).held() as pen:  # what is public is decided on the newest word
-        found = _made(context)
+    found = _made(context)
+    with ConsentBook(context.home.consent).held() as pen:
+        _refuse_outdated(found, context)
         if folder.exists():
             folder.rmdir()
         publish(found, folder, getpass.getuser(), pen)
@@ -45,11 +48,21 @@ def _refuse_taken(folder: Path) -> None:
 
 
 def _made(context: Context) -> Bundle:
-    listing, corpus, now = context.listing(), context.corpus, datetime.now(UTC)
-    settings = context.settings
-    terms = in_force(context.home, settings, corpus.collections(), [document for document, _ in listing], now)
-    refreshed = refresh_under(terms, corpus, listing, context.home, lambda done, total: None, context.keys)
-    return bundle(context.home, settings, terms.terms, refreshed, context.keys, now)
+    listing, now = context.listing(), datetime.now(UTC)
+    terms = _terms(context, [document for document, _ in listing], now)
+    refreshed = refresh_under(terms, context.corpus, listing, context.home, lambda done, total: None, context.keys)
+    return bundle(context.home, context.settings, terms.terms, refreshed, context.keys, now)
+
+
+def _refuse_outdated(found: Bundle, context: Context) -> None:
+    """What is public is decided on the newest word."""
+    terms = _terms(context, context.documents(), datetime.now(UTC))
+    if terms.terms.revision != found.manifest.revision:
+        raise Refused("what is public was changed meanwhile; nothing was written", remedy="try again")
+
+
+def _terms(context: Context, documents: Sequence[DocumentId], now: datetime) -> InForce:
+    return in_force(context.home, context.settings, context.corpus.collections(), documents, now)
 
 
 def _text(found: Bundle, folder: Path) -> str:

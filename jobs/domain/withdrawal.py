@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.consent_log import Chain, Entry
+from jobs.domain.consent_log import Chain
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.places import folded_parts
 from jobs.domain.retention import ADOPTED
@@ -171,8 +171,8 @@ def entries_to_seal(asked: Withdrawal, chain: Chain) -> list[tuple[str, dict[str
         names = msgspec.json.encode(sorted(set(map(name_key, asked.documents)))).decode()
         detail = {"id": asked.id, "names": names, "contents": " ".join(asked.contents)}
         wanted.append((TOMBSTONE, detail))
-    there = {(entry.subject, entry.detail.get("id")) for entry in chain.entries if _withdraws(entry)}
-    return [(subject, detail) for subject, detail in wanted if (subject, detail["id"]) not in there]
+    there = [(entry.subject, entry.detail) for entry in chain.entries if entry.action == "withdraw"]
+    return [entry for entry in wanted if entry not in there]
 
 
 def goes_live(live: str, stopping: Collection[str], before: Iterable[str], whole: Callable[[str], bool]) -> str | None:
@@ -190,7 +190,11 @@ def goes_live(live: str, stopping: Collection[str], before: Iterable[str], whole
 def tombstoned(value: Any, words: AbstractSet[str]) -> Any:
     """A JSON value with these names and texts gone, also from inside sentences, and every figure kept."""
     if isinstance(value, Mapping):
-        return {redacted(key, words): tombstoned(inner, words) for key, inner in value.items()}
+        found: dict[str, Any] = {}
+        for key, inner in value.items():
+            name = redacted(key, words)
+            found[name if name not in found else f"{name} {len(found) + 1}"] = tombstoned(inner, words)
+        return found
     if isinstance(value, list):
         return [tombstoned(inner, words) for inner in value]
     return redacted(value, words) if isinstance(value, str) else value
@@ -217,7 +221,3 @@ def query_texts(value: Any, names: AbstractSet[str]) -> set[str]:
     if isinstance(value, list):
         return {text for inner in value for text in query_texts(inner, names)}
     return set()
-
-
-def _withdraws(entry: Entry) -> bool:
-    return entry.action == "withdraw"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.cli import export_bundle
 from daemon.cli.__main__ import main
 from daemon.ledger.books import open_books
 from jobs.consent.book import ConsentBook
-from jobs.dataset.bundle import BundleManifest
+from jobs.dataset.bundle import Bundle, BundleManifest, bundle
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.examples import SPLITS, Expansion, Pair, SourceDocument
 from jobs.domain.lineage import merkle_root
@@ -131,6 +133,21 @@ def test_with_a_broken_log_nothing_leaves(house: House, tmp_path: Path, capsys: 
     assert house.exports(tmp_path / "out") == 5
     assert "the consent log is broken" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_word_that_comes_while_it_is_made_counts(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = bundle
+
+    def slowly(*arguments: Any) -> Bundle:
+        found = made(*arguments)
+        house.classify(notes__a="sacred")
+        return found
+
+    monkeypatch.setattr(export_bundle, "bundle", slowly)
+    assert house.exports(tmp_path / "out") == 5
+    assert "changed meanwhile" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_with_nothing_public_nothing_is_written(

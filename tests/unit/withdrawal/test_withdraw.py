@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 import msgspec
@@ -16,6 +17,8 @@ from jobs.consent.withdrawals import Journal
 from jobs.domain.errors import Refused
 from jobs.domain.withdrawal import STEPS
 from tests.withdrawing import ADA, SECRET, STORY, Household, sentences, vector_of
+
+Form = Literal["NFC", "NFD"]
 
 
 def states(house: Household) -> dict[str, str]:
@@ -234,7 +237,7 @@ def test_a_renamed_note_is_withdrawn_by_its_new_name_too(house: Household) -> No
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("disk", ["NFC", "NFD"])
-def test_accents_mean_the_same_in_either_unicode_form(house: Household, form: str, disk: str) -> None:
+def test_accents_mean_the_same_in_either_unicode_form(house: Household, form: Form, disk: Form) -> None:
     path = normalize(disk, "elders/récit d'hiver.md")
     house.write(path, STORY.replace("marten", "wolverine"))
     house.look()
