@@ -77,6 +77,16 @@ class Home:
         return self.root / "consent"
 
     @property
+    def signing_key(self) -> Path:
+        """What signs the receipts of withdrawals."""
+        return self.root / "keys" / "receipts.ed25519"
+
+    @property
+    def keys(self) -> Path:
+        """What opens the sealed files: a key a consent, and the master key where no keychain keeps it."""
+        return self.root / "keys"
+
+    @property
     def datasets(self) -> Path:
         return self.root / "datasets"
 

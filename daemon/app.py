@@ -18,6 +18,7 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from daemon.answers import Answers
+from daemon.attendant import Attendant
 from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
@@ -40,15 +41,26 @@ from daemon.tasks import Bell
 from daemon.watch import Watcher
 from daemon.web.front import Front
 from daemon.web.house import House
+from daemon.withdrawals import Means as WithdrawalMeans
+from daemon.withdrawals import Withdrawer
+from jobs.adapters import qmd_forget
+from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_places import base_shape
+from jobs.adapters.ed25519 import Ed25519Signer
+from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.consent.withdrawals import Journal
 from jobs.dataset.proposals import plain_lines
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
+from jobs.keys import Keys
 from jobs.ports import Corpus
 from jobs.releases import Releases
+from jobs.sealing import seal_leftovers
+from jobs.withdrawal.clearing import Grounds
+from jobs.workshop import STAYS_PLAIN
 
 log = structlog.get_logger()
 
@@ -92,6 +104,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
             (parts.governor.start, parts.governor.stop),
             (consumer.start, lambda: consumer.stop(graceful=True)),
             (lambda: None, parts.front.stop),
+            (parts.attendant.start, parts.attendant.stop),
             (parts.scheduler.start, parts.scheduler.stop),
             (parts.watcher.start, parts.watcher.stop),
             (parts.door.start, parts.door.stop),
@@ -141,6 +154,7 @@ class _Parts:
     governor: Governor
     bell: Bell
     front: Front
+    attendant: Attendant
     scheduler: Scheduler
     watcher: Watcher
     door: SocketServer
@@ -165,6 +179,16 @@ def _assemble(
     def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
         return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
 
+    def grounds() -> Grounds:
+        return Grounds(
+            home=home,
+            settings=settings,
+            releases=releases,
+            corpus=MarkdownFolders(collections(), settings.watch.largest_document),
+            indexes=qmd_forget,
+            keys=Keys(home.keys, AesGcm(), keychain_here()),
+        )
+
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
@@ -177,11 +201,13 @@ def _assemble(
         stopping,
         Means(
             run_worker=governor.run_worker,
-            may_start=lambda job: governor.may_start() and space.allows(job),
+            may_start=lambda job: attendant.at_rest() and governor.may_start() and space.allows(job),
             end_trial=releases.recover,
         ),
     )
     bell = Bell(home.bell, executor.execute)
+    means = WithdrawalMeans(books=books, grounds=grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
+    attendant = Attendant(Withdrawer(means, home), Journal(home.consent), end_damaged)
     house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=plain_lines)
     front = Front(house)
     calls = Calls(
@@ -195,7 +221,23 @@ def _assemble(
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
+    bell.every_minute("sealing", lambda: _seal_leftovers(home))
     watcher = Watcher(books, settings.watch, collections, look_through, scheduler.changed)
     answers = Answers(home=home.root, releases=releases, collections=collections, started_at=datetime.now(UTC))
     door = SocketServer(home.socket, answers.answer)
-    return _Parts(governor=governor, bell=bell, front=front, scheduler=scheduler, watcher=watcher, door=door)
+    return _Parts(
+        governor=governor,
+        bell=bell,
+        front=front,
+        attendant=attendant,
+        scheduler=scheduler,
+        watcher=watcher,
+        door=door,
+    )
+
+
+def _seal_leftovers(home: Home) -> None:
+    """Keys are read anew each time: the daemon holds none."""
+    keys = Keys(home.keys, AesGcm(), keychain_here())
+    if sealed := seal_leftovers(home.stages, keys, STAYS_PLAIN):
+        log.warning("sealed what interrupted jobs had left plain", directories=sealed)

@@ -36,6 +36,7 @@ from jobs.domain.retention import (
 from jobs.domain.states import FINISHED_JOB, JobState
 from jobs.publish import remove_directory, sweep_stages
 from jobs.release_keeping import pinned, remove
+from jobs.release_withdrawal import buried
 from jobs.releases import Release, Releases
 from jobs.workshop import RESULT, RUN_MARK
 
@@ -141,7 +142,7 @@ class Housekeeper:
         protected |= {
             name
             for name, one in found.items()
-            if one is None or one.state == "trial" or one.metadata.run in needed.whole
+            if one is None or one.state == "trial" or one.metadata.run in needed.whole or buried(releases, name)
         }
         withdrawn = {name for name, one in found.items() if one is not None and one.state == "withdrawn"}
         names = {name for name in protected if name is not None}

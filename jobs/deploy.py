@@ -9,13 +9,16 @@ from pathlib import Path
 import msgspec
 
 from jobs.consent.book import ConsentBook
-from jobs.dataset.build import load
-from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
-from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, ReleaseMetadata, SearchModels, TrainedModel
+from jobs.dataset.build import Dataset
+from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted, sources_by_class
+from jobs.dataset.stage import built
+from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, Making, ReleaseMetadata, SearchModels, TrainedModel
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
-from jobs.domain.results import DatasetResult, DeployResult, ValidationResult
+from jobs.domain.lineage import Provenance, provenance
+from jobs.domain.results import BaselineResult, DeployResult, ValidationResult
 from jobs.index_file import copy_index
+from jobs.lineage import BILL, records_in, with_record
 from jobs.publish import write_file
 from jobs.releases import WITHDRAWN
 from jobs.wire import Done, JobSpec
@@ -26,8 +29,8 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     """The result is a DeployResult. An unhealthy release is rolled back here and the run ends with that word."""
     assert spec.target is not None and spec.run is not None
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
-    dataset = load(_dataset(spec, workshop))
-    name = _published(spec, validation, workshop)
+    dataset = built(spec, workshop)
+    name = _published(spec, validation, dataset, workshop)
     queries = dataset.trial_queries(workshop.settings.release.trial_queries)
     return try_out(name, queries, workshop, lambda: _switched(name, dataset.manifest, workshop))
 
@@ -81,39 +84,66 @@ def _switched(name: str, manifest: DatasetManifest, workshop: Workshop) -> Done 
     )
 
 
-def _dataset(spec: JobSpec, workshop: Workshop) -> Path:
-    return workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
-
-
-def _published(spec: JobSpec, validation: ValidationResult, workshop: Workshop) -> str:
+def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, workshop: Workshop) -> str:
     """The name of this run's release, published now or by an attempt that was cut off."""
     for release in workshop.releases.all():
         if release.metadata.run == spec.run:
             return release.metadata.name
     assert spec.target is not None
     releases, verdict = workshop.releases, validation.verdict
-    live = releases.live()
-    assert live is not None
+    live_name = releases.live()
+    assert live_name is not None
+    live = releases.release(live_name)
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
     trained = msgspec.convert(spec.earlier["train"], TrainedModel)
     model = LiveModel(base=workshop.base_model(spec.target).name, gguf=exported.gguf, sha256=exported.sha256)
+    record = _provenance(spec, exported, dataset)
+    sources, papers = with_record(record, live)
     metadata = ReleaseMetadata(
         name=releases.next_name(),
         created_at=datetime.now(UTC),
-        targets={**releases.release(live).metadata.targets, spec.target: model},
+        targets={**live.metadata.targets, spec.target: model},
         run=spec.run,
         target=spec.target,
-        dataset=msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset,
+        dataset=dataset.manifest.name,
         gain=_gain(verdict),
         tools={"qmd": workshop.search.version(), "exporter": workshop.exporter().tool_version()},
         training=trained.facts,
+        sources=sources,
+        made={**live.metadata.made, spec.target: _making(record, dataset.manifest, spec)},
     )
     text = (releases.current / "qmd" / "index.yml").read_text("utf-8")
     configured = workshop.search.configured(text, _with_candidate(spec.target, exported.gguf, workshop))
+    described = {BILL: workshop.bill_of_materials(metadata, records_in(sources, papers))}
     workshop.phase(f"publishing {metadata.name}")
     # The candidate's shadow index has its vectors already, so it travels with the release.
-    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path))
+    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path), papers | described)
     return metadata.name
+
+
+def _provenance(spec: JobSpec, exported: ExportedModel, dataset: Dataset) -> Provenance:
+    assert spec.run is not None
+    judged_by = msgspec.convert(spec.earlier["baseline"], BaselineResult).sets
+    rows = (*dataset.train, *dataset.development, *dataset.test)
+    return provenance(dataset.manifest, rows, dataset.documents, judged_by, run=spec.run, model=exported.sha256)
+
+
+def _making(record: Provenance, manifest: DatasetManifest, spec: JobSpec) -> Making:
+    trained = msgspec.convert(spec.earlier["train"], TrainedModel)
+    return Making(
+        run=record.run,
+        dataset=record.dataset,
+        merkle_root=record.merkle_root,
+        base=trained.base,
+        weights=trained.weights,
+        intensity=msgspec.convert(spec.earlier["baseline"], BaselineResult).plan.intensity,
+        recipe=trained.recipe,
+        tools=trained.tools,
+        consent=record.consent,
+        consents=tuple(sorted({consent for source in record.sources for consent in source.consents})),
+        attributions=tuple(sorted({name for source in record.sources for name in source.attribution})),
+        classes=sources_by_class(manifest.sources),
+    )
 
 
 def _with_candidate(target: Target, gguf: str, workshop: Workshop) -> SearchModels:

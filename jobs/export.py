@@ -7,15 +7,16 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.dataset.build import Dataset, load
+from jobs.dataset.build import Dataset
+from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, ExportedModel, Parity, Quantisation, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.errors import ParityFailed
 from jobs.domain.prompts import embedding_document
-from jobs.domain.results import DatasetResult
 from jobs.publish import publish_file
+from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec
-from jobs.workshop import Workshop, once
+from jobs.workshop import STAYS_PLAIN, Workshop, once
 
 PARITY_PASSAGES = 100
 PARITY_QUERIES = 10
@@ -25,7 +26,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     """The result is an ExportedModel. Raises ParityFailed when the file is not the model that was trained."""
     assert spec.target is not None
     trained = msgspec.convert(spec.earlier["train"], TrainedModel)
-    dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    dataset = built(spec, workshop)
     base = workshop.base_model(spec.target)
     quantisation = workshop.recipe(spec.target).quantisation
     inputs = digest(trained.directory, str(trained.final_loss), workshop.exporter().tool_version(), quantisation)
@@ -50,10 +51,11 @@ def _export(
     draft = directory / "draft.gguf"
     draft.unlink(missing_ok=True)
     workshop.phase(f"converting to {quantisation}")
-    workshop.exporter().export(model, quantisation, draft)
-    workshop.rest_if_told()
-    workshop.phase("comparing the file with the trained model")
-    parity = _parity(base, model, draft, quantisation, dataset, workshop)
+    with plain_inside(model.parent, dataset.consents(), workshop.keys, STAYS_PLAIN):
+        workshop.exporter().export(model, quantisation, draft)
+        workshop.rest_if_told()
+        workshop.phase("comparing the file with the trained model")
+        parity = _parity(base, model, draft, quantisation, dataset, workshop)
     if parity.problems:
         draft.unlink()
         raise ParityFailed(

@@ -1,7 +1,7 @@
 """Releases on disk: immutable models, one directory per release, one symlink that is live.
 
     <root>/models/<base>-<sha12>.gguf      content-addressed, read-only, shared between releases
-    <root>/vN/{models/, index/index.sqlite, qmd/index.yml, training-metadata.json, SHA256SUMS}
+    <root>/vN/{models/, index/index.sqlite, qmd/index.yml, training-metadata.json, sources/, SHA256SUMS}
     <root>/current -> vN                   the only switch
 
 QMD's caches and vector fingerprints key on a model's path string, so the configuration names the
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -124,7 +124,7 @@ class Releases:
 
     def before(self, name: str) -> str | None:
         """The newest release that ``name`` replaced and that was not withdrawn, following the chain backwards."""
-        return next(self._earlier(name), None)
+        return next(self.earlier(name), None)
 
     def left_because(self, name: str) -> str | None:
         """Why ``name`` was judged and taken back; none if it was not, or only because its trial was interrupted."""
@@ -151,8 +151,17 @@ class Releases:
                 time.sleep(0.02)
             yield
 
-    def publish(self, metadata: ReleaseMetadata, configuration: str, make_index: Callable[[Path], None]) -> Path:
-        """Writes a whole release under its name, not live yet. A second call with the same name is a no-op."""
+    def publish(
+        self,
+        metadata: ReleaseMetadata,
+        configuration: str,
+        make_index: Callable[[Path], None],
+        papers: Mapping[str, bytes] | None = None,
+    ) -> Path:
+        """Writes a whole release under its name, not live yet. A second call with the same name is a no-op.
+
+        ``papers`` are further files by their path inside the release.
+        """
         with published_directory(self.directory(metadata.name)) as stage:
             for part in ("models", "index", "qmd"):
                 (stage / part).mkdir()
@@ -161,6 +170,9 @@ class Releases:
                 (stage / "models" / source.name).hardlink_to(source)
             make_index(stage / "index" / "index.sqlite")
             (stage / "qmd" / "index.yml").write_text(configuration, "utf-8")
+            for file, content in (papers or {}).items():
+                (stage / file).parent.mkdir(exist_ok=True)
+                (stage / file).write_bytes(content)
             (stage / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
             sums = "".join(f"{sha256}  models/{source.name}\n" for source, sha256 in ours.items())
             (stage / "SHA256SUMS").write_text(sums, "utf-8")
@@ -176,7 +188,7 @@ class Releases:
                 return
             self._refuse_unfit(name)
             write_file(self.directory(name) / TRIAL, b"")
-            self._put_live(name, live)
+            self.put_live(name, live)
 
     def confirm(self, name: str) -> bool:
         """Ends the trial of the live release. False: ``name`` is not live any more."""
@@ -229,7 +241,7 @@ class Releases:
             self._tidy_notes()
             return live if self.live() != live else None
 
-    def _earlier(self, name: str) -> Iterator[str]:
+    def earlier(self, name: str) -> Iterator[str]:
         """Back along the notes, newest first, without the withdrawn."""
         while (note := self.directory(name) / CAME_AFTER).exists():
             name = note.read_text("utf-8").strip()
@@ -241,7 +253,7 @@ class Releases:
         return note.read_text("utf-8") if note.exists() else None
 
     def _whole_before(self, name: str) -> str | None:
-        for earlier in self._earlier(name):
+        for earlier in self.earlier(name):
             with suppress(BadInput):
                 if self.damage(earlier) is None:
                     return earlier
@@ -259,11 +271,11 @@ class Releases:
         if int(target[1:]) < int(live[1:]):
             write_file(self.directory(live) / ROLLED_BACK, reason.encode())
         remove_file(self.directory(target) / TRIAL)
-        self._put_live(target, live)
+        self.put_live(target, live)
         remove_file(self.directory(live) / TRIAL)
 
-    def _put_live(self, name: str, live: str | None) -> None:
-        """The switch. What is written before it is harmless if it does not come to pass."""
+    def put_live(self, name: str, live: str | None) -> None:
+        """The switch, under ``one_at_a_time``. What is written before it is harmless if it does not come to pass."""
         if live is not None:
             self._carry_collections(live, name)
             if int(name[1:]) > int(live[1:]):

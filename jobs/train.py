@@ -1,28 +1,35 @@
-"""The train stage: as firmly as the baseline calls for, resumed where it was stopped."""
+"""The train stage: as firmly as the baseline calls for, resumed where it was stopped, sealed whenever it rests."""
 
 from __future__ import annotations
 
+import hashlib
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.canary import prove_path
-from jobs.dataset.build import Dataset, load
+from jobs.dataset.build import Dataset
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
+from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, smaller
-from jobs.domain.results import DatasetResult
+from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec, Step
-from jobs.workshop import Workshop, once
+from jobs.workshop import STAYS_PLAIN, Workshop, once
+
+LIBRARIES = ("mlx", "mlx-lm", "peft", "sentence-transformers", "torch", "transformers")
+"""Those of them that a training has loaded are named with its model."""
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
     """Asks once more for consent, proves the base's path with a canary, then trains. The result is a TrainedModel."""
     assert spec.target is not None
     plan = msgspec.convert(spec.earlier["baseline"]["plan"], Plan)
-    dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    dataset = built(spec, workshop)
     _, denied = no_longer_permitted(dataset.manifest, workshop.corpus, workshop.home, workshop.settings)
     if denied:
         return Done(result={}, ends_run=f"refused: {in_words(denied)}; nothing was trained. {REBUILD}")
@@ -42,6 +49,18 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
 
 
 def _train(
+    dataset: Dataset,
+    base: BaseModel,
+    recipe: EmbeddingRecipe | ExpansionRecipe,
+    intensity: Intensity,
+    directory: Path,
+    workshop: Workshop,
+) -> TrainedModel:
+    with plain_inside(directory, dataset.consents(), workshop.keys, STAYS_PLAIN):
+        return _documented(_trained(dataset, base, recipe, intensity, directory, workshop), base, recipe)
+
+
+def _trained(
     dataset: Dataset,
     base: BaseModel,
     recipe: EmbeddingRecipe | ExpansionRecipe,
@@ -71,3 +90,23 @@ def _train(
         development=dataset.expansions("development"),
     )
     return workshop.expansion_trainer().train(rows, directory, report, workshop.should_stop)
+
+
+def _documented(trained: TrainedModel, base: BaseModel, recipe: EmbeddingRecipe | ExpansionRecipe) -> TrainedModel:
+    loaded = sorted(name for name in LIBRARIES if name.replace("-", "_") in sys.modules)
+    return msgspec.structs.replace(
+        trained,
+        base=base.digest,
+        weights=_weights_digest(Path(trained.directory)),
+        recipe=msgspec.to_builtins(recipe),
+        tools={name: version(name) for name in loaded},
+    )
+
+
+def _weights_digest(directory: Path) -> str:
+    """The SHA-256 over ``sha256  name`` lines of all safetensors, by name; empty if there are none."""
+    lines = []
+    for path in sorted(directory.glob("*.safetensors")):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""

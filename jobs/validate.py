@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.dataset.build import load
 from jobs.dataset.evaluation import read_evaluation_sets
+from jobs.dataset.stage import built
 from jobs.domain.artifacts import ExportedModel, SearchModels
 from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput
@@ -20,7 +20,7 @@ from jobs.domain.examples import QuerySet, Target
 from jobs.domain.gates import ArmName, QueryScore, ScoredSet
 from jobs.domain.judgement import judge, primary_score
 from jobs.domain.recipe import plan_for_baseline
-from jobs.domain.results import ArmAnswers, BaselineResult, DatasetResult, ScoredAnswer, ValidationResult
+from jobs.domain.results import ArmAnswers, BaselineResult, ScoredAnswer, ValidationResult
 from jobs.index_file import copy_index
 from jobs.ports import SearchArm
 from jobs.publish import write_file
@@ -39,7 +39,7 @@ def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
     """Measures the arms none and current. Ends the run when search is strong already and nobody asked for more."""
     assert spec.target is not None
     target = spec.target
-    dataset = load(workshop.home.datasets / msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset)
+    dataset = built(spec, workshop)
     models = workshop.search.models(_live_configuration(workshop))
     curated = read_evaluation_sets(workshop.home.evaluation, dataset)
     sets = (*curated.sets, *dataset.query_sets)

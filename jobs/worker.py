@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from pathlib import Path
@@ -16,17 +17,21 @@ from typing import BinaryIO
 from config.load import load_settings
 from config.paths import Home, QmdFiles, runtime_directory
 from config.settings import Settings
+from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_models import BaseModels
 from jobs.adapters.ir_metrics import IrMeasures
+from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_config import read_collections, with_collections_of
-from jobs.domain.artifacts import BaseModel
+from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target
+from jobs.domain.lineage import Provenance
 from jobs.domain.wordless import wordless
 from jobs.heavy_slot import heavy_slot
+from jobs.keys import Keys
 from jobs.lifeline import Lifeline
 from jobs.pipeline import run_stage
 from jobs.ports import EmbeddingTrainer, ExpansionTrainer, Exporter
@@ -55,6 +60,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
     return Workshop(
         home=home,
         settings=settings,
+        keys=Keys(home.keys, AesGcm(), keychain_here()),
         corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
         releases=Releases(releases_root, with_collections_of),
         search=search,
@@ -63,6 +69,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         embedding_trainer=_embedding_trainer,
         expansion_trainer=_expansion_trainer,
         exporter=cache(lambda: llama_cpp_exporter(settings)),
+        bill_of_materials=_bill_of_materials,
         emit=partial(tell, events),
         should_stop=lifeline.should_stop,
     )
@@ -94,6 +101,12 @@ def llama_cpp_exporter(settings: Settings) -> Exporter:
         qmd_package=find_qmd(settings.qmd.package),
         gate=settings.gate,
     )
+
+
+def _bill_of_materials(release: ReleaseMetadata, records: Mapping[str, Provenance]) -> bytes:
+    from jobs.adapters.cyclonedx_bom import bill_of_materials
+
+    return bill_of_materials(release, records)
 
 
 def tell(events: BinaryIO, event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import EmbeddingRecipe, ExpansionRecipe, Settings
-from jobs.domain.artifacts import BaseModel
+from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.examples import Target
+from jobs.domain.lineage import Provenance
+from jobs.keys import Keys
 from jobs.ports import Corpus, EmbeddingTrainer, ExpansionTrainer, Exporter, Scorer, SearchEngine, ShouldStop
 from jobs.publish import write_file
 from jobs.releases import Releases
@@ -24,6 +26,8 @@ Result = TypeVar("Result", bound=Struct)
 RESULT = "result.json"
 RUN_MARK = "needed-by-run-"
 """A stage's directory holds one such empty file for every run that used it."""
+STAYS_PLAIN = (RESULT, RUN_MARK)
+"""What a sealed stage still tells: that it is whole, in figures, and who needs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Workshop:
 
     home: Home
     settings: Settings
+    keys: Keys
     corpus: Corpus
     releases: Releases
     search: SearchEngine
@@ -40,6 +45,7 @@ class Workshop:
     embedding_trainer: Callable[[], EmbeddingTrainer]
     expansion_trainer: Callable[[], ExpansionTrainer]
     exporter: Callable[[], Exporter]
+    bill_of_materials: Callable[[ReleaseMetadata, Mapping[str, Provenance]], bytes]
     emit: Callable[[Event], None]
     should_stop: ShouldStop
 

@@ -13,10 +13,18 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from config.paths import Home
 from daemon.ledger.books import Books, read_books
 from daemon.ledger.records import Job, Run
+from jobs.adapters.aead import AesGcm
 from jobs.domain.gates import Verdict
 from jobs.domain.results import ValidationResult
+from jobs.keys import Keys
+
+
+def keys_of(home: Home) -> Keys:
+    """As on a system that has no keychain."""
+    return Keys(home.keys, AesGcm(), None)
 
 
 class House:

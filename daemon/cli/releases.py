@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="list (default); pin: keep it for good; unpin: let it be cleared away again",
     )
     parser.add_argument("name", nargs="?", help="pin, unpin: a release; a pinned one is never cleared away")
-    parser.epilog = "States: live, previous, trial, rolled-back, withdrawn."
+    parser.epilog = "States: live, previous, trial, rolled-back, withdrawn (stopped for good, never live again)."
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:

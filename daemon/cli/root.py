@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,7 @@ from daemon.ledger.books import Books, read_books
 from daemon.system.lock import running_pid
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
+from jobs.keys import Keys
 from jobs.ports import Corpus
 from jobs.publish import write_file
 from jobs.releases import Releases
@@ -28,7 +29,10 @@ from launchd.program import Program
 
 if TYPE_CHECKING:
     from daemon.web.judging import Found
+    from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
+    from jobs.withdrawal.clearing import Grounds
+    from jobs.withdrawal.receipts import Signer
 
 ANSWER_SECONDS = 5.0
 
@@ -56,8 +60,40 @@ class Context:
         return Releases(self.home.releases, _merged)
 
     @cached_property
+    def keys(self) -> Keys:
+        """The consents' keys. Nothing is read, and no cipher loaded, before one is asked for."""
+        from jobs.adapters.aead import AesGcm
+        from jobs.adapters.macos_keychain import keychain_here
+
+        return Keys(self.home.keys, AesGcm(), keychain_here())
+
+    @cached_property
+    def signer(self) -> Signer:
+        """What signs in this home's name."""
+        from jobs.adapters.ed25519 import Ed25519Signer
+
+        return Ed25519Signer(self.home.signing_key)
+
+    def grounds(self) -> Grounds:
+        """Where a withdrawal clears, as it is now."""
+        from jobs.adapters import qmd_forget
+        from jobs.withdrawal.clearing import Grounds
+
+        return Grounds(
+            home=self.home,
+            settings=self.settings,
+            releases=self.releases,
+            corpus=self._corpus_now(),
+            indexes=qmd_forget,
+            keys=self.keys,
+        )
+
+    @cached_property
     def corpus(self) -> Corpus:
         """The notes as the live configuration has them. Raises BadInput before ``iaipctl init``."""
+        return self._corpus_now()
+
+    def _corpus_now(self) -> Corpus:
         from jobs.adapters.markdown_folders import MarkdownFolders
         from jobs.adapters.qmd_config import read_collections
 
@@ -66,14 +102,29 @@ class Context:
         collections = read_collections(self.releases.current / "qmd" / "index.yml")
         return MarkdownFolders(collections, self.settings.watch.largest_document)
 
+    def index_rows(self, index: Path, documents: Iterable[DocumentId], texts: Iterable[str]) -> IndexRows:
+        """What a release's search index has of some documents and texts."""
+        from jobs.adapters.qmd_index import index_rows
+
+        return index_rows(index, documents, texts)
+
+    def index_totals(self, index: Path) -> IndexTotals:
+        from jobs.adapters.qmd_index import index_totals
+
+        return index_totals(index)
+
     def documents(self) -> list[DocumentId]:
         """Every note that is there now, whether or not the daemon has seen it."""
+        return [document for document, _ in self.listing()]
+
+    def listing(self) -> list[tuple[DocumentId, str]]:
+        """The same with the SHA-256 of each."""
         from jobs.adapters.markdown_folders import scan
 
         known = self.books.knowledge.documents()
         largest = self.settings.watch.largest_document
         found = scan(self.corpus.collections(), known, largest=largest, now_ns=time.time_ns())
-        return sorted(seen.id for seen in found.documents)
+        return sorted((seen.id, seen.known.sha256) for seen in found.documents)
 
     @contextmanager
     def live_search(self) -> Iterator[Callable[[str], tuple[Found, ...]]]:

@@ -86,7 +86,7 @@ class Desk:
         return {
             "release": release,
             "live": self._releases.live(),
-            "ancestors": lineage.ancestors(release, self._releases, self._home.datasets),
+            "ancestors": lineage.ancestors(release, self._releases),
             "fewest": MOST_NOTES,
         }
 
@@ -100,7 +100,7 @@ class Desk:
             self._books.alerts.post("switched", f"{now_live} is live", f"{live} was left by hand", now, about=now_live)
 
     def lineage(self, note: str) -> dict[str, Any]:
-        found = lineage.learned(note, self._releases, self._home.datasets) if len(note) >= FEWEST_LETTERS else ()
+        found = lineage.learned(note, self._releases) if len(note) >= FEWEST_LETTERS else ()
         return {"note": note, "found": found[:PAGE], "more": max(0, len(found) - PAGE), "fewest": FEWEST_LETTERS}
 
     def pace(self, now: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a note to the releases that learned from it, and back: read from the datasets' manifests."""
+"""From a note to the releases that learned from it, and back: by the records in the releases themselves."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.examples import DatasetManifest
+from jobs.domain.lineage import Provenance
+from jobs.domain.places import folded
+from jobs.lineage import read_lineage, record_of
 from jobs.releases import Release, Releases
 
 
 class Ancestor(Struct, frozen=True, kw_only=True):
-    """One of a release's models: the release that first had it, and the dataset it was trained on if we trained it."""
+    """One of a release's models, and the release that first had it. ``record``: what it learnt from, if we trained it
+    and the record is whole."""
 
     target: str
     model: str
     since: str
-    manifest: DatasetManifest | None
+    record: Provenance | None
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -44,25 +48,18 @@ class SourceChanges(Struct, frozen=True, kw_only=True):
     same: int
 
 
-def ancestors(release: Release, releases: Releases, datasets: Path) -> tuple[Ancestor, ...]:
+def ancestors(release: Release, releases: Releases) -> tuple[Ancestor, ...]:
     """A model is inherited until a later release trains its target again."""
     number = int(release.metadata.name[1:])
     earlier = [one for one in releases.all() if int(one.metadata.name[1:]) <= number]
     return tuple(
-        _ancestor(target, model.sha256, model.gguf, earlier, datasets)
+        Ancestor(
+            target=target,
+            model=Path(model.gguf).name,
+            since=next(one.metadata.name for one in earlier if one.metadata.targets.get(target) == model),
+            record=record_of(release, target),
+        )
         for target, model in release.metadata.targets.items()
-    )
-
-
-def _ancestor(target: str, sha256: str, gguf: str, earlier: list[Release], datasets: Path) -> Ancestor:
-    having = [one.metadata for one in earlier if target in one.metadata.targets]
-    same = [one for one in having if one.targets[target].sha256 == sha256 and one.targets[target].gguf == gguf]
-    trained = next((one for one in same if one.target == target and one.dataset), None)
-    return Ancestor(
-        target=target,
-        model=Path(gguf).name,
-        since=(trained or same[0]).name,
-        manifest=None if trained is None else manifest(datasets, trained.dataset),
     )
 
 
@@ -88,19 +85,26 @@ def source_changes(before: DatasetManifest | None, after: DatasetManifest) -> So
     )
 
 
-def learned(words: str, releases: Releases, datasets: Path) -> tuple[Learned, ...]:
-    """Every note whose ``collection/path`` has the ``words`` in it, if some release was trained on it."""
-    wanted = words.casefold()
+def learned(words: str, releases: Releases) -> tuple[Learned, ...]:
+    """Every note whose ``collection/path`` has the ``words`` in it, if some release learnt from it by any model it
+    carries."""
+    wanted = folded(words)
+    lineage = read_lineage(releases)
+    found = {
+        name: {str(source.id): source for source in record.sources if wanted in folded(str(source.id))}
+        for name, record in lineage.records.items()
+    }
     parts: dict[str, list[Part]] = {}
     texts: dict[str, str] = {}
-    for release in reversed(releases.all()):
-        found = manifest(datasets, release.metadata.dataset)
-        for source in () if found is None else found.sources:
-            document = str(source.id)
-            if wanted in document.casefold():
-                parts.setdefault(document, []).append(Part(release=release.metadata.name, rows=source.rows))
-                texts.setdefault(document, source.sha256)
+    for release in reversed(lineage.releases):
+        carried = [found[record] for record in release.records.values()]
+        for document in {document for sources in carried for document in sources}:
+            used = [sources[document] for sources in carried if document in sources]
+            parts.setdefault(document, []).append(
+                Part(release=release.name, rows=sum(source.examples for source in used))
+            )
+            texts.setdefault(document, used[-1].sha256)
     return tuple(
-        Learned(document=document, sha256=texts[document], parts=tuple(found))
-        for document, found in sorted(parts.items())
+        Learned(document=document, sha256=texts[document], parts=tuple(found_in))
+        for document, found_in in sorted(parts.items())
     )

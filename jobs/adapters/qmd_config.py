@@ -6,17 +6,19 @@ and ``models: {embed, generate, rerank}``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from jobs.domain.artifacts import SearchModels
-from jobs.domain.corpus import Collection
+from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput
 
 _KINDS = ("embed", "generate", "rerank")
@@ -57,6 +59,22 @@ def with_models(text: str, models: SearchModels) -> str:
 def with_collections_of(live_text: str, models_of_text: str) -> str:
     """The live configuration with the models of another release: a switch keeps the owner's present collections."""
     return with_models(live_text, _models(_parse(models_of_text, _NAME), _NAME))
+
+
+def ignoring(text: str, documents: Iterable[DocumentId]) -> str:
+    """The configuration ``text`` with the documents among what their collections ignore, in both Unicode forms."""
+    tree = _parse(text, _NAME)
+    collections = _mapping(tree, "collections", _NAME)
+    for document in documents:
+        if document.collection not in collections:
+            continue
+        section = _mapping(collections, document.collection, _NAME)
+        known = list(section.get("ignore") or [])
+        forms = dict.fromkeys(normalize(form, document.path) for form in ("NFC", "NFD"))
+        wanted = [re.sub(r"([\\*?!+@|()\[\]{},])", r"\\\1", form) for form in forms]
+        if missing := [pattern for pattern in wanted if pattern not in known]:
+            section["ignore"] = [*known, *missing]
+    return _text(tree)
 
 
 def _models(tree: CommentedMap, source: str) -> SearchModels:

@@ -19,8 +19,11 @@ from typing import Literal
 import msgspec
 
 from jobs.consent.files import POLICY, read_policy, read_record
+from jobs.consent.withdrawals import Journal
 from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, sealed
+from jobs.domain.corpus import text_digest
 from jobs.domain.errors import Refused
+from jobs.domain.withdrawal import denied_by
 from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
@@ -53,10 +56,16 @@ class ConsentBook:
         return {path.name: _text(path) for path in sorted(self.folder.glob("*.toml"))}
 
     def changes(self) -> dict[str, Change]:
-        """What differs from the log. A changed or missing record allows nothing until it is imported."""
-        files, known = self.files(), imported(self.chain())
+        """What differs from the log. A changed or missing record allows nothing until it is imported.
+
+        A record that was withdrawn is no news in the same words: it cannot be imported again.
+        """
+        files, chain = self.files(), self.chain()
+        known, withdrawn = imported(chain), denied_by(chain, Journal(self.folder).all()).records
         found: dict[str, Change] = {name: "gone" for name in known if name not in files}
         for name, text in files.items():
+            if text_digest(text) in withdrawn:
+                continue
             if name not in known:
                 found[name] = "new"
             elif known[name].text != text:

@@ -11,6 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from jobs.consent.said import said
 from jobs.domain.consent import FrontMatter, NoteSaid
+from jobs.domain.corpus import text_digest
 
 _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _OPENING = re.compile(r"\ufeff?---[ \t]*\r?\n")
@@ -50,9 +51,12 @@ class RaisingWords:
 
 
 def note_said(front_matter: FrontMatter, text: str, raising: RaisingWords) -> NoteSaid:
-    """All that a note says of itself, with what the words in its text raise it to."""
+    """All that a note says of itself, with what the words in its text raise it to, and the digest of that text."""
     return NoteSaid(
-        said=front_matter.said, broken=front_matter.state == "broken", raised_to=tuple(sorted(raising.found_in(text)))
+        said=front_matter.said,
+        broken=front_matter.state == "broken",
+        raised_to=tuple(sorted(raising.found_in(text))),
+        sha256=text_digest(text),
     )
 
 

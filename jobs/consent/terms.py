@@ -14,12 +14,14 @@ from config.paths import Home
 from config.settings import Settings
 from jobs.consent.book import Change, ConsentBook
 from jobs.consent.files import FOLDER_POLICY, POLICY, Policy, Record, read_folder_policy, read_policy, read_record
+from jobs.consent.withdrawals import Journal
 from jobs.domain.consent import REVISION, Grant, Rule, Said, Terms
 from jobs.domain.consent_log import Chain, Entry, imported
-from jobs.domain.corpus import Collection, DocumentId, digest
+from jobs.domain.corpus import Collection, DocumentId, digest, text_digest
 from jobs.domain.errors import BadInput
 from jobs.domain.places import ExcludedFolder, Place, exact_parts, excluded_folders, places
 from jobs.domain.seasons import season, within
+from jobs.domain.withdrawal import Denied, denied_by
 
 _LARGEST_POLICY = 64_000
 
@@ -47,11 +49,14 @@ def in_force(
 ) -> InForce:
     """Everything that decides about these documents at this moment; with ``policy_to_be``, as if it were imported.
 
+    Raises BadInput if what was withdrawn cannot be read.
+
     A clock that was set back is not believed: the day is never before the log's newest entry.
     """
     book = ConsentBook(home.consent)
     chain, files = book.chain(), book.files()
     known = imported(chain)
+    withdrawn = denied_by(chain, Journal(home.consent).all())
     newest = chain.newest()
     today = (max(now, newest) if newest else now).astimezone(UTC).date()
     real = real_collections(collections)
@@ -59,9 +64,10 @@ def in_force(
     texts = (files.get(POLICY, ""), known[POLICY].text if POLICY in known else "")
     policy, rules = _policy([policy_to_be] if policy_to_be is not None else texts, real, settled=settled)
     rules += _folder_rules(collections, documents)
-    records = _records(files, known)
+    records = _records(files, known, withdrawn)
     excluded = exclusions(settings, collections)
-    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem))
+    denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
+    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied)
     terms = Terms(
         rules=tuple(rules),
         grants=tuple(
@@ -70,6 +76,7 @@ def in_force(
         excluded=excluded,
         seasons=policy.seasons,
         words=policy.words,
+        withdrawn=withdrawn,
         today=today,
         trusted=not chain.problem,
         revision=digest(
@@ -171,11 +178,11 @@ def _folder_said(path: Path) -> Said | None:
         return Said(unknown=True)
 
 
-def _records(files: dict[str, str], known: dict[str, Entry]) -> dict[str, Record]:
-    """The records that stand as they were imported, by file name."""
+def _records(files: dict[str, str], known: dict[str, Entry], withdrawn: Denied) -> dict[str, Record]:
+    """The records that stand as they were imported and were not withdrawn, by file name."""
     found = {}
     for name, text in files.items():
-        if name != POLICY and name in known and known[name].text == text:
+        if name != POLICY and name in known and known[name].text == text and text_digest(text) not in withdrawn.records:
             try:
                 found[name] = read_record(text, name)
             except BadInput:  # imported by a version that understood it

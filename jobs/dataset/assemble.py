@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from config.settings import DatasetSettings
 from jobs.dataset.cache import Cached
-from jobs.dataset.curated import COLLECTION, Curated, CuratedExpansion, text_digest
+from jobs.dataset.curated import Curated, CuratedExpansion
 from jobs.dataset.library import Library, text_key
 from jobs.dataset.material import Candidate, Draft
 from jobs.dataset.pairs import LONGEST_QUERY, is_boilerplate, stands_alone, tidied
@@ -24,7 +24,7 @@ from jobs.dataset.split import split_alone
 from jobs.dataset.terms import shared_words, telling_words
 from jobs.dataset.words import language_of, query_key
 from jobs.domain.consent import mixed
-from jobs.domain.corpus import DocumentId, Passage
+from jobs.domain.corpus import CURATED, DocumentId, Passage, text_digest
 from jobs.domain.examples import Expansion, Origin, Pair, Split
 from jobs.domain.examples import Generator as GeneratorName
 
@@ -213,7 +213,7 @@ def _curated_expansion(library: Library, expansion: CuratedExpansion) -> Expansi
         language=language_of(text),
         origin=_curated_origin(
             library.files[expansion.file],
-            f"{COLLECTION}/{expansion.file}#{text_digest(text)[:12]}",
+            f"{CURATED}/{expansion.file}#{text_digest(text)[:12]}",
             text,
             Passage(start=0, text=text),
         ),
@@ -243,7 +243,7 @@ def _origin(
 
 def _curated_origin(file: RuledFile, name: str, text: str, passage: Passage) -> Origin:
     return Origin(
-        document=DocumentId(collection=COLLECTION, path=name.removeprefix(f"{COLLECTION}/")),
+        document=DocumentId(collection=CURATED, path=name.removeprefix(f"{CURATED}/")),
         sha256=text_digest(text),
         start=passage.start,
         length=len(passage.text),

@@ -35,25 +35,23 @@ from jobs.domain.examples import (
     DatasetCounts,
     DatasetManifest,
     Expansion,
+    KnownDocument,
     Pair,
     QuerySet,
     Row,
     Split,
     Target,
 )
+from jobs.domain.lineage import merkle_root
+from jobs.domain.sealing import consents_of
+from jobs.keys import KeyDestroyed, Keys
 from jobs.ports import Corpus
-from jobs.publish import published_directory, write_file
+from jobs.publish import published_directory, remove_directory, write_file
+from jobs.sealing import Sealing
 
 __all__ = ["Dataset", "KnownDocument", "build", "load", "refresh"]
 
 Value = TypeVar("Value", bound=Struct)
-
-
-class KnownDocument(Struct, frozen=True, kw_only=True):
-    """A document that may be asked for when a dataset was built, whether or not it gave rows."""
-
-    id: DocumentId
-    sha256: str
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -83,6 +81,10 @@ class Dataset(Struct, frozen=True, kw_only=True):
         origins = [row.origin for row in self.train]
         return frozenset(str(document) for one in origins for document in (one.document, one.through) if document)
 
+    def consents(self) -> tuple[str, ...]:
+        """The records under whose keys whatever is made of the rows is sealed; none if all is public."""
+        return consents_of((one.classification, one.consents) for one in self.manifest.sources)
+
     def _rows(self, split: Split) -> tuple[Row, ...]:
         return {"train": self.train, "development": self.development, "test": self.test}[split]
 
@@ -94,15 +96,19 @@ def build(
     home: Home,
     settings: Settings,
     report: Report,
+    keys: Keys,
 ) -> DatasetManifest:
     """Refreshes the cache, puts the rows together and publishes them under the digest of their content and consent.
+
+    What stands on consents is sealed under their keys; the manifest stays plain, with no note's text in it: what was
+    made of what must be known even when it can no longer be read.
 
     Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
     """
     ids = [document for document, _ in documents]
     now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
-    refreshed = refresh_under(now, corpus, documents, home, report)
-    shelf, curated, judged = _collected(target, home, settings.dataset, now.terms)
+    refreshed = refresh_under(now, corpus, documents, home, report, keys)
+    shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
     unwanted = left_out(home.left_out).keys()
     pairs = without(unwanted, assemble.pairs(shelf, judged), shelf.dropped)
     if target == "embedding":
@@ -129,14 +135,17 @@ def build(
         curated_problems=curated.problems,
         consent=now.terms.revision,
         denied=refreshed.denied,
+        merkle_root=merkle_root(line for split in SPLITS for line in files[f"{split}.jsonl"].splitlines()),
     )
-    return _publish(home.datasets, manifest, files)
+    return _publish(home.datasets, manifest, files, _consents(manifest, shelf), keys)
 
 
-def _collected(target: Target, home: Home, settings: DatasetSettings, terms: Terms) -> tuple[Library, Curated, Curated]:
+def _collected(
+    target: Target, home: Home, settings: DatasetSettings, terms: Terms, keys: Keys
+) -> tuple[Library, Curated, Curated]:
     """The documents and curated lines permitted for the target, and the curated pairs permitted to judge it."""
     use = TARGET_USES[target]
-    with opened(home.examples_cache) as cache:
+    with opened(home.examples_cache, keys) as cache:
         cached = tuple(entry for entry in cache.everything() if use in entry.ruling.uses)
     names = DocumentNames(entry.id for entry in cached)
     files = ruled_files(home.curated, terms)
@@ -155,18 +164,21 @@ def _may_be_kept(one: Placed[Pair] | Placed[Expansion], library: Library) -> boo
     return False
 
 
-def load(directory: Path) -> Dataset:
-    """Reads a published dataset. Raises BadInput if it is missing or damaged."""
+def load(directory: Path, keys: Keys) -> Dataset:
+    """Reads a published dataset. Raises BadInput if it is missing or damaged, KeyDestroyed if consent was withdrawn."""
+    work = Sealing(keys)
     try:
         manifest = msgspec.json.decode((directory / "manifest.json").read_bytes(), type=DatasetManifest)
-        splits = {split: _read_rows(directory / f"{split}.jsonl", manifest.target) for split in SPLITS}
+        splits = {split: _read_rows(directory / f"{split}.jsonl", manifest.target, work) for split in SPLITS}
         return Dataset(
             manifest=manifest,
             train=splits["train"],
             development=splits["development"],
             test=splits["test"],
-            query_sets=msgspec.json.decode((directory / "queries.json").read_bytes(), type=tuple[QuerySet, ...]),
-            documents=_read_lines(directory / "documents.jsonl", KnownDocument),
+            query_sets=msgspec.json.decode(
+                work.opened((directory / "queries.json").read_bytes()), type=tuple[QuerySet, ...]
+            ),
+            documents=_read_lines(directory / "documents.jsonl", KnownDocument, work),
         )
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(
@@ -195,7 +207,13 @@ def _files(
     placed: Sequence[Placed[Pair] | Placed[Expansion]], sets: tuple[QuerySet, ...], library: Library
 ) -> dict[str, bytes]:
     known = (
-        KnownDocument(id=entry.id, sha256=entry.sha256)
+        KnownDocument(
+            id=entry.id,
+            sha256=entry.sha256,
+            classification=entry.ruling.classification,
+            consents=entry.ruling.consents,
+            attribution=entry.ruling.attribution,
+        )
         for entry in library.documents.values()
         if library.judges(str(entry.id))
     )
@@ -203,12 +221,32 @@ def _files(
     return files | {"queries.json": msgspec.json.encode(sets), "documents.jsonl": _lines(known)}
 
 
-def _publish(folder: Path, manifest: DatasetManifest, files: dict[str, bytes]) -> DatasetManifest:
+def _consents(manifest: DatasetManifest, library: Library) -> tuple[str, ...]:
+    """Of all whose text or name is in the files: the sources, and what queries may be judged by."""
+    rulings = [(one.classification, one.consents) for one in manifest.sources]
+    judges = (entry.ruling for entry in library.documents.values() if library.judges(str(entry.id)))
+    return consents_of([*rulings, *((one.classification, one.consents) for one in judges)])
+
+
+def _publish(
+    folder: Path, manifest: DatasetManifest, files: dict[str, bytes], consents: tuple[str, ...], keys: Keys
+) -> DatasetManifest:
+    ids, work = keys.ids(consents) if consents else (), Sealing(keys)
+    if (there := folder / manifest.name).exists() and not _readable(there, keys):
+        remove_directory(there)
     with published_directory(folder / manifest.name) as stage:
         for name, content in files.items():
-            write_file(stage / name, content)
+            write_file(stage / name, work.sealed(content, ids))
         write_file(stage / "manifest.json", msgspec.json.encode(manifest))
     return manifest
+
+
+def _readable(directory: Path, keys: Keys) -> bool:
+    try:
+        load(directory, keys)
+    except (BadInput, KeyDestroyed):
+        return False
+    return True
 
 
 def _counts(placed: Sequence[Placed[Pair] | Placed[Expansion]], dropped: Counter[str]) -> DatasetCounts:
@@ -228,10 +266,10 @@ def _lines(values: Iterable[Struct]) -> bytes:
     return b"".join(msgspec.json.encode(value) + b"\n" for value in values)
 
 
-def _read_rows(path: Path, target: Target) -> tuple[Row, ...]:
-    return _read_lines(path, Pair) if target == "embedding" else _read_lines(path, Expansion)
+def _read_rows(path: Path, target: Target, work: Sealing) -> tuple[Row, ...]:
+    return _read_lines(path, Pair, work) if target == "embedding" else _read_lines(path, Expansion, work)
 
 
-def _read_lines(path: Path, kind: type[Value]) -> tuple[Value, ...]:
+def _read_lines(path: Path, kind: type[Value], work: Sealing) -> tuple[Value, ...]:
     decoder = msgspec.json.Decoder(kind)
-    return tuple(decoder.decode_lines(path.read_bytes()))
+    return tuple(decoder.decode_lines(work.opened(path.read_bytes())))

@@ -1,7 +1,7 @@
 """Remembers each document's material, so that one changed note is one note's work.
 
 One SQLite file that may be deleted at any time. A row's material is good for one (sha256, reading), its ruling for
-one consent revision and day; a refresh is one transaction.
+one consent revision and day; a refresh is one transaction. Material that stands on consents is sealed under their keys.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -17,12 +18,18 @@ from msgspec import Struct
 from jobs.dataset.material import Material
 from jobs.domain.consent import NoteSaid, Ruling
 from jobs.domain.corpus import DocumentId
+from jobs.domain.errors import BadInput
+from jobs.domain.sealing import consents_of
+from jobs.domain.withdrawal import Holding
+from jobs.keys import KeyDestroyed, Keys
+from jobs.sealing import Sealing
 
 _SCHEMA = """
 DROP TABLE IF EXISTS document;
-CREATE TABLE IF NOT EXISTS note (
+DROP TABLE IF EXISTS note;
+CREATE TABLE IF NOT EXISTS sealed_note (
     collection TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, reading TEXT NOT NULL, said BLOB NOT NULL,
-    decided TEXT NOT NULL, ruling BLOB NOT NULL, refused TEXT NOT NULL,
+    decided TEXT NOT NULL, ruling BLOB NOT NULL, refused TEXT NOT NULL, keys TEXT NOT NULL,
     pairs INTEGER NOT NULL, expansions INTEGER NOT NULL, material BLOB,
     PRIMARY KEY (collection, path)
 ) WITHOUT ROWID;
@@ -39,13 +46,15 @@ _ruling_decoder = msgspec.msgpack.Decoder(Ruling)
 class Remembered(Struct, frozen=True, kw_only=True):
     """What a document's row is good for. ``refused`` is why it may not be used for anything, empty if it may.
 
-    ``reading`` names how its text was read, ``decided`` the consent revision and day of its ruling.
+    ``reading`` names how its text was read, ``decided`` the consent revision and day of its ruling. ``readable`` is
+    false for material that is sealed under a key that is gone.
     """
 
     sha256: str
     reading: str
     decided: str
     refused: str
+    readable: bool = True
 
 
 class CuratedFile(Struct, frozen=True, kw_only=True):
@@ -64,40 +73,62 @@ class Cached(Struct, frozen=True, kw_only=True):
 class ExamplesCache:
     """An open cache. Made by ``opened``."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: Keys) -> None:
         self._connection = connection
+        self._keys = keys
+        self._sealing = Sealing(keys)
+        self._ids: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
 
     def known(self) -> dict[DocumentId, Remembered]:
-        rows = self._connection.execute("SELECT collection, path, sha256, reading, decided, refused FROM note")
+        rows = self._connection.execute(
+            "SELECT collection, path, sha256, reading, decided, refused, iif(material IS NULL, '', keys)"
+            " FROM sealed_note"
+        )
+        readable = cache(lambda keys: self._keys.has(keys.split()))
         return {
             DocumentId(collection=collection, path=path): Remembered(
-                sha256=sha256, reading=reading, decided=decided, refused=refused
+                sha256=sha256,
+                reading=reading,
+                decided=decided,
+                refused=refused,
+                readable=readable(keys),
             )
-            for collection, path, sha256, reading, decided, refused in rows
+            for collection, path, sha256, reading, decided, refused, keys in rows
         }
 
-    def said(self) -> dict[DocumentId, tuple[NoteSaid, bool]]:
-        """What every note says of itself, and whether its material is here."""
-        rows = self._connection.execute("SELECT collection, path, said, material IS NOT NULL FROM note")
+    def said(self) -> dict[DocumentId, NoteSaid]:
+        """What every note says of itself."""
+        rows = self._connection.execute("SELECT collection, path, said FROM sealed_note")
         return {
-            DocumentId(collection=collection, path=path): (_said_decoder.decode(said), bool(made))
-            for collection, path, said, made in rows
+            DocumentId(collection=collection, path=path): _said_decoder.decode(said) for collection, path, said in rows
         }
 
-    def put_ruling(self, document: DocumentId, decided: str, ruling: Ruling, *, refused: str) -> None:
-        """Another ruling on the same text. A refusal takes the material with it."""
-        self._connection.execute(
-            "UPDATE note SET decided = ?, ruling = ?, refused = ?, pairs = iif(?, pairs, 0),"
-            " expansions = iif(?, expansions, 0), material = iif(?, material, NULL) WHERE collection = ? AND path = ?",
-            (decided, _encoder.encode(ruling), refused, *[not refused] * 3, document.collection, document.path),
+    def put_ruling(self, document: DocumentId, decided: str, ruling: Ruling, *, refused: str) -> bool:
+        """Another ruling on the same text. A refusal takes the material with it; so does one that is sealed otherwise.
+
+        Returns whether its material stays.
+        """
+        [(keys, made)] = self._connection.execute(
+            "SELECT keys, material IS NOT NULL FROM sealed_note WHERE collection = ? AND path = ?",
+            (document.collection, document.path),
         )
+        kept = bool(made) and not refused and " ".join(self._ids_for(ruling)) == keys
+        self._connection.execute(
+            "UPDATE sealed_note SET decided = ?, ruling = ?, refused = ?, pairs = iif(?, pairs, 0),"
+            " expansions = iif(?, expansions, 0), material = iif(?, material, NULL) WHERE collection = ? AND path = ?",
+            (decided, _encoder.encode(ruling), refused, *[kept] * 3, document.collection, document.path),
+        )
+        return kept
 
     def material(self, document: DocumentId) -> Material | None:
-        """None for a document that is not here or was refused."""
+        """None for a document that is not here, was refused, or whose material nobody can read any more."""
         row = self._connection.execute(
-            "SELECT material FROM note WHERE collection = ? AND path = ?", (document.collection, document.path)
+            "SELECT material FROM sealed_note WHERE collection = ? AND path = ?", (document.collection, document.path)
         ).fetchone()
-        return _decoder.decode(row[0]) if row and row[0] is not None else None
+        try:
+            return _decoder.decode(self._sealing.opened(row[0])) if row and row[0] is not None else None
+        except (BadInput, KeyDestroyed):
+            return None
 
     def put(
         self,
@@ -107,8 +138,9 @@ class ExamplesCache:
         ruling: Ruling,
         material: Material | None,
     ) -> None:
+        ids = self._ids_for(ruling) if material else ()
         self._connection.execute(
-            "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO sealed_note VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 document.collection,
                 document.path,
@@ -118,28 +150,44 @@ class ExamplesCache:
                 remembered.decided,
                 _encoder.encode(ruling),
                 remembered.refused,
+                " ".join(ids),
                 len(material.candidates) if material else 0,
                 len(material.drafts) if material else 0,
-                _encoder.encode(material) if material else None,
+                self._sealing.sealed(_encoder.encode(material), ids) if material else None,
             ),
         )
 
     def remove(self, document: DocumentId) -> None:
         self._connection.execute(
-            "DELETE FROM note WHERE collection = ? AND path = ?", (document.collection, document.path)
+            "DELETE FROM sealed_note WHERE collection = ? AND path = ?", (document.collection, document.path)
         )
+
+    def holdings(self) -> Iterator[Holding]:
+        """Every document that is here, refused ones too."""
+        for collection, path, sha256, ruling in self._connection.execute(
+            "SELECT collection, path, sha256, ruling FROM sealed_note"
+        ):
+            consents = _ruling_decoder.decode(ruling).consents
+            yield Holding(id=DocumentId(collection=collection, path=path), sha256=sha256, consents=consents)
+
+    def _ids_for(self, ruling: Ruling) -> tuple[str, ...]:
+        consents = consents_of([(ruling.classification, ruling.consents)])
+        if consents not in self._ids:
+            self._ids[consents] = self._keys.ids(consents)
+        return self._ids[consents]
 
     def totals(self) -> tuple[int, int]:
         """(candidate pairs, candidate expansions) of all documents, before common queries are dropped."""
         pairs, expansions = self._connection.execute(
-            "SELECT coalesce(sum(pairs), 0), coalesce(sum(expansions), 0) FROM note"
+            "SELECT coalesce(sum(pairs), 0), coalesce(sum(expansions), 0) FROM sealed_note"
         ).fetchone()
         return pairs, expansions
 
     def everything(self) -> Iterator[Cached]:
         """All permitted documents, by id."""
         rows = self._connection.execute(
-            "SELECT collection, path, sha256, said, ruling, material FROM note WHERE material IS NOT NULL ORDER BY 1, 2"
+            "SELECT collection, path, sha256, said, ruling, material FROM sealed_note"
+            " WHERE material IS NOT NULL ORDER BY 1, 2"
         )
         for collection, path, sha256, said, ruling, material in rows:
             yield Cached(
@@ -147,7 +195,7 @@ class ExamplesCache:
                 sha256=sha256,
                 said=_said_decoder.decode(said),
                 ruling=_ruling_decoder.decode(ruling),
-                material=_decoder.decode(material),
+                material=_decoder.decode(self._sealing.opened(material)),
             )
 
     def curated(self) -> dict[str, CuratedFile]:
@@ -158,14 +206,24 @@ class ExamplesCache:
         self._connection.execute("INSERT OR REPLACE INTO curated VALUES (?, ?, ?)", (file, known.sha256, known.rows))
 
 
+def compacted(path: Path) -> None:
+    """Rewrites the cache without free pages: what was removed leaves no bytes. Nothing if there is none."""
+    if path.exists():
+        connection = _connected(path)
+        try:
+            connection.execute("VACUUM")
+        finally:
+            connection.close()
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[ExamplesCache]:
+def opened(path: Path, keys: Keys) -> Iterator[ExamplesCache]:
     """One transaction: committed on a clean exit, undone on an exception. A file that is no cache is made anew."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = _connected(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        yield ExamplesCache(connection)
+        yield ExamplesCache(connection, keys)
         connection.execute("COMMIT")
     finally:
         connection.close()

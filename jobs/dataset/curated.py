@@ -5,7 +5,6 @@ A line that cannot be used is named (``embedding/claims.jsonl:12: no "query"``),
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +16,8 @@ from msgspec import Struct
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.lint import lint
 from jobs.dataset.pairs import LONGEST_QUERY
-from jobs.domain.corpus import DocumentId
+from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.examples import ExpansionLine, Target
-
-COLLECTION = "curated"
-"""The collection in whose name curated rows are traced; their document's path names the file and the text."""
 
 _LONGEST_NAME = 400
 _FILE = re.compile(r"((?:embedding|expansion)/[^/]+\.jsonl)(?:#[0-9a-f]{12})?")
@@ -69,13 +65,13 @@ def curated_files(folder: Path, target: Target) -> list[Path]:
 
 def curated_file_of(document: DocumentId) -> str | None:
     """The curated file (``embedding/mine.jsonl``) that a row's document names; None for a document of the notes."""
-    match = _FILE.fullmatch(document.path) if document.collection == COLLECTION else None
+    match = _FILE.fullmatch(document.path) if document.collection == CURATED else None
     return match[1] if match else None
 
 
 def curated_document(file: Path) -> DocumentId:
     """The name under which a curated file is classified and consented to, like any other document."""
-    return DocumentId(collection=COLLECTION, path=f"{file.parent.name}/{file.name}")
+    return DocumentId(collection=CURATED, path=f"{file.parent.name}/{file.name}")
 
 
 def read_curated(folder: Path, target: Target, names: DocumentNames) -> Curated:
@@ -87,10 +83,6 @@ def read_curated(folder: Path, target: Target, names: DocumentNames) -> Curated:
         return Curated(pairs=tuple(dict.fromkeys(pairs)), problems=tuple(problems))
     expansions = [row for file in files for row in _rows(file, _expansion, problems)]
     return Curated(expansions=tuple(dict.fromkeys(expansions)), problems=tuple(problems))
-
-
-def text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _rows(file: Path, read: Callable[[bytes, str], Row], problems: list[str]) -> Iterator[Row]:

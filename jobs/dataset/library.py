@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from config.settings import DatasetSettings
 from jobs.dataset.cache import Cached
-from jobs.dataset.curated import COLLECTION, CuratedPair, curated_file_of, text_digest
+from jobs.dataset.curated import CuratedPair, curated_file_of
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.permission import RuledFile
 from jobs.dataset.sketch import near_duplicates, sketch
 from jobs.dataset.split import joined_clusters, split_alone, split_documents
 from jobs.dataset.words import query_key
 from jobs.domain.consent import Use
-from jobs.domain.corpus import DocumentId
+from jobs.domain.corpus import CURATED, DocumentId, text_digest
 from jobs.domain.examples import Expansion, Pair, Split
 
 
@@ -85,4 +85,4 @@ def library(
 
 def text_key(pair: CuratedPair) -> str:
     """The name of a curated free text: its file, and 12 digits of its content."""
-    return f"{COLLECTION}/{pair.file}#{text_digest(pair.text)[:12]}"
+    return f"{CURATED}/{pair.file}#{text_digest(pair.text)[:12]}"

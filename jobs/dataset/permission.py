@@ -14,9 +14,9 @@ from config.paths import Home
 from config.settings import Settings
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import InForce, in_force
-from jobs.dataset.curated import COLLECTION, Curated, curated_document, curated_file_of, curated_files
+from jobs.dataset.curated import Curated, curated_document, curated_file_of, curated_files
 from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
-from jobs.domain.corpus import DocumentId
+from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest, SourceDocument, Target
 from jobs.ports import Corpus
@@ -84,7 +84,7 @@ def in_words(denied: Mapping[str, int]) -> str:
 def _denial(source: SourceDocument, corpus: Corpus, raising: RaisingWords, terms: Terms) -> str:
     document, said = source.id, source.said
     if (file := curated_file_of(document)) is not None:
-        document = DocumentId(collection=COLLECTION, path=file)
+        document = DocumentId(collection=CURATED, path=file)
     else:
         try:
             text = corpus.read(document).text

@@ -19,10 +19,11 @@ from jobs.dataset.curated import curated_document, curated_files
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
-from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
+from jobs.domain.consent import REVISION, NoteSaid, Ruling, Terms, Use, ruling
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
+from jobs.keys import Keys
 from jobs.ports import Corpus
 
 Report = Callable[[int, int], None]
@@ -57,22 +58,32 @@ class Refreshed(Struct, frozen=True, kw_only=True):
 
 
 def refresh(
-    corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, settings: Settings, report: Report
+    corpus: Corpus,
+    documents: Sequence[tuple[DocumentId, str]],
+    home: Home,
+    settings: Settings,
+    report: Report,
+    keys: Keys,
 ) -> Refreshed:
     """Brings ``home.examples_cache`` in step with ``documents`` (id, sha256 of the bytes) and today's consent.
 
     A document that cannot be read now is counted, and nothing of it stays: nobody can tell what it permits.
     """
     now = in_force(home, settings, corpus.collections(), [document for document, _ in documents], datetime.now(UTC))
-    return refresh_under(now, corpus, documents, home, report)
+    return refresh_under(now, corpus, documents, home, report, keys)
 
 
 def refresh_under(
-    now: InForce, corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, report: Report
+    now: InForce,
+    corpus: Corpus,
+    documents: Sequence[tuple[DocumentId, str]],
+    home: Home,
+    report: Report,
+    keys: Keys,
 ) -> Refreshed:
     """The same under terms read before, in one transaction."""
     desk = _Desk(now.terms)
-    with opened(home.examples_cache) as cache:
+    with opened(home.examples_cache, keys) as cache:
         known = cache.known()
         wanted = dict(documents)
         gone = [document for document in known if document not in wanted]
@@ -110,7 +121,7 @@ class _Desk:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.raising = RaisingWords(terms.words)
-        self.reading = digest(str(GENERATOR_VERSION), repr(terms.words))
+        self.reading = digest(str(GENERATOR_VERSION), str(REVISION), repr(terms.words))
         self.decided = digest(terms.revision, terms.today.isoformat())
         self.unreadable = 0
         self.new: dict[Target, int] = dict.fromkeys(_TARGETS, 0)
@@ -122,18 +133,21 @@ def _changed(
     return [
         document
         for document, sha256 in wanted.items()
-        if (found := known.get(document)) is None or found.sha256 != sha256 or found.reading != reading
+        if (found := known.get(document)) is None
+        or found.sha256 != sha256
+        or found.reading != reading
+        or not found.readable
     ]
 
 
 def _rule_again(cache: ExamplesCache, desk: _Desk, changed: set[DocumentId]) -> list[DocumentId]:
     """Rules on every other document by what it said when it was read; returns those that are allowed only now."""
     allowed = []
-    for document, (said, made) in cache.said().items():
+    for document, said in cache.said().items():
         if document in changed:
             continue
         found = ruling(document, said, desk.terms)
-        cache.put_ruling(document, desk.decided, found, refused=refusal(found))
+        made = cache.put_ruling(document, desk.decided, found, refused=refusal(found))
         if not refusal(found) and not made:
             allowed.append(document)
     return allowed

@@ -20,15 +20,18 @@ def sources(
     sets: Sequence[QuerySet],
     library: Library,
 ) -> tuple[SourceDocument, ...]:
-    """Every document that a row was made from or found through, or that a query is judged by, in order."""
+    """Every document that a row was made from, found through or leads to, or that a query is judged by, in order."""
     rows: Counter[DocumentId] = Counter()
     digests: dict[DocumentId, str] = {}
     uses: dict[DocumentId, set[Use]] = {}
     for one in placed:
         origin = one.row.origin
         digests[origin.document] = origin.sha256
-        for document in filter(None, (origin.document, origin.through)):
-            rows[document] += 1
+        made_from = {
+            document for document in (origin.document, origin.through, _file(origin.document, library)) if document
+        }
+        rows.update(made_from)
+        for document in made_from.union(one.row.relevant):
             uses.setdefault(document, set()).add("evaluate" if one.split == "test" else TARGET_USES[target])
     for query in (query for one in sets for query in one.queries):
         for name in query.relevant:
@@ -37,6 +40,12 @@ def sources(
         _source(document, rows[document], digests.get(document, ""), found, library)
         for document, found in sorted(uses.items(), key=lambda item: item[0])
     )
+
+
+def _file(document: DocumentId, library: Library) -> DocumentId | None:
+    """The curated file that a text of its own stands in."""
+    name = curated_file_of(document)
+    return None if name is None else library.files[name].id
 
 
 def _source(document: DocumentId, rows: int, sha256: str, uses: set[Use], library: Library) -> SourceDocument:
@@ -52,4 +61,5 @@ def _source(document: DocumentId, rows: int, sha256: str, uses: set[Use], librar
         said=entry.said if entry else NoteSaid(),
         classification=found.classification,
         consents=found.consents,
+        attribution=found.attribution,
     )

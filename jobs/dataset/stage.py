@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from jobs.consent.book import ConsentBook
-from jobs.dataset.build import build, refresh
+from jobs.dataset.build import Dataset, build, load, refresh
 from jobs.dataset.permission import sources_by_class
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
@@ -27,6 +27,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
             workshop.home,
             workshop.settings,
             lambda done, total: workshop.phase("reading notes", done, total),
+            workshop.keys,
         )
         return Done(result=msgspec.to_builtins(fresh))
     try:
@@ -37,12 +38,19 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
             workshop.home,
             workshop.settings,
             lambda done, total: workshop.phase("reading notes", done, total),
+            workshop.keys,
         )
     except NotEnough as word:
         return Done(result={}, ends_run=f"not-enough: {word.message}; {word.remedy}")
     _note_use(manifest, workshop)
     result = DatasetResult(dataset=manifest.name, rows=manifest.counts.rows, curated_problems=manifest.curated_problems)
     return Done(result=msgspec.to_builtins(result))
+
+
+def built(spec: JobSpec, workshop: Workshop) -> Dataset:
+    """The dataset that an earlier stage of the run built. Raises as ``load``."""
+    name = msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
+    return load(workshop.home.datasets / name, workshop.keys)
 
 
 def _note_use(manifest: DatasetManifest, workshop: Workshop) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -36,13 +36,21 @@ class Progress(Struct, frozen=True, kw_only=True):
 
 
 class TrainedModel(Struct, frozen=True, kw_only=True):
-    """A trained, merged model in Hugging Face layout. ``facts`` go into the release's metadata."""
+    """A trained, merged model in Hugging Face layout. ``facts`` go into the release's metadata.
+
+    The train stage adds what it was made with: ``base`` is the base model's digest, ``weights`` one of all
+    safetensors, ``recipe`` as it was followed, ``tools`` the versions of the libraries that took part.
+    """
 
     directory: str
     steps: int
     seconds: float
     final_loss: float
     facts: dict[str, str]
+    base: str = ""
+    weights: str = ""
+    recipe: dict[str, Any] = {}
+    tools: dict[str, str] = {}
 
 
 class Parity(Struct, frozen=True, kw_only=True):
@@ -86,6 +94,34 @@ class Gain(Struct, frozen=True, kw_only=True):
     high: float
 
 
+class SourcesFile(Struct, frozen=True, kw_only=True):
+    """The record of what a model was made from: a file of the release, and its SHA-256."""
+
+    file: str
+    sha256: str
+
+
+class Making(Struct, frozen=True, kw_only=True):
+    """What one target's model was made from and with. It travels with the model into the releases that keep it.
+
+    ``base`` and ``weights`` are digests of files, ``merkle_root`` is of the dataset's rows, ``consent`` the revision
+    it was built under and ``consents`` the grants it stands on (``record@revision``), ``classes`` its sources by class.
+    """
+
+    run: int
+    dataset: str
+    merkle_root: str
+    base: str
+    weights: str
+    intensity: str
+    recipe: dict[str, Any]
+    tools: dict[str, str]
+    consent: str
+    consents: tuple[str, ...]
+    attributions: tuple[str, ...]
+    classes: dict[str, int]
+
+
 class ReleaseMetadata(Struct, frozen=True, kw_only=True):
     """``training-metadata.json``: what the release is and what it was made from."""
 
@@ -99,6 +135,10 @@ class ReleaseMetadata(Struct, frozen=True, kw_only=True):
     gain: Gain | None = None
     tools: dict[str, str] = {}
     training: dict[str, str] = {}
+    sources: dict[str, SourcesFile] = {}
+    """By target, for those that were trained: here, or in a release that this one takes the model over from."""
+    made: dict[str, Making] = {}
+    """For the same targets."""
 
 
 ReleaseState = Literal["live", "previous", "trial", "rolled-back", "withdrawn"]

@@ -11,6 +11,7 @@ from msgspec import Struct
 from jobs.domain.corpus import DocumentId
 from jobs.domain.places import ExcludedFolder, Place, holds, lies_in, may_hold
 from jobs.domain.seasons import Season, season
+from jobs.domain.withdrawal import Denied
 
 Use = Literal["index", "embed", "expand", "persona", "evaluate", "synthesise", "share"]
 """``index``: search finds it. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
@@ -26,7 +27,7 @@ CLASSES = ("public", "personal", "community", "sacred")
 CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
 """Whose consent a class needs. A document called both needs both."""
 
-REVISION = 2
+REVISION = 3
 """Raised whenever ``ruling`` could decide otherwise about the same document."""
 
 
@@ -46,11 +47,15 @@ class Said(Struct, frozen=True, kw_only=True):
 
 
 class NoteSaid(Struct, frozen=True, kw_only=True):
-    """All that one note's text has to say: its front matter, and what words in it raise it to."""
+    """All that one note's text has to say: its front matter, what words in it raise it to, and which text it is.
+
+    ``sha256`` is that of its bytes: a text that was withdrawn is known again under any name.
+    """
 
     said: Said = Said()
     broken: bool = False
     raised_to: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 class FrontMatter(Struct, frozen=True, kw_only=True):
@@ -98,6 +103,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     seasons: dict[str, Season] = {}
     words: tuple[tuple[str, str], ...] = ()
     """(word or phrase, classification): a text with it is raised to that."""
+    withdrawn: Denied = Denied()
+    """What was taken back for good, as strict as ``sacred``. (Ended records have given no grants already.)"""
     today: date
     trusted: bool = True
     revision: str = ""
@@ -113,12 +120,14 @@ class Permission(Struct, frozen=True, kw_only=True):
 class Ruling(Struct, frozen=True, kw_only=True):
     """What a document is and may be used for. ``reason`` is why it may be used for nothing.
 
-    ``consents`` are the grants that allow it, as ``record@revision``; none for public documents.
+    ``consents`` are the grants that allow it, as ``record@revision``; none for public documents. ``attribution``:
+    whom to name wherever something is made of it.
     """
 
     classification: Classification
     uses: tuple[Use, ...] = ()
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
     reason: str = ""
 
     def for_use(self, use: Use) -> Permission:
@@ -138,6 +147,8 @@ def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
             firm.update(rule.said.classifications)
     classification = _strictest(named) if firm else "sacred" if "sacred" in named else "unclassified"
     reason = next(_denials(document, note, everything, named, terms), "") or ("" if firm else "unclassified")
+    if terms.withdrawn.denies(document, note.sha256):
+        reason = "withdrawn"
     if reason:
         return Ruling(classification=classification, reason=reason)
     return _consented(document, classification, named, everything, terms)
@@ -149,6 +160,7 @@ def mixed(parts: Sequence[Ruling]) -> Ruling:
         classification=strictest([part.classification for part in parts]),
         uses=tuple(use for use in USES if all(use in part.uses for part in parts)),
         consents=tuple(sorted({consent for part in parts for consent in part.consents})),
+        attribution=tuple(sorted({name for part in parts for name in part.attribution})),
         reason=next((part.reason for part in parts if part.reason), ""),
     )
 
@@ -214,4 +226,5 @@ def _consented(
         classification=classification,
         uses=tuple(use for use in USES if use in uses),
         consents=tuple(sorted(consents)),
+        attribution=tuple(sorted({name for said in everything for name in said.attribution})),
     )

@@ -19,7 +19,10 @@ Action = Literal["import", "remove", "use", "refuse", "withdraw", "note"]
 
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``subject`` is a file of the consent folder, a dataset or a release; ``text`` a file's content as imported."""
+    """``subject`` is a file of the consent folder, a dataset or a release; ``text`` a file's content as imported.
+
+    What ``withdraw`` denies stands in its ``detail`` (domain/withdrawal.py).
+    """
 
     number: int
     at: datetime
@@ -83,12 +86,12 @@ def read_chain(lines: Sequence[bytes], head: str) -> Chain:
 
 
 def imported(chain: Chain) -> dict[str, Entry]:
-    """The newest import of every file that was not removed since, by its name."""
+    """The newest import of every file that was neither removed nor withdrawn since, by its name."""
     found: dict[str, Entry] = {}
     for entry in chain.entries:
         if entry.action == "import":
             found[entry.subject] = entry
-        elif entry.action == "remove":
+        elif entry.action in ("remove", "withdraw"):
             found.pop(entry.subject, None)
     return found
 

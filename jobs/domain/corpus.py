@@ -6,6 +6,9 @@ import hashlib
 
 from msgspec import Struct
 
+CURATED = "curated"
+"""The collection in whose name curated rows are traced; their document's path names the file and the text."""
+
 
 class Collection(Struct, frozen=True, kw_only=True):
     """One of QMD's collections: a folder, a glob pattern (comma-separated alternatives) and ignores."""
@@ -39,6 +42,11 @@ class Passage(Struct, frozen=True, kw_only=True):
 
     start: int
     text: str
+
+
+def text_digest(text: str) -> str:
+    """The SHA-256 of the text's bytes: of a document, that of its file."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def digest(*parts: str) -> str:

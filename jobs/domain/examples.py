@@ -92,6 +92,16 @@ class QuerySet(Struct, frozen=True, kw_only=True):
     queries: tuple[JudgedQuery, ...]
 
 
+class KnownDocument(Struct, frozen=True, kw_only=True):
+    """A document that may be asked for when a dataset was built, whether or not it gave rows."""
+
+    id: DocumentId
+    sha256: str
+    classification: Classification = "unclassified"
+    consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
+
+
 class DatasetCounts(Struct, frozen=True, kw_only=True):
     """How many rows of each split, generator and language, and how many source lines were dropped and why."""
 
@@ -102,9 +112,10 @@ class DatasetCounts(Struct, frozen=True, kw_only=True):
 
 
 class SourceDocument(Struct, frozen=True, kw_only=True):
-    """A document that rows were made from or found through, what it said of itself then, and what allowed it.
+    """A document that rows were made from, found through or lead to, what it said of itself then, what allowed it.
 
-    ``uses`` are what this dataset puts it to. A curated line's document names its file and the text.
+    ``uses`` are what this dataset puts it to; ``rows`` were made from it or found through it. The document of a
+    curated line without a note of its own names its file and the text; its file is a source as well.
     """
 
     id: DocumentId
@@ -114,6 +125,7 @@ class SourceDocument(Struct, frozen=True, kw_only=True):
     said: NoteSaid = NoteSaid()
     classification: Classification = "unclassified"
     consents: tuple[str, ...] = ()
+    attribution: tuple[str, ...] = ()
 
 
 class DatasetManifest(Struct, frozen=True, kw_only=True):
@@ -132,3 +144,5 @@ class DatasetManifest(Struct, frozen=True, kw_only=True):
     """The consent revision the dataset was built under."""
     denied: dict[str, int] = {}
     """The excluded documents by reason."""
+    merkle_root: str = ""
+    """Over the lines of the three splits' rows, in the order train, development, test (domain/lineage.py)."""

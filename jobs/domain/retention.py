@@ -1,6 +1,6 @@
 """What is kept; everything else may be deleted. Each rule returns a part of the names it was given.
 
-    releases/vN        the live one, the way back, pinned ones, v0, what unfinished runs need, the newest
+    releases/vN        the live one, the way back, pinned ones, v0, what unfinished runs need, tombstones, the newest
     releases/models    what a kept release names or a kept export made
     datasets           of kept releases (they tell what is in a model) and of needed runs
     stages             all of runs that go on or may be retried; of the newest done runs the exports

@@ -23,6 +23,7 @@ from tests.bench.retrieval_sets import RetrievalSet, cut, pairs_of, read_set
 PROJECT = Path(__file__).resolve().parents[2]
 RESULTS = PROJECT / ".bench" / "results.json"
 NOTES = 10_000
+RELEASES = 50
 LOOP_ARTICLES = 1_500
 
 
@@ -70,6 +71,12 @@ def measure_consent(folder: Path, data: Path) -> list[Row]:
     from tests.bench import consent
 
     return consent.measure(folder, NOTES)
+
+
+def measure_withdrawal(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import withdrawal
+
+    return withdrawal.measure(folder, NOTES, RELEASES)
 
 
 def measure_speed(folder: Path, data: Path) -> list[Row]:
@@ -168,6 +175,7 @@ PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "overhead": measure_overhead,
     "switching": measure_switching,
     "consent": measure_consent,
+    "withdrawal": measure_withdrawal,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,

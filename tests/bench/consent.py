@@ -16,6 +16,7 @@ from jobs.domain.consent import NoteSaid, ruling
 from jobs.domain.corpus import Collection, DocumentId
 from tests.bench.dataset import write_notes
 from tests.bench.measure import Row
+from tests.house import keys_of
 from tests.unit.dataset.sample import classify
 
 SHARE = 0.02
@@ -31,7 +32,7 @@ def measure(folder: Path, notes: int) -> list[Row]:
     seen = scan(collections, {}, largest=settings.watch.largest_document, now_ns=time.time_ns() + 3600 * 10**9)
     listing = [(document.id, document.known.sha256) for document in seen.documents]
     began = time.perf_counter()
-    refresh(corpus, listing, home, settings, lambda done, total: None)
+    refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home))
     whole = time.perf_counter() - began
     said = {document: _said(corpus, document) for document, _ in listing}
     began = time.perf_counter()

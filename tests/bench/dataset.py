@@ -14,6 +14,7 @@ from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
+from tests.house import keys_of
 from tests.unit.dataset.sample import classify
 
 _SECTIONS = 4
@@ -67,7 +68,7 @@ def _timed(
     # An hour ahead, so that no note counts as written just now.
     seen = scan(collections, known, largest=settings.watch.largest_document, now_ns=time.time_ns() + 3600 * 10**9)
     listing = [(document.id, document.known.sha256) for document in seen.documents]
-    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None)
+    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home))
     return {document.id: document.known for document in seen.documents}, time.perf_counter() - started, refreshed
 
 

@@ -24,6 +24,7 @@ from jobs.domain.artifacts import Progress
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
 from tests.bench.measure import Row
+from tests.house import keys_of
 
 FEW_NOTES, MANY_NOTES = 1_000, 100_000
 FEW_ROWS, MANY_ROWS = 1_000, 1_000_000
@@ -142,7 +143,7 @@ def _scan_and_refresh(
     found = _scan(collections, home, known)
     corpus = MarkdownFolders(collections, largest=settings.watch.largest_document)
     listing = [(document, entry.sha256) for document, entry in found.items()]
-    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None)
+    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home))
     return found, time.process_time() - began, refreshed.regenerated
 
 

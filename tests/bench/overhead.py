@@ -37,6 +37,7 @@ from jobs.domain.results import BaselineResult, DatasetResult
 from jobs.wire import Stage
 from tests.bench.growth import home_over_notes
 from tests.bench.measure import Row
+from tests.house import keys_of
 
 PAIRS = 480
 ROUNDS = 2
@@ -202,7 +203,7 @@ def train_directly(root: Path, dataset: str, work: Path) -> None:
     home = Home(root=root)
     recipe = load_settings(home.config_file).embedding
     base = BaseModels(home.base_models).resolve(recipe.base, "embedding")
-    rows = load(home.datasets / dataset)
+    rows = load(home.datasets / dataset, keys_of(home))
     lesson = Lesson(
         base=base,
         recipe=recipe,

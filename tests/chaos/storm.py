@@ -24,6 +24,7 @@ from jobs.dataset.refresh import refresh
 from jobs.domain.corpus import DocumentId
 from jobs.domain.endings import MOST_ATTEMPTS
 from tests.chaos.house import House
+from tests.house import keys_of
 
 PICK_UP_SECONDS = 10.0
 SETTLE_SECONDS = 400.0
@@ -270,8 +271,11 @@ def _check_notes(house: House, found: list[str], scratch: Path) -> None:
     documents = [(DocumentId(collection="notes", path=name), digest) for name, digest in sorted(on_disk.items())]
     fresh = Home(root=scratch)
     shutil.copytree(house.home.consent, fresh.consent)
-    refresh(corpus, documents, fresh, load_settings(house.home.config_file), lambda done, total: None)
-    with opened(house.home.examples_cache) as grown, opened(fresh.examples_cache) as made:
+    refresh(corpus, documents, fresh, load_settings(house.home.config_file), lambda done, total: None, keys_of(fresh))
+    with (
+        opened(house.home.examples_cache, keys_of(house.home)) as grown,
+        opened(fresh.examples_cache, keys_of(fresh)) as made,
+    ):
         if {d: grown.material(d) for d, _ in documents} != {d: made.material(d) for d, _ in documents}:
             found.append("the examples are not those of the notes")
         if grown.totals() != made.totals():

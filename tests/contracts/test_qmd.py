@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("gguf")
 
+from jobs.adapters import qmd_forget
 from jobs.adapters.markdown_folders import scan
 from jobs.adapters.node import find_node, find_qmd
 from jobs.adapters.qmd import Qmd
@@ -29,6 +30,7 @@ from jobs.adapters.qmd_index import embedding_fingerprint, index_facts
 from jobs.adapters.qmd_models import cached_name
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import SearchModels
+from jobs.domain.corpus import DocumentId, text_digest
 from jobs.domain.errors import BadInput, IaipError, ToolFailed
 from jobs.domain.examples import JudgedQuery
 from jobs.index_file import copy_index
@@ -416,3 +418,26 @@ def test_every_failure_carries_a_remedy(tools: QmdTools, configuration: Path, in
     with pytest.raises(IaipError) as failed:
         QmdArm(tools, configuration, index, SearchModels(embed="hf:a/b:Q4_K_M"))
     assert failed.value.remedy
+
+
+def test_a_forgotten_note_is_found_no_more_and_its_neighbours_as_before(
+    tools: QmdTools, configuration: Path, index: Path, model: Path, notes: Path
+) -> None:
+    document = DocumentId(collection="notes", path="cat.md")
+    queries = [JudgedQuery(id=name, text=f"a note about a {name}", relevant={}) for name in ("dog", "cat", "query")]
+    content = text_digest((notes / "cat.md").read_text())
+    with QmdArm(tools, configuration, index, SearchModels(embed=str(model))) as arm:
+        arm.index(lambda done, total: None, reread=True, afresh=False)
+        before = {answer.query: answer.documents for answer in arm.ask(queries, "vector", 10)}
+    assert all("notes/cat.md" in found for found in before.values())
+    assert qmd_forget.forget(index, [document], [content]).vectors == 1
+    configuration.write_text(qmd_forget.ignoring(configuration.read_text(), [document]))
+    with QmdArm(tools, configuration, index, SearchModels(embed=str(model))) as arm:
+        arm.index(lambda done, total: None, reread=True, afresh=False)
+        for how in ("vector", "lexical"):
+            after = {answer.query: answer.documents for answer in arm.ask(queries, how, 10)}
+            assert all("notes/cat.md" not in found for found in after.values()), "QMD ignores it from now on"
+            if how == "vector":
+                left = {query: tuple(n for n in found if n != "notes/cat.md") for query, found in before.items()}
+                assert after == left
+    assert not qmd_forget.still_holds(index, [document], [content])

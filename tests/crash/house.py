@@ -42,8 +42,8 @@ class House:
     def adopt(self) -> None:
         adopt(self.releases, self.files, NOW, {})
 
-    def publish(self) -> str:
-        """The next release, with a model of its own."""
+    def publish(self, *, target: str | None = None) -> str:
+        """The next release, with a model of its own. ``target``: it was trained here, and nobody knows on what."""
         name = self.releases.next_name()
         content = f"GGUF of {name}".encode()
         digest = sha256(content).hexdigest()
@@ -53,7 +53,7 @@ class House:
             draft.write_bytes(content)
             publish_file(draft, gguf)
         model = LiveModel(base="small", gguf=str(gguf), sha256=digest)
-        metadata = ReleaseMetadata(name=name, created_at=NOW, targets={"embedding": model})
+        metadata = ReleaseMetadata(name=name, created_at=NOW, targets={"embedding": model}, target=target)
         text = CONFIGURATION.replace("hf:none/{model}", str(gguf))
         self.releases.publish(metadata, text, lambda path: write_index(path, name))
         return name

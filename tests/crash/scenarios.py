@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.paths import Home
 from jobs import checkpoints
+from jobs.consent.book import ConsentBook
+from jobs.consent.withdrawals import Journal
+from jobs.domain.consent_log import Chain
+from jobs.domain.corpus import DocumentId
+from jobs.domain.withdrawal import denied_by
 from jobs.publish import (
     publish_file,
     published_directory,
@@ -17,7 +23,9 @@ from jobs.publish import (
 )
 from jobs.release_keeping import remove
 from jobs.releases import BY_HAND
-from tests.crash.house import House, read_index
+from jobs.withdrawal.asking import Asked
+from jobs.withdrawal.stopping import begin, stop
+from tests.crash.house import NOW, House, read_index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +206,52 @@ def trial_ended(house: House) -> str:
     return "new"
 
 
+def one_to_withdraw(house: House) -> None:
+    """v1 may stay; v2, which is live, was learnt from nobody knows what."""
+    house.with_releases(1)
+    house.releases.switch(name := house.publish(target="embedding"))
+    house.releases.confirm(name)
+
+
+def withdraw(house: House) -> None:
+    """As the command, given for the first time or again."""
+    home = Home(root=house.root / "home")
+    if not (journal := Journal(home.consent)).all():
+        document = DocumentId(collection="notes", path="story.md")
+        asked = Asked(what="document", name=str(document), documents=(document,), contents=("ab",))
+        begin(asked, home, house.releases, by="a test", now=NOW)
+    for one in journal.all():
+        if "stopped" not in one.done:
+            stop(one, home, house.releases, NOW)
+
+
+def take_up_withdrawals(house: House) -> None:
+    """The repair of releases, then what the attendant does first."""
+    home = Home(root=house.root / "home")
+    house.releases.recover()
+    for folder in (home.consent, home.consent / "withdrawals"):
+        sweep_stages(folder)
+    for one in Journal(home.consent).open():
+        if "stopped" not in one.done:
+            stop(one, home, house.releases, NOW)
+
+
+def withdrawn_or_not(house: House) -> str:
+    """Before it was written down nothing has happened; from then on it is stopped, denied and sealed."""
+    home, releases = Home(root=house.root / "home"), house.releases
+    known = Journal(home.consent).all()
+    chain = ConsentBook(home.consent).chain()
+    assert chain.problem == ""
+    states = {name: releases.release(name).state for name in releases.names()}
+    house.assert_answers()
+    if not known:
+        assert (releases.live(), chain.entries) == ("v2", ())
+        return "old"
+    assert (releases.live(), states["v2"], len(chain.entries)) == ("v1", "withdrawn", 1)
+    assert denied_by(chain, ()) == denied_by(Chain(), known)
+    return "new"
+
+
 def owner_keeps_all(house: House) -> str:
     """The owner's two files answer as ever, adopted or not."""
     assert read_index(house.files.index) == "v0"
@@ -316,6 +370,13 @@ SCENARIOS = [
         work=lambda house: house.releases.roll_back("v2"),
         repair=recover,
         examine=live_is("v1", "v2"),
+    ),
+    Scenario(
+        name="a document is withdrawn at once",
+        prepare=one_to_withdraw,
+        work=withdraw,
+        repair=take_up_withdrawals,
+        examine=withdrawn_or_not,
     ),
     Scenario(
         name="the repair after a crash on trial",

@@ -19,7 +19,7 @@ from daemon.system.lock import running_pid
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.dataset.build import load
 from jobs.domain.errors import ToolFailed
-from tests.house import House
+from tests.house import House, keys_of
 
 pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -194,7 +194,9 @@ def test_odd_notes_and_bad_curated_lines_are_named_and_all_the_rest_is_used(hous
     house.until(lambda: len(house.books.jobs.of_run(number)) > 1, 60)
     [made, following] = house.books.jobs.of_run(number)
     house.types("queue", "cancel", str(following.id))
-    sources = load(house.root / "datasets" / str((made.result or {})["dataset"])).manifest.sources
+    sources = load(
+        house.root / "datasets" / str((made.result or {})["dataset"]), keys_of(Home(root=house.root))
+    ).manifest.sources
     names = {f"{thing}.md" for thing in THINGS}
     assert {source.id.path for source in sources} == names | {"embedding/mine.jsonl"}
     status = json.loads(house.types("status", "--json"))

@@ -29,6 +29,7 @@ from jobs.domain.results import DatasetResult
 from jobs.publish import write_file
 from jobs.worker import llama_cpp_exporter
 from tests.fakes.tiny_bert import write_tiny_bert
+from tests.house import keys_of
 from tests.unit.dataset.sample import classify, notes, quiet
 
 pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow]
@@ -87,7 +88,7 @@ class House:
     def _stand_before_training(self) -> int:
         corpus = notes(60)
         classify(self.home, kb="public")
-        manifest = build("embedding", corpus, corpus.listing(), self.home, self.settings, quiet)
+        manifest = build("embedding", corpus, corpus.listing(), self.home, self.settings, quiet, keys_of(self.home))
         results = {
             "dataset": DatasetResult(dataset=manifest.name, rows=manifest.counts.rows),
             "baseline": {"plan": Plan(intensity="firm", reason="a test")},
@@ -119,7 +120,7 @@ class House:
         from jobs.adapters.sentence_transformers import SentenceTransformersTrainer
 
         earlier = self.books.jobs.of_run(self.training().run or 0)[0].result
-        dataset = load(self.home.datasets / msgspec.convert(earlier, DatasetResult).dataset)
+        dataset = load(self.home.datasets / msgspec.convert(earlier, DatasetResult).dataset, keys_of(self.home))
         base = BaseModels(self.home.base_models).resolve(self.settings.embedding.base, "embedding")
         lesson = Lesson(
             base=base,

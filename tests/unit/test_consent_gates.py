@@ -23,6 +23,7 @@ from jobs.domain.results import ValidationResult
 from jobs.releases import Releases
 from jobs.wire import Done, Event, JobSpec
 from jobs.workshop import Workshop
+from tests.house import keys_of
 from tests.unit.dataset.sample import Notes, classify, home, notes, small_settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -73,6 +74,7 @@ class Run:
         self.workshop = Workshop(
             home=self.home,
             settings=small_settings(),
+            keys=keys_of(self.home),
             corpus=self.corpus,
             releases=self.releases,
             search=Healthy(),  # type: ignore[arg-type]
@@ -81,6 +83,7 @@ class Run:
             embedding_trainer=reached,
             expansion_trainer=reached,
             exporter=reached,
+            bill_of_materials=reached,
             emit=self.events.append,
             should_stop=lambda: False,
         )

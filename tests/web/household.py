@@ -29,9 +29,11 @@ from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
 from jobs.domain.gates import METRICS, Answer, ArmName, QueryScore, ScoredSet, Verdict
 from jobs.domain.judgement import judge
+from jobs.domain.lineage import provenance
 from jobs.domain.recipe import Plan
 from jobs.domain.results import BaselineResult, DatasetResult, DeployResult, ValidationResult
 from jobs.domain.scan import Known, Seen
+from jobs.lineage import with_record
 from jobs.publish import write_file
 from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
@@ -280,9 +282,14 @@ class Household:
         gguf = self.releases.models / f"{base}-{sha256[:12]}.gguf"
         gguf.write_bytes(content)
         model = LiveModel(base=base, gguf=str(gguf), sha256=sha256)
+        path = self.home.datasets / dataset / "manifest.json"
+        manifest = msgspec.json.decode(path.read_bytes(), type=DatasetManifest)
+        record = provenance(manifest, (), (), (), run=run, model=sha256)
+        sources, papers = with_record(record, self.releases.release(live))
         metadata = ReleaseMetadata(
             name=name,
             created_at=self.now,
+            sources=sources,
             targets={**self.releases.release(live).metadata.targets, target: model},
             run=run,
             target=target,
@@ -291,7 +298,7 @@ class Household:
             tools={"qmd": "2.8.3"},
             training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
         )
-        self.releases.publish(metadata, self.configuration, lambda path: path.touch())
+        self.releases.publish(metadata, self.configuration, lambda path: path.touch(), papers)
         self.releases.switch(name)
         self.releases.confirm(name)
         return name

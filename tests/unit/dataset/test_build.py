@@ -14,6 +14,7 @@ from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import Expansion, Pair, Target
+from tests.house import keys_of
 from tests.unit.dataset.sample import Notes, excluding, home, note, notes, quiet, small_settings
 
 GONE = BadInput("the file is gone", remedy="none")
@@ -21,12 +22,12 @@ GONE = BadInput("the file is gone", remedy="none")
 
 def built(folder: Path, corpus: Notes, target: Target = "embedding", **dataset: int | float) -> Dataset:
     place = home(folder)
-    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet)
-    return load(place.datasets / manifest.name)
+    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet, keys_of(place))
+    return load(place.datasets / manifest.name, keys_of(place))
 
 
 def fresh(folder: Path, corpus: Notes, *excluded: str) -> Refreshed:
-    return refresh(corpus, corpus.listing(), home(folder), excluding(*excluded), quiet)
+    return refresh(corpus, corpus.listing(), home(folder), excluding(*excluded), quiet, keys_of(home(folder)))
 
 
 def rows(dataset: Dataset) -> list[Pair | Expansion]:
@@ -93,8 +94,8 @@ def test_an_excluded_document_never_yields_a_row(tmp_path: Path) -> None:
     corpus.notes["linking.md"] = note(503) + "\n[A very telling anchor](secret.md) [[secret|Another telling anchor]]\n"
     settings = excluding("Private")
     for target in ("embedding", "expansion"):
-        manifest = build(target, corpus, corpus.listing(), home(tmp_path), settings, quiet)
-        dataset = load(home(tmp_path).datasets / manifest.name)
+        manifest = build(target, corpus, corpus.listing(), home(tmp_path), settings, quiet, keys_of(home(tmp_path)))
+        dataset = load(home(tmp_path).datasets / manifest.name, keys_of(home(tmp_path)))
         assert manifest.excluded == 3
         named = {document.path for row in rows(dataset) for document in (row.origin.document, *row.relevant)}
         named |= {known.id.path for known in dataset.documents} | {source.id.path for source in manifest.sources}
@@ -176,7 +177,7 @@ def test_notes_in_wrong_encodings_huge_ones_and_links_are_counted_and_the_rest_i
     (folder / "loop.md").symlink_to(folder / "loop.md")
     corpus = MarkdownFolders([Collection(name="kb", path=str(folder))], largest=5_000_000)
     listing = [(DocumentId(collection="kb", path=name), "0" * 64) for name in names]
-    found = refresh(corpus, listing, home(tmp_path), small_settings(), quiet)
+    found = refresh(corpus, listing, home(tmp_path), small_settings(), quiet, keys_of(home(tmp_path)))
     assert (found.documents, found.regenerated, found.unreadable) == (6, 1, 5)
 
 
@@ -317,7 +318,7 @@ def test_a_damaged_dataset_is_refused_with_a_remedy(tmp_path: Path) -> None:
     folder = home(tmp_path).datasets / dataset.manifest.name
     (folder / "train.jsonl").write_text("{")
     with pytest.raises(BadInput, match="cannot be read"):
-        load(folder)
+        load(folder, keys_of(home(tmp_path)))
 
 
 def test_a_cache_that_is_no_database_is_made_anew(tmp_path: Path) -> None:

@@ -5,18 +5,19 @@ from pathlib import Path
 
 from jobs.dataset.build import build, load
 from jobs.dataset.evaluation import EvaluationSets, read_evaluation_sets
+from tests.house import keys_of
 from tests.unit.dataset.sample import home, notes, quiet, small_settings
 
 
 def read(tmp_path: Path, queries: str, qrels: str) -> EvaluationSets:
     corpus = notes(30)
     place = home(tmp_path)
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet)
+    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
     folder = place.evaluation / "claims"
     folder.mkdir(parents=True)
     (folder / "queries.jsonl").write_text(queries, "utf-8")
     (folder / "qrels.tsv").write_text(qrels, "utf-8")
-    return read_evaluation_sets(place.evaluation, load(place.datasets / manifest.name))
+    return read_evaluation_sets(place.evaluation, load(place.datasets / manifest.name, keys_of(place)))
 
 
 def test_judged_queries_are_read_with_their_grades_flags_and_language(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_a_query_is_seen_when_training_used_a_relevant_document(tmp_path: Path) 
     qrels = "".join(f"q{n}\tnote-{n}.md\t1\n" for n in range(30))
     found = read(tmp_path, queries, qrels)
     folder = next(home(tmp_path).datasets.iterdir())
-    trained = load(folder).trained_on()
+    trained = load(folder, keys_of(home(tmp_path))).trained_on()
     assert {query.seen for query in found.sets[0].queries} == {True, False}
     assert all(query.seen == (not trained.isdisjoint(query.relevant)) for query in found.sets[0].queries)
 
@@ -61,8 +62,8 @@ def test_lines_that_cannot_be_used_are_named_and_the_others_are_used(tmp_path: P
 def test_a_set_without_its_judgements_is_named_and_a_missing_folder_is_no_set(tmp_path: Path) -> None:
     corpus = notes(10)
     place = home(tmp_path)
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet)
-    dataset = load(place.datasets / manifest.name)
+    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    dataset = load(place.datasets / manifest.name, keys_of(place))
     assert read_evaluation_sets(place.evaluation, dataset) == EvaluationSets(sets=(), problems=())
     (place.evaluation / "empty").mkdir(parents=True)
     found = read_evaluation_sets(place.evaluation, dataset)

@@ -19,6 +19,7 @@ from jobs.dataset.proposals import Proposal, Wanted, outline, page, plain_lines,
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
 from jobs.domain.examples import SPLITS, Expansion, ExpansionLine, Origin, Pair, Target, row_digest
+from tests.house import keys_of
 from tests.unit.dataset.sample import Notes, home, notes, quiet, small_settings
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
@@ -26,8 +27,8 @@ NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 
 def built(folder: Path, corpus: Notes, target: Target = "embedding", **dataset: int | float) -> Dataset:
     place = home(folder)
-    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet)
-    return load(place.datasets / manifest.name)
+    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet, keys_of(place))
+    return load(place.datasets / manifest.name, keys_of(place))
 
 
 def digests(dataset: Dataset) -> list[str]:

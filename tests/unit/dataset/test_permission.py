@@ -9,20 +9,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from config.paths import Home
-from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.consent.terms import in_force
-from jobs.dataset.build import Dataset, build, load
+from jobs.dataset.build import Dataset, build
 from jobs.dataset.markdown import read_note
 from jobs.dataset.permission import in_words, no_longer_permitted
 from jobs.dataset.refresh import TARGET_USES, refresh
-from jobs.domain.consent import USES, NoteSaid, Ruling, Use, ruling
-from jobs.domain.corpus import Collection, DocumentId
-from jobs.domain.errors import BadInput, NotEnough
-from jobs.domain.examples import Expansion, Pair, Split, Target
-from jobs.ports import Corpus
+from jobs.domain.consent import NoteSaid, Ruling, Use, ruling
+from jobs.domain.corpus import DocumentId
+from jobs.domain.errors import BadInput
+from tests.house import keys_of
+from tests.unit.dataset.any_tree import FOLDER_POLICIES, GRANTS, POLICY, TREE, built, laid_out, record, touched
 from tests.unit.dataset.sample import (
     WORDS,
     Notes,
@@ -32,75 +30,8 @@ from tests.unit.dataset.sample import (
     notes,
     quiet,
     small_settings,
-    write_consent,
     write_policy,
 )
-
-RECORD = """
-schema = "iaip.consent/1"
-holder = "{name}"
-kind = "{kind}"
-contact = "x"
-language = "en"
-agreed = 2026-01-01
-[[grant]]
-uses = {uses}
-folders = ["{place}"]
-"""
-
-
-def record(place: Home, name: str, kind: str, uses: list[str], where: str, more: str = "") -> None:
-    text = RECORD.format(name=name, kind=kind, uses=uses, place=where) + more
-    write_consent(place, f"{name}.toml", text.replace("'", '"'))
-
-
-def built(place: Home, corpus: Corpus, listing: list[tuple[DocumentId, str]], target: Target) -> Dataset | None:
-    try:
-        manifest = build(target, corpus, listing, place, small_settings(test_share=0.4), quiet)
-    except NotEnough:
-        return None
-    return load(place.datasets / manifest.name)
-
-
-def touched(dataset: Dataset) -> set[tuple[DocumentId, str]]:
-    """Every document that the dataset names in any way, with the split it is named in."""
-    found: set[tuple[DocumentId, str]] = set()
-    splits: tuple[Split, ...] = ("train", "development", "test")
-    for split in splits:
-        rows: list[Pair | Expansion] = [*dataset.pairs(split), *dataset.expansions(split)]
-        for row in rows:
-            found |= {(d, split) for d in (row.origin.document, row.origin.through, *row.relevant) if d}
-    names = {str(known.id): known.id for known in dataset.documents}
-    return found | {(names[name], "test") for s in dataset.query_sets for q in s.queries for name in q.relevant}
-
-
-FOLDERS = ("", "a", "a/b", "A", "c")
-MARKS = ("", "iaip: exclude", "iaip: sacred", "iaip: {classification: public}", "iaip: {classification: personal}",
-         "iaip: {classification: community, consent: council}", "iaip: {classification: secret}", "iaip: {x: 1}",
-         "a: [", "iaip: {season: 06-01..06-02}")  # fmt: skip
-CLASS = st.sampled_from(["public", "personal", "community", "sacred"])
-MARK = st.sampled_from(MARKS[3:6]) | st.sampled_from(MARKS) | st.just("")
-TREE = st.lists(st.tuples(st.sampled_from(FOLDERS), MARK), min_size=6, max_size=9)
-# The whole is mostly classified and consented to, so that there are examples for a denied document to slip into.
-POLICY = st.tuples(
-    st.sampled_from(["public", "public", "personal", "community"]).map(lambda word: ("kb", word)),
-    st.tuples(st.sampled_from(["kb/a", "kb/a/b", "kb/c"]), CLASS),
-    st.tuples(st.just("curated"), CLASS),
-).map(list)
-FOLDER_POLICIES = st.dictionaries(st.sampled_from(FOLDERS[1:]), CLASS | st.just("unknown"), max_size=2)
-SOME_USES = st.lists(st.sampled_from(USES), min_size=1, max_size=4, unique=True)
-MOST_USES = st.sampled_from([list(USES), ["embed", "evaluate"], ["expand", "evaluate"], ["embed"], ["evaluate"]])
-GRANTS = st.tuples(
-    st.tuples(st.just("ada"), st.just("person"), MOST_USES, st.sampled_from(["kb", "kb/a"]), st.just("")),
-    st.tuples(st.just("council"), st.just("community"), MOST_USES, st.sampled_from(["kb", "kb/c"]), st.just("")),
-    st.tuples(
-        st.sampled_from(["ada", "council", "band"]),
-        st.sampled_from(["person", "community", "authority"]),
-        SOME_USES,
-        st.sampled_from(["kb", "kb/a/b", "curated"]),
-        st.sampled_from(["", "until = 2020-01-01", "from = 2099-01-01"]),
-    ),
-).map(list)
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
@@ -112,27 +43,9 @@ def test_no_denied_document_ever_reaches_an_example(
     folder_policies: dict[str, str],
     grants: list[tuple[str, str, list[str], str, str]],
 ) -> None:
-    folder = tmp_path_factory.mktemp("any")
-    root, place = folder / "kb", Home(root=folder / "home")
-    for number, (where, mark) in enumerate(tree):
-        path = root / where / f"n{number}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((f"---\n{mark}\n---\n" if mark else "") + note(number) + f"\n{links(tree)}\n")
-    for where, word in folder_policies.items():
-        (root / where).mkdir(parents=True, exist_ok=True)
-        (root / where / ".iaip.toml").write_text(f'classification = "{word}"\n')
-    write_policy(place, "\n".join(f'[[rule]]\nplace = "{name}"\nclassification = "{word}"' for name, word in policy))
-    for grant in grants:
-        record(place, *grant)
-    (place.curated / "embedding").mkdir(parents=True)
-    (place.curated / "embedding" / "mine.jsonl").write_text('{"query": "a curated query", "document": "n0.md"}\n')
-    collections = [Collection(name="kb", path=str(root))]
-    corpus = MarkdownFolders(collections, largest=10**6)
-    seen = scan(collections, {}, largest=10**6, now_ns=0)
-    listing = [(document.id, document.known.sha256) for document in seen.documents]
-    terms = in_force(
-        place, small_settings(), collections, [document for document, _ in listing], datetime.now(UTC)
-    ).terms
+    place, corpus, listing = laid_out(tmp_path_factory.mktemp("any"), tree, policy, folder_policies, grants)
+    documents = [document for document, _ in listing]
+    terms = in_force(place, small_settings(), corpus.collections(), documents, datetime.now(UTC)).terms
 
     def ruled(document: DocumentId) -> Ruling:
         if document.collection == "curated":
@@ -155,17 +68,11 @@ def everything_is_permitted(dataset: Dataset, use: Use, ruled: Callable[[Documen
         assert set(row.origin.consents) == {consent for one in sources for consent in one.consents}
 
 
-def links(tree: list[tuple[str, str]]) -> str:
-    """A telling link to every note of the tree."""
-    words = "quarry lantern meadow glacier compass saddle kettle mosaic fresco".split()
-    return " ".join(f"[{words[n]} voyage of winter](/{where}/n{n}.md)" for n, (where, _) in enumerate(tree))
-
-
 def test_the_words_of_a_denied_document_are_nowhere_in_the_home(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(10, **{"elder.md": "---\niaip: {classification: community}\n---\n" + note(500)})
-    refresh(corpus, corpus.listing(), place, small_settings(), quiet)
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet)
+    refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
     assert manifest.denied == {"no consent of a community": 1}
     for path in place.root.rglob("*"):
         assert path.is_dir() or b"500 is about" not in path.read_bytes()
@@ -174,14 +81,14 @@ def test_the_words_of_a_denied_document_are_nowhere_in_the_home(tmp_path: Path) 
 def test_one_more_consent_reads_the_denied_notes_and_only_those_and_a_lost_one_drops_them(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(10, **{f"p{n}.md": "---\niaip: {classification: personal}\n---\n" + note(600 + n) for n in range(3)})
-    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet).excluded == 3
+    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).excluded == 3
     corpus.read_paths.clear()
     record(place, "ada", "person", ["embed", "evaluate"], "kb")
-    again = refresh(corpus, corpus.listing(), place, small_settings(), quiet)
+    again = refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
     assert (sorted(corpus.read_paths), again.excluded) == (["p0.md", "p1.md", "p2.md"], 0)
     corpus.read_paths.clear()
     (place.consent / "ada.toml").unlink()
-    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet).excluded == 3
+    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).excluded == 3
     assert corpus.read_paths == []
     assert b"601 is about" not in place.examples_cache.read_bytes()
 
@@ -189,11 +96,11 @@ def test_one_more_consent_reads_the_denied_notes_and_only_those_and_a_lost_one_d
 def test_every_change_of_consent_makes_another_dataset(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(20)
-    names = [build("embedding", corpus, corpus.listing(), place, small_settings(), quiet).name]
+    names = [build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name]
     record(place, "ada", "person", ["embed"], "elsewhere")
-    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet).name)
+    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name)
     classify(place, kb="public")
-    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet).name)
+    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name)
     assert len(set(names)) == 3
 
 
