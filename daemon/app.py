@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -51,14 +52,13 @@ from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.consent.withdrawals import Journal
-from jobs.dataset.proposals import plain_lines
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
 from jobs.keys import Keys
 from jobs.ports import Corpus
 from jobs.releases import Releases
-from jobs.sealing import seal_leftovers
+from jobs.sealing import Sealing, seal_leftovers
 from jobs.withdrawal.clearing import Grounds
 from jobs.workshop import STAYS_PLAIN
 
@@ -179,6 +179,10 @@ def _assemble(
     def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
         return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
 
+    def lines(path: Path) -> list[bytes]:
+        """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""
+        return Sealing(Keys(home.keys, AesGcm(), keychain_here())).opened(path.read_bytes()).splitlines(keepends=True)
+
     def grounds() -> Grounds:
         return Grounds(
             home=home,
@@ -207,8 +211,8 @@ def _assemble(
     )
     bell = Bell(home.bell, executor.execute)
     means = WithdrawalMeans(books=books, grounds=grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
-    attendant = Attendant(Withdrawer(means, home), Journal(home.consent), end_damaged)
-    house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=plain_lines)
+    attendant = Attendant(Withdrawer(means, home), Journal(home.consent), books.database.on_damage)
+    house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=lines)
     front = Front(house)
     calls = Calls(
         ring=bell.ring,
