@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from daemon.checks.encryption import encryption
+from daemon.checks.finding import Finding
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
@@ -36,6 +38,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     watching = books.knowledge.value("watching", Watching) or Watching()
     counts = books.jobs.counts()
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
+    disk = encryption(context.machine, context.home.root)
     pace = books.pace.latest() if pid is not None else None
     broken = books.knowledge.fact("consent-problem") or ""
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "confinement": _confinement(books),
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
-        "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
+        "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk.level},
         "consent": {"problem": broken, "denied": denied},
         "alerts": {"unread": len(unread)},
     }
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"notes    {_scan_line(scan)}",
         *(f"         {line}" for line in watching_lines(watching, scan)),
         f"consent  {_consent_line(broken, denied)}",
-        f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
+        f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else "") + _open_disk(disk),
         f"alerts   {len(unread)} unread" + (f": {unread[-1].title}" if unread else ""),
     ]
     return Result(
@@ -154,6 +157,11 @@ def _consent_line(broken: str, denied: dict[str, int]) -> str:
         return f"THE LOG IS BROKEN: {broken}; see `iaipctl consent verify`"
     out = ", ".join(f"{number} {reason}" for reason, number in denied.items())
     return f"left out: {out}; see `iaipctl consent coverage`" if out else "nothing left out"
+
+
+def _open_disk(found: Finding) -> str:
+    """Nothing where it is encrypted, or where nobody can tell: `doctor` says that."""
+    return f"; {found.told}: see `iaipctl doctor encryption`" if found.level == "warn" else ""
 
 
 def _scan_line(scan: LastScan | None) -> str:
