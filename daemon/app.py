@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -39,8 +40,9 @@ from daemon.web.front import Front
 from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_places import base_shape
 from jobs.adapters.macos_keychain import keychain_here
-from jobs.adapters.markdown_folders import scan
+from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.dataset.permission import every_note_is_public
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
@@ -139,7 +141,16 @@ def _assemble(
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
-    governor = Governor(settings.governor, telemetry(home.root), books.pace, run_worker)
+
+    def may_do_without() -> bool:
+        corpus = MarkdownFolders(collections(), settings.watch.largest_document)
+        documents = list(books.knowledge.documents())
+        return settings.confinement.where_none == "all-public" and every_note_is_public(
+            corpus, documents, home, settings, datetime.now(UTC)
+        )
+
+    start_worker = partial(run_worker, may_do_without=may_do_without)
+    governor = Governor(settings.governor, telemetry(home.root), books.pace, start_worker)
     executor = Executor(
         books,
         home,
