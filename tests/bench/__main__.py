@@ -72,6 +72,12 @@ def measure_consent(folder: Path, data: Path) -> list[Row]:
     return consent.measure(folder, NOTES)
 
 
+def measure_sealing(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import sealing
+
+    return sealing.measure(folder)
+
+
 def measure_speed(folder: Path, data: Path) -> list[Row]:
     from jobs.adapters.base_models import BaseModels
     from tests.bench import embedding as bench_embedding
@@ -168,6 +174,7 @@ PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "overhead": measure_overhead,
     "switching": measure_switching,
     "consent": measure_consent,
+    "sealing": measure_sealing,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,
