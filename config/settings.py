@@ -117,6 +117,10 @@ class GovernorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cool_down: Annotated[float, Meta(ge=0.0)]
 
 
+class ConfinementSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    where_none: Literal["refuse", "all-public"]
+
+
 class PageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535)]
 
@@ -134,4 +138,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disk: DiskSettings
     release: ReleaseSettings
     governor: GovernorSettings
+    confinement: ConfinementSettings
     page: PageSettings

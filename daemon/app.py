@@ -52,6 +52,7 @@ from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.consent.withdrawals import Journal
+from jobs.dataset.permission import every_note_is_public
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
@@ -179,24 +180,29 @@ def _assemble(
     def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
         return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
 
+    def may_do_without() -> bool:
+        return settings.confinement.where_none == "all-public" and every_note_is_public(
+            corpus(), list(books.knowledge.documents()), home, settings, datetime.now(UTC)
+        )
+
     def lines(path: Path) -> list[bytes]:
         """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""
-        return Sealing(Keys(home.keys, AesGcm(), keychain_here())).opened(path.read_bytes()).splitlines(keepends=True)
+        return Sealing(_keys(home)).opened(path.read_bytes()).splitlines(keepends=True)
 
     def grounds() -> Grounds:
         return Grounds(
             home=home,
             settings=settings,
             releases=releases,
-            corpus=MarkdownFolders(collections(), settings.watch.largest_document),
+            corpus=corpus(),
             indexes=qmd_forget,
-            keys=Keys(home.keys, AesGcm(), keychain_here()),
+            keys=_keys(home),
         )
 
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
-    start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout)
+    start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout, may_do_without=may_do_without)
     governor = Governor(settings, telemetry(home.root), books, start_worker)
     executor = Executor(
         books,
@@ -240,8 +246,11 @@ def _assemble(
     )
 
 
+def _keys(home: Home) -> Keys:
+    """Read anew each time: the daemon holds none."""
+    return Keys(home.keys, AesGcm(), keychain_here())
+
+
 def _seal_leftovers(home: Home) -> None:
-    """Keys are read anew each time: the daemon holds none."""
-    keys = Keys(home.keys, AesGcm(), keychain_here())
-    if sealed := seal_leftovers(home.stages, keys, STAYS_PLAIN):
+    if sealed := seal_leftovers(home.stages, _keys(home), STAYS_PLAIN):
         log.warning("sealed what interrupted jobs had left plain", directories=sealed)

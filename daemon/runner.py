@@ -23,7 +23,7 @@ from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
 from daemon.system.sandbox import confined, worker_environment
 from daemon.system.witness import Witness
-from jobs.domain.confinement import Receipt
+from jobs.domain.confinement import Receipt, waived_if
 from jobs.wire import (
     LEAVE,
     LIGHT_STAGES,
@@ -60,11 +60,13 @@ def run_worker(
     order: Callable[[], Order],
     command: Sequence[str] = WORKER,
     tool_seconds: float = TOOL_SECONDS,
+    may_do_without: Callable[[], bool] = lambda: False,
 ) -> Done | Failed:
     """The worker's last word. Every other event goes to ``on_event`` as it comes.
 
     The first is the receipt of its confinement. With a gap in it the worker is ended before it was told anything
-    of its job, and the last word is Failed with kind ``Refused``.
+    of its job, and the last word is Failed with kind ``Refused``; unless the system has no sandbox at all and
+    ``may_do_without`` one.
 
     ``order`` is asked twice a second; the worker is told when it changes. Told to leave, it is killed if it has
     not left after SECONDS_TO_LEAVE; however it left, that is Failed with kind ``stopped``, unless it had another
@@ -90,8 +92,9 @@ def run_worker(
             receipt = worker.receipt(witness, order)
             if receipt is None:
                 return _left("it was told to leave before it began")
+            receipt = waived_if(receipt, may_do_without)
             on_event(receipt)
-            return _refused(receipt) if receipt.gaps() else worker.converse(spec, on_event, order)
+            return worker.converse(spec, on_event, order) if receipt.holds() else _refused(receipt)
         finally:
             worker.end()
 
@@ -223,10 +226,13 @@ def _stamp(spec: JobSpec) -> bytes:
 
 
 def _refused(receipt: Receipt) -> Failed:
+    mend = "allow unprivileged user namespaces, or use a kernel of 6.7 or newer with Landlock and seccomp (macOS: see"
+    mend += " that /usr/bin/sandbox-exec is there), then `iaipctl queue retry` the job"
+    if receipt.rung == "none":
+        mend += '; if every note is public, [confinement] where_none = "all-public" in config.toml does without'
     return Failed(
         message=f"this job could not be kept from the network, so it was not started ({receipt.in_words()})",
-        remedy="allow unprivileged user namespaces, or use a kernel of 6.7 or newer with Landlock and seccomp (macOS:"
-        " see that /usr/bin/sandbox-exec is there), then `iaipctl queue retry` the job",
+        remedy=mend,
         kind="Refused",
     )
 

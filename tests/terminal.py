@@ -17,9 +17,11 @@ from contextlib import contextmanager
 PATIENCE = 60.0
 CTRL_C = "\x03"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# The window is its session's terminal first, so that Ctrl-C reaches it as from a keyboard.
+# The window is its session's terminal first, so that Ctrl-C reaches it as from a keyboard; and it listens to it, which
+# a program that a script started in the background is told not to.
 _IN_A_WINDOW = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL);"
     "os.execv(sys.executable, [sys.executable, '-m', 'daemon.cli', *sys.argv[1:]])"
 )
 

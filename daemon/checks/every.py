@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from daemon.checks.encryption import check_encryption
 from daemon.checks.finding import Check
-from daemon.checks.places import check_disk, check_encryption, check_home, check_notes, check_qmd_files
+from daemon.checks.places import check_disk, check_home, check_notes, check_qmd_files
+from daemon.checks.privacy import check_keys, check_permissions
 from daemon.checks.programs import check_interpreter, check_node, check_qmd, check_sqlite
 from daemon.checks.supervisor import check_agent
 
@@ -13,9 +15,11 @@ CHECKS: dict[str, Check] = {
     "node": check_node,
     "qmd": check_qmd,
     "home": check_home,
+    "permissions": check_permissions,
     "qmd-files": check_qmd_files,
     "notes": check_notes,
     "agent": check_agent,
     "disk": check_disk,
     "encryption": check_encryption,
+    "keys": check_keys,
 }

@@ -12,6 +12,7 @@ from msgspec import Struct
 from config.paths import Home, QmdFiles
 from daemon.system.folders import FolderState
 from jobs.domain.corpus import Collection
+from jobs.keys import Keys
 from launchd.agent import Agent
 from launchd.machine import Machine
 from launchd.program import Program
@@ -37,6 +38,7 @@ class Subject:
     collections: Callable[[], Sequence[Collection]]
     find_node: Callable[[], Path]
     find_qmd: Callable[[], tuple[Path, str]]
+    keys: Keys
     probe: Callable[[Sequence[Collection]], Mapping[str, FolderState] | None]
 
 

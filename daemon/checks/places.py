@@ -1,4 +1,4 @@
-"""The places: the home, QMD's own two files, the notes, the disk and whether it is encrypted."""
+"""The places: the home, QMD's own two files, the notes, the disk."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
 from daemon.checks.finding import Finding, Subject, cannot_tell, fail, ok, warn
 from daemon.system.folders import FolderState
+from daemon.system.mounts import volume_of
 from jobs.domain.errors import IaipError
 
 GIB = 1 << 30
@@ -34,7 +33,7 @@ def check_home(subject: Subject) -> Finding:
         return fail(f"{root} belongs to another user", "choose a home of your own with --home")
     if stat.S_IMODE(found.st_mode) & 0o077:
         return fail(f"others may look into {root}", f"`chmod 700 '{root}'`")
-    kind = _mounted(root).fstype
+    kind = volume_of(root).file_system
     if kind in REMOTE_FILE_SYSTEMS:
         return fail(f"{root} is on a network volume ({kind}), where databases break", "choose a home on a local disk")
     if subject.machine.platform == "darwin" and _is_protected(root, subject.machine.user_home):
@@ -96,60 +95,6 @@ def check_disk(subject: Subject) -> Finding:
     if free < TOO_LITTLE:
         return fail(f"{told}: no model can be trained", "free some disk space")
     return warn(f"{told}: room for little more than one run", "free some disk space") if free < LITTLE else ok(told)
-
-
-def check_encryption(subject: Subject) -> Finding:
-    """FileVault on macOS, LUKS on Linux: notes and what was learned from them lie on this disk."""
-    if subject.machine.platform == "darwin":
-        answer = subject.machine.call("fdesetup", "status")
-        return filevault(answer.out) if answer.code == 0 else _unknown_encryption(answer.err.strip())
-    device = _mounted(subject.home.root).device
-    if not device.startswith("/dev/"):
-        return _unknown_encryption(f"the home is on {device or 'an unnamed device'}")
-    answer = subject.machine.call("lsblk", "--inverse", "--noheadings", "--output", "TYPE", device)
-    return luks(answer.out) if answer.code == 0 else _unknown_encryption(answer.err.strip())
-
-
-def luks(types: str) -> Finding:
-    """What `lsblk --inverse --output TYPE` says of a device and all it lies on."""
-    if not types.split():
-        return _unknown_encryption("lsblk gave no answer that we know")
-    if "crypt" in types.split():
-        return ok("the disk is encrypted (LUKS)")
-    remedy = "whoever takes the machine reads the notes; LUKS is set up when Linux is installed"
-    return warn("the disk is not encrypted", remedy)
-
-
-def filevault(status: str) -> Finding:
-    """What `fdesetup status` says. On counts only without a line about something still under way."""
-    first, *more = status.strip().splitlines() or [""]
-    if first == "FileVault is On." and not more:
-        return ok("FileVault is on: after a power cut the agent waits until somebody unlocks the disk")
-    if first == "FileVault is On.":
-        return warn(" ".join([first, *more]), "leave the Mac on until it is done")
-    if first == "FileVault is Off.":
-        return warn(" ".join([first, *more]), "System Settings, Privacy & Security, FileVault")
-    return _unknown_encryption("fdesetup gave no answer that we know")
-
-
-def _unknown_encryption(why: str) -> Finding:
-    return cannot_tell(f"whether the disk is encrypted is unknown: {why}", "see your system's disk settings")
-
-
-class _Mount:
-    def __init__(self, device: str, fstype: str) -> None:
-        self.device = device
-        self.fstype = fstype
-
-
-def _mounted(path: Path) -> _Mount:
-    """The volume that holds the path: the longest mount point above it."""
-    place = path.resolve()
-    mounts = [p for p in psutil.disk_partitions(all=True) if place.is_relative_to(p.mountpoint)]
-    if not mounts:
-        return _Mount("", "")
-    found = max(mounts, key=lambda p: len(p.mountpoint))
-    return _Mount(found.device, found.fstype)
 
 
 def _is_protected(path: Path, user_home: Path) -> bool:

@@ -12,6 +12,7 @@ DONE, USAGE = 0, 2
 
 def main(arguments: list[str] | None = None) -> int:
     """A reader that has seen enough (`| head`) is no error, wherever the pipe breaks."""
+    os.umask(0o077)  # whatever a command writes is its owner's alone
     try:
         code = _code(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -80,6 +80,7 @@ def _subject(context: Context, *, from_agent: bool) -> Subject:
         collections=lambda: read_collections(context.releases.current / "qmd" / "index.yml"),
         find_node=lambda: find_node(settings.node),
         find_qmd=qmd,
+        keys=context.keys,
         probe=_agent_probe(context.home.socket) if from_agent else _own_probe,
     )
 

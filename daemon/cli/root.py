@@ -187,6 +187,24 @@ def labels_of(path: Path) -> Project:
     return read_project(path)
 
 
+def template_of(name: str, home: Home) -> tuple[bytes, str]:
+    """A fetched base's chat template and its digest. Raises BadInput."""
+    from jobs.adapters import chat_templates
+
+    directory = home.base_models / name
+    text, digest = chat_templates.template_of(directory), chat_templates.template_digest(directory)
+    if text is None or digest is None:
+        raise BadInput(f"there is no chat template of {name} here", remedy="`iaipctl models` lists what there is")
+    return text, digest
+
+
+def confirm_template(name: str, digits: str, home: Home) -> str:
+    """Pins it; returns its digest. Raises BadInput."""
+    from jobs.adapters.chat_templates import confirm
+
+    return confirm(name, digits, home.base_models)
+
+
 def _merged(live: str, other: str) -> str:
     from jobs.adapters.qmd_config import with_collections_of  # YAML is for the commands that switch, not for `status`
 

@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 import msgspec
 
+from daemon.checks.encryption import encryption
+from daemon.checks.finding import Finding
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
@@ -39,6 +41,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     watching = books.knowledge.value("watching", Watching) or Watching()
     counts = books.jobs.counts()
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
+    disk = encryption(context.machine, context.home.root)
     pace = books.pace.latest() if pid is not None else None
     broken = books.knowledge.fact("consent-problem") or ""
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
@@ -52,7 +55,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "confinement": _confinement(books),
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
-        "disk": {"free": free, "waits": msgspec.to_builtins(waits)},
+        "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk.level},
         "consent": {"problem": broken, "denied": denied},
         "curated": {"problems": unused},
         "alerts": {"unread": len(unread)},
@@ -68,7 +71,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         *(f"         {line}" for line in watching_lines(watching, scan)),
         f"consent  {_consent_line(broken, denied)}",
         *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
-        f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else ""),
+        f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else "") + _open_disk(disk),
         f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]
     return Result(
@@ -172,6 +175,11 @@ def _unused_lines(books: Books) -> list[str]:
     """Each hand-made line that the newest dataset of its target could not use, by file and line."""
     told = [books.knowledge.value(f"curated-problems:{target}", list[str]) or [] for target in get_args(Target)]
     return [f"curated/{problem}" for problems in told for problem in problems]
+
+
+def _open_disk(found: Finding) -> str:
+    """Nothing where it is encrypted, or where nobody can tell: `doctor` says that."""
+    return f"; {found.told}: see `iaipctl doctor encryption`" if found.level == "warn" else ""
 
 
 def _scan_line(scan: LastScan | None) -> str:

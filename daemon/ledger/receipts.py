@@ -36,7 +36,7 @@ class Receipts:
             KIND,
             run,
         )
-        return row is not None and bool(read_receipt(row["data"]).gaps())
+        return row is not None and not read_receipt(row["data"]).holds()
 
 
 def read_receipt(data: str) -> Receipt:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 # Other machines change these too, and the kernel here hears nothing of it.
 REMOTE = frozenset(
@@ -14,6 +15,13 @@ REMOTE = frozenset(
     | {"lustre", "beegfs", "virtiofs", "vboxsf"}
 )
 REMOTE_OVER_FUSE = ("sshfs", "rclone", "gcsfuse", "s3fs", "davfs", "glusterfs", "ceph")
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """Both are empty where the system names none."""
+
+    device: str = ""
+    file_system: str = ""
 
 
 def is_remote(file_system: str) -> bool:
@@ -31,3 +39,10 @@ def is_on_remote(folder: str) -> bool:
     mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
     mount = mount_of(os.path.realpath(folder), mounts)
     return mount is not None and is_remote(mounts[mount])
+
+
+def volume_of(path: Path) -> Volume:
+    """The volume that holds the path, which need not be free of links."""
+    parts = {part.mountpoint: part for part in psutil.disk_partitions(all=True)}
+    mount = mount_of(os.path.realpath(path), parts)
+    return Volume() if mount is None else Volume(device=parts[mount].device, file_system=parts[mount].fstype)

@@ -33,11 +33,11 @@ class BaseModels:
         """``name`` is a packaged base, one fetched before, or a directory's path.
 
         Raises BadInput if it isn't there, is quantised, holds no safetensors, lacks its tokenizer
-        or has another chat template than the catalogue pins.
+        or has another chat template than is pinned for it.
         """
         directory = self._locate(name)
         check_exportable(directory)
-        require_known_template(name, directory)
+        require_known_template(name, directory, self._root)
         return BaseModel(name=name, directory=str(directory), digest=_digest(directory), kind=kind)
 
     def _locate(self, name: str) -> Path:

@@ -76,7 +76,9 @@ def lists(collection: Collection, path: str) -> bool:
 
 
 def is_inside(root: Path, path: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    """Whether no link lies between the two: what a place permits is permitted to what is really there."""
+    real = Path(os.path.realpath(root))
+    return path.is_relative_to(root) and Path(os.path.realpath(path)) == real / path.relative_to(root)
 
 
 def _all(root: Path, patterns: FilePatterns) -> Iterator[Entry]:

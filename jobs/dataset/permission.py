@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import InForce, in_force
 from jobs.dataset.curated import Curated, curated_document, curated_file_of, curated_files
@@ -54,6 +55,21 @@ def allowed_lines(curated: Curated, files: Mapping[str, RuledFile], use: Use) ->
     given = {pair.file for pair in curated.pairs} | {expansion.file for expansion in curated.expansions}
     problems = [f"{name}: {denied[name]}, so its lines are not used" for name in sorted(given & set(denied))]
     return Curated(pairs=pairs, expansions=expansions, problems=(*curated.problems, *problems))
+
+
+def every_note_is_public(
+    corpus: Corpus, documents: Sequence[DocumentId], home: Home, settings: Settings, now: datetime
+) -> bool:
+    """Whether every note can be read, is public and denied for no reason, and every curated file likewise.
+
+    Reads all of them, so it is asked only where a job cannot be kept from the network.
+    """
+    found = covered(corpus, documents, home, settings, now)
+    files = ruled_files(home.curated, found.now.terms).values()
+    rulings = [*(document.ruling for document in found.documents), *(file.ruling for file in files)]
+    return not found.unreadable and all(
+        one.classification == "public" and not (one.reason or one.consents) for one in rulings
+    )
 
 
 def no_longer_permitted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -35,11 +36,15 @@ class Probe(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
-    """The canary's report. ``heard`` are the parent's listeners that heard anything, by the parent itself."""
+    """The canary's report. ``heard`` are the parent's listeners that heard anything, by the parent itself.
+
+    ``waived``: the job was started in spite of it, because the system has no sandbox and every note was public.
+    """
 
     rung: Rung
     probes: tuple[Probe, ...]
     heard: tuple[str, ...] = ()
+    waived: bool = False
 
     def digest(self) -> str:
         """SHA-256 of all that it says, in hexadecimal."""
@@ -52,12 +57,24 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
         walls = ["no sandbox"] if self.rung == "none" else []
         return (*walls, *dict.fromkeys([*tried, *self.heard]))
 
+    def holds(self) -> bool:
+        """Whether the job could be started."""
+        return self.waived or not self.gaps()
+
     def in_words(self) -> str:
         tried = f"{len(self.probes)} ways out tried"
         if not (gaps := self.gaps()):
             return f"no way out ({self.rung}): {tried}, all barred, nothing heard outside; receipt {self.digest()[:12]}"
+        if self.waived:
+            return f"no sandbox (none), allowed since every note is public: {tried}; receipt {self.digest()[:12]}"
         return f"not confined: {tried}; open: {', '.join(gaps)}; receipt {self.digest()[:12]}"
 
 
 def _barred(outcome: str) -> bool:
     return outcome in _BARRED or outcome.startswith("EAI_")
+
+
+def waived_if(receipt: Receipt, every_note_is_public: Callable[[], bool]) -> Receipt:
+    """The receipt, waived where the system has no sandbox at all. A sandbox that has a gap is never made up for."""
+    waived = receipt.rung == "none" and bool(receipt.gaps()) and every_note_is_public()
+    return msgspec.structs.replace(receipt, waived=waived)

@@ -79,6 +79,12 @@ def measure_withdrawal(folder: Path, data: Path) -> list[Row]:
     return withdrawal.measure(folder, NOTES, RELEASES)
 
 
+def measure_sealing(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import sealing
+
+    return sealing.measure(folder)
+
+
 def measure_speed(folder: Path, data: Path) -> list[Row]:
     from jobs.adapters.base_models import BaseModels
     from tests.bench import embedding as bench_embedding
@@ -176,6 +182,7 @@ PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "switching": measure_switching,
     "consent": measure_consent,
     "withdrawal": measure_withdrawal,
+    "sealing": measure_sealing,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,

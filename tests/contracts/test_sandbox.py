@@ -149,6 +149,23 @@ def test_a_job_that_cannot_be_confined_is_refused_before_it_knows_anything(
     assert not (tmp_path / "checkpoints").exists()
 
 
+@linux
+@pytest.mark.parametrize("public", [True, False])
+def test_without_any_sandbox_a_job_starts_only_where_its_owner_and_its_notes_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: bool
+) -> None:
+    monkeypatch.setattr(runner, "confined", lambda command, witness: [*OLD_KERNEL, *confined(command, witness)])
+    events: list[Event] = []
+    word = run_worker(
+        spec(tmp_path), tmp_path / "log", events.append, lambda: RUN, SMALL_WORKER, may_do_without=lambda: public
+    )
+    receipt = events[0]
+    assert isinstance(receipt, Receipt) and (receipt.rung, receipt.waived) == ("none", public)
+    assert isinstance(word, Done if public else Failed)
+    if isinstance(word, Failed):
+        assert 'where_none = "all-public"' in word.remedy
+
+
 def test_a_worker_that_skips_the_canary_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "confined", lambda command, witness: command)
     talks = (sys.executable, "-c", "print('{}')")

@@ -326,3 +326,19 @@ def test_a_deployment_that_fails_halfway_takes_its_release_back_and_says_so(book
     executor(books, tmp_path, worker, end_trial=lambda: "v2").execute(job.id)
     [alert] = books.alerts.unread()
     assert "v2 was on trial and was taken back" in alert.body and "untouched" not in alert.body
+
+
+def test_a_broken_consent_log_is_said_once_and_loudly_and_again_when_it_breaks_anew(
+    books: Books, tmp_path: Path
+) -> None:
+    said = ["line 3 was changed", "line 3 was changed", "", "line 3 was changed"]
+    worker = ScriptedWorker(*(Done(result={"new_pairs": 0, "new_expansions": 0, "consent_problem": p}) for p in said))
+    told = []
+    for _ in said:
+        waiting = books.jobs.want_refresh(NOW)
+        assert waiting is not None
+        executor(books, tmp_path, worker).execute(waiting.id)
+        told.append([(alert.kind, alert.body) for alert in books.alerts.unread()])
+    assert [sum(kind == "consent-broken" for kind, _ in alerts) for alerts in told][:3] == [1, 1, 1]
+    assert "No consent counts until it is whole" in told[0][0][1] and "consent verify" in told[0][0][1]
+    assert books.knowledge.fact("consent-problem") == "line 3 was changed"

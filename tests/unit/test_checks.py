@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.paths import Home, QmdFiles
+from daemon.checks.encryption import filevault, lies_on_luks, luks
 from daemon.checks.every import CHECKS
 from daemon.checks.finding import Subject
-from daemon.checks.places import filevault, luks, readability
+from daemon.checks.places import readability
 from daemon.checks.programs import links, version
 from daemon.checks.recordings import record, redacted
 from daemon.supervision import Supervision
@@ -30,12 +33,17 @@ from launchd.launchd_agent import LABEL, LaunchdAgent
 from launchd.machine import Answer
 from launchd.program import Program, script
 from tests.fakes.macos.machine import fake_machine
+from tests.house import keys_of
 
 
 @pytest.fixture
 def mac(tmp_path):
-    with fake_machine(tmp_path / "mac") as found:
-        yield found
+    before = os.umask(0o077)  # as every program of ours begins
+    try:
+        with fake_machine(tmp_path / "mac") as found:
+            yield found
+    finally:
+        os.umask(before)
 
 
 @pytest.fixture
@@ -65,6 +73,7 @@ def subject(mac, tmp_path) -> Subject:
         collections=lambda: [Collection(name="notes", path=str(notes), pattern="**/*.md", ignore=())],
         find_node=lambda: Path("/usr/bin/node"),
         find_qmd=lambda: (Path("/qmd"), "2.8.3"),
+        keys=keys_of(home),
         probe=lambda collections: {collection.name: probe_folder(collection.path) for collection in collections},
     )
 
@@ -73,7 +82,9 @@ def found(subject: Subject, name: str):
     return CHECKS[name](subject)
 
 
-@pytest.mark.parametrize("name", ["interpreter", "node", "qmd", "home", "qmd-files", "notes", "encryption"])
+@pytest.mark.parametrize(
+    "name", ["interpreter", "node", "qmd", "home", "permissions", "qmd-files", "notes", "encryption", "keys"]
+)
 def test_a_machine_that_is_well_is_told_so(subject, name) -> None:
     finding = found(subject, name)
     assert finding.level == "ok", finding
@@ -229,6 +240,74 @@ def test_filevault_counts_only_when_it_is_done(status, level) -> None:
 )
 def test_on_linux_any_encrypted_layer_under_the_home_counts(types, level) -> None:
     assert luks(types).level == level
+
+
+@pytest.mark.parametrize(
+    ("home_on", "encrypted"),
+    [("dm-1", True), ("dm-2", False), ("sda2", False), ("sda", False), ("md0", False), ("dm-3", True), ("sdz", None)],
+)
+def test_the_kernel_tells_what_a_device_lies_on(tmp_path, home_on, encrypted) -> None:
+    """dm-1: LVM on LUKS on sda3; dm-2: plain LVM; md0: a mirror with one half encrypted; dm-3: LVM on two LUKS."""
+    blocks = tmp_path / "class"
+    blocks.mkdir()
+    layers = {"dm-0": ["sda3"], "dm-1": ["dm-0"], "dm-2": ["sda2"], "dm-4": ["sdb"], "dm-3": ["dm-0", "dm-4"]}
+    layers |= {"md0": ["dm-0", "sda2"], "sdb": [], "sda": []}
+    for name, below in layers.items():
+        (blocks / name / "slaves").mkdir(parents=True)
+        for one in below:
+            (blocks / name / "slaves" / one).symlink_to(blocks / one)
+    for name, kind in {"dm-0": "CRYPT-LUKS2-ab", "dm-4": "CRYPT-LUKS1-cd", "dm-1": "LVM-x", "dm-2": "LVM-y"}.items():
+        (blocks / name / "dm").mkdir()
+        (blocks / name / "dm" / "uuid").write_text(f"{kind}-name\n")
+    for part in ("sda2", "sda3"):
+        (blocks / "sda" / part).mkdir()
+        (blocks / "sda" / part / "partition").write_text("2\n")
+        (blocks / part).symlink_to(blocks / "sda" / part)
+    assert lies_on_luks(tmp_path / "dev" / home_on, blocks) is encrypted
+
+
+def test_what_others_may_read_is_counted_by_place_and_closed_by_the_remedy(subject) -> None:
+    datasets = subject.home.datasets
+    datasets.mkdir()
+    for path, mode in ((datasets, 0o755), (datasets / "rows", 0o644), (subject.home.root / "config.toml", 0o640)):
+        path.touch()
+        path.chmod(mode)
+    finding = found(subject, "permissions")
+    assert finding.level == "warn" and "3 files and folders" in finding.told
+    assert "1 in config.toml, 2 in datasets" in finding.told
+    subprocess.run(["/bin/sh", "-c", finding.remedy.strip("`")], check=True)
+    assert found(subject, "permissions").level == "ok"
+
+
+def test_links_out_of_the_home_are_not_audited(subject, tmp_path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o777)
+    (subject.home.root / "link").symlink_to(tmp_path / "elsewhere")
+    assert found(subject, "permissions").level == "ok"
+
+
+def test_a_file_of_somebody_else_in_the_home_fails(subject, monkeypatch) -> None:
+    (subject.home.root / "config.toml").touch(mode=0o600)
+    monkeypatch.setattr("daemon.checks.privacy.os.getuid", lambda: os.geteuid() + 1)
+    finding = found(subject, "permissions")
+    assert finding.level == "fail" and "chown" in finding.remedy
+
+
+def test_ten_thousand_files_are_audited_in_a_blink(subject) -> None:
+    for folder in range(100):
+        (subject.home.root / f"f{folder}").mkdir(mode=0o700)
+        for file in range(100):
+            (subject.home.root / f"f{folder}" / str(file)).touch(mode=0o600)
+    began = time.monotonic()
+    assert found(subject, "permissions").level == "ok"
+    assert time.monotonic() - began < 2.0
+
+
+def test_the_keys_check_says_where_the_master_key_is(subject) -> None:
+    assert "nothing is sealed yet" in found(subject, "keys").told
+    subject.keys.ids(["maria"])
+    assert str(subject.home.keys) in found(subject, "keys").told
+    (subject.home.keys / "master.json").write_bytes(b"{")
+    assert found(subject, "keys").level == "fail"
 
 
 def test_the_agent_check_tells_what_to_do_in_every_condition(subject, mac) -> None:

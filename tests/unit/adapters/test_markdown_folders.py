@@ -324,3 +324,24 @@ def test_what_cannot_be_read_is_refused_with_a_remedy(tmp_path: Path, path: str)
     with pytest.raises(BadInput) as refused:
         MarkdownFolders([collection(root)], LARGEST).read(note(path))
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize("linked", ["note", "folder"])
+def test_a_link_out_of_a_permitted_folder_is_no_document_and_is_not_read_in_its_place(
+    tmp_path: Path, linked: str
+) -> None:
+    """Also where it leads to another folder of the same collection, and where it takes a known note's place."""
+    for folder in ("open", "closed"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.md").write_text(folder)
+    known = look(tmp_path)
+    assert {seen.id.path for seen in known.documents} == {"open/a.md", "closed/a.md"}
+    (tmp_path / "open" / "a.md").unlink()
+    if linked == "note":
+        (tmp_path / "open" / "a.md").symlink_to(tmp_path / "closed" / "a.md")
+    else:
+        (tmp_path / "open").rmdir()
+        (tmp_path / "open").symlink_to(tmp_path / "closed")
+    assert {seen.id.path for seen in look(tmp_path, known_of(known)).documents} == {"closed/a.md"}
+    with pytest.raises(BadInput):
+        MarkdownFolders([collection(tmp_path)], LARGEST).read(DocumentId(collection="notes", path="open/a.md"))

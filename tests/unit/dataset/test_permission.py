@@ -14,7 +14,7 @@ from config.paths import Home
 from jobs.consent.terms import in_force
 from jobs.dataset.build import Dataset, build
 from jobs.dataset.markdown import read_note
-from jobs.dataset.permission import in_words, no_longer_permitted
+from jobs.dataset.permission import every_note_is_public, in_words, no_longer_permitted
 from jobs.dataset.refresh import TARGET_USES, refresh
 from jobs.domain.consent import NoteSaid, Ruling, Use, ruling
 from jobs.domain.corpus import DocumentId
@@ -214,3 +214,32 @@ def test_a_note_that_is_gone_is_denied_unless_it_was_public(
     assert found is not None and denied(public, corpus, found) == {}
     classify(public, kb="sacred")
     assert denied(public, corpus, found) == {"sacred": len(found.manifest.sources)}
+
+
+@pytest.mark.parametrize(
+    ("note_says", "curated_is", "public"),
+    [
+        ("public", "public", True),
+        ("personal", "public", False),
+        ("sacred", "public", False),
+        ("nobody said", "public", False),
+        ("public, consent: ada", "public", False),
+        ("public", "personal", False),
+    ],
+)
+def test_a_home_is_all_public_only_if_every_note_and_curated_file_is(tmp_path, note_says, curated_is, public) -> None:
+    place = home(tmp_path)
+    classify(place, kb="public", curated=curated_is)
+    (place.curated / "embedding").mkdir(parents=True)
+    (place.curated / "embedding" / "mine.jsonl").write_text('{"query": "q", "document": "kb/note-1.md"}\n')
+    corpus = notes(3, **{"one.md": f"---\niaip: {{classification: {note_says}}}\n---\n" + note(7)})
+    documents = [document for document, _ in corpus.listing()]
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert every_note_is_public(corpus, documents, place, small_settings(), now) is public
+
+
+def test_a_note_that_cannot_be_read_is_not_known_to_be_public(tmp_path) -> None:
+    place = home(tmp_path)
+    corpus = notes(3, **{"gone.md": BadInput("gone", remedy="")})
+    documents = [document for document, _ in corpus.listing()]
+    assert not every_note_is_public(corpus, documents, place, small_settings(), datetime(2026, 1, 2, tzinfo=UTC))

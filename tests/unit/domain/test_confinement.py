@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.domain.confinement import WAYS_OUT, Probe, Receipt
+from jobs.domain.confinement import WAYS_OUT, Probe, Receipt, waived_if
 
 GOOD = Receipt(rung="landlock", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT))
 
@@ -42,6 +42,32 @@ def test_a_way_that_was_not_tried_and_one_that_was_heard_are_gaps(way: str) -> N
 
 def test_no_sandbox_is_a_gap_even_if_all_is_silent() -> None:
     assert msgspec.structs.replace(GOOD, rung="none").gaps() == ("no sandbox",)
+
+
+BARE = msgspec.structs.replace(GOOD, rung="none", heard=("tcp-parent",))
+
+
+def test_only_a_system_without_any_sandbox_is_made_up_for_and_only_by_public_notes() -> None:
+    waived = waived_if(BARE, lambda: True)
+    assert (
+        waived.holds()
+        and waived.gaps()
+        and "no sandbox (none), allowed since every note is public" in waived.in_words()
+    )
+    assert not waived_if(BARE, lambda: False).holds()
+    assert not BARE.holds() and GOOD.holds()
+
+
+@given(st.sampled_from(WAYS_OUT))
+def test_a_sandbox_with_a_gap_is_never_waived(way: str) -> None:
+    assert not waived_if(with_outcome(way, "open"), lambda: True).holds()
+
+
+def test_nobody_reads_the_notes_where_the_sandbox_holds() -> None:
+    def read() -> bool:
+        raise AssertionError
+
+    assert waived_if(GOOD, read) == GOOD
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,20 @@ def test_an_ended_consent_counts_again_only_in_other_words(house: Household) -> 
     assert dataset is not None and dataset.manifest.denied == {}
 
 
+def test_a_consent_folder_put_back_from_a_backup_brings_no_ended_consent_back(house: Household) -> None:
+    names = ("log.jsonl", "head", "ada.toml")
+    backup = {name: (house.home.consent / name).read_bytes() for name in names}
+    house.types("--consent", "ada", "--yes")
+    for name, content in backup.items():
+        (house.home.consent / name).write_bytes(content)
+    assert ConsentBook(house.home.consent).chain().problem == ""
+    dataset = house.dataset()
+    assert dataset is not None and dataset.manifest.denied == {"no consent of a person": 1}
+    house.attends()
+    dataset = house.dataset()
+    assert dataset is not None and dataset.manifest.denied == {"no consent of a person": 1}
+
+
 def test_a_document_that_another_consent_still_allows_stays_searchable(house: Household) -> None:
     other = ADA.format(folder="notes/elders").replace("Ada Nanibush", "Ben Kwe")
     house.consent("ben.toml", other)
