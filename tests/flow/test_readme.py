@@ -45,6 +45,11 @@ ENDS: dict[str, tuple[int, ...]] = {
     "ledger restore": (NOT_FOUND,),  # the first copy is made after a day
     "doctor": (DONE, FAILED),  # it says what this machine lacks
     "models fetch": (FAILED,),  # without a network
+    "models confirm": (NOT_FOUND,),  # nothing was fetched
+    "export-bundle": (FAILED,),  # the household's notes are nobody's yet
+    "lineage release v3 --bom": (NOT_FOUND,),  # its releases were not trained: tests/flow/test_lineage_commands.py
+    "withdraw --consent": (NOT_FOUND,),
+    "withdraw --person": (NOT_FOUND,),
     "uninstall --purge": (REFUSED,),  # nobody agreed
 }
 FIRST = {"start": "install", "restart": "install"}

@@ -396,7 +396,8 @@ def test_a_folder_that_may_only_be_read_is_watched_without_a_canary(tmp_path: Pa
         """
     )
     notes = Path("/var/tmp") / f"iaip-test-{os.getpid()}"
-    notes.mkdir(mode=0o755)
+    notes.mkdir()
+    notes.chmod(0o755)
     try:
         told = subprocess.run(
             [sys.executable, "-c", program, str(notes)],
