@@ -5,7 +5,6 @@ Authority and consent, and provenance carried, are answered by the files beside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,21 +15,7 @@ from jobs.consent.book import ConsentBook
 from jobs.consent.withdrawals import Journal
 from jobs.domain.errors import Refused
 from jobs.withdrawal.receipts import REMAINS, check
-from tests.withdrawing import SECRET, STORY, Household, sentences, with_story
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built").resolve()
-    with_story(folder).books.database.close()
-    return folder
-
-
-@pytest.fixture
-def house(built: Path, tmp_path: Path) -> Iterator[Household]:
-    found = Household.moved_in(built, tmp_path.resolve() / "house")
-    yield found
-    found.books.database.close()
+from tests.withdrawing import SECRET, STORY, Household, sentences
 
 
 def test_silence_is_a_no(house: Household) -> None:

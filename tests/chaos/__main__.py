@@ -41,6 +41,8 @@ def run(folder: Path, *, minutes: float, kills: int, seed: int, search: bool) ->
 def shown(account: Account) -> str:
     pick_ups = account.pick_ups or [0.0]
     rows = [[f"killed: {what}", str(count)] for what, count in sorted(account.kills.items())]
+    rows += [[f"under a {stage} job", str(count)] for stage, count in sorted(account.struck.items())]
+    rows += [[f"runs that ended: {outcome}", str(count)] for outcome, count in sorted(account.outcomes.items())]
     rows += [
         ["killed in all", f"{account.killed} in {account.seconds:.0f} s"],
         ["jobs, of them in runs", f"{account.jobs}, {account.runs} runs"],

@@ -23,7 +23,8 @@ from jobs.dataset.cache import opened
 from jobs.dataset.refresh import refresh
 from jobs.domain.corpus import DocumentId
 from jobs.domain.endings import MOST_ATTEMPTS
-from tests.chaos.house import House
+from jobs.domain.states import JobState
+from tests.chaos.house import THINGS, House
 from tests.house import keys_of
 
 PICK_UP_SECONDS = 10.0
@@ -35,6 +36,9 @@ class Account:
     """What the storm did and what it found. ``violations`` is empty when all promises held."""
 
     kills: dict[str, int] = field(default_factory=dict)
+    struck: dict[str, int] = field(default_factory=dict)
+    """Kills under a job of each stage."""
+    outcomes: dict[str, int] = field(default_factory=dict)
     pick_ups: list[float] = field(default_factory=list)
     looks: int = 0
     rollbacks: int = 0
@@ -95,11 +99,12 @@ class Storm:
         self._search = search
 
     def rage(self, seconds: float, kills: int) -> None:
-        """Until the time is over or so many were killed."""
+        """Until the time is over or so many were killed. First the notes get known, or no run would get far."""
+        self._await_first_refresh()
         began = time.monotonic()
         while time.monotonic() - began < seconds and self._account.killed < kills:
             self._work()
-            if self._search and self._chance.random() < 0.15:
+            if self._search and self._chance.random() < 0.3:
                 self._let_one_finish()
             self._choose_moment()
             if (code := self._house.daemon.poll()) is not None:
@@ -107,6 +112,12 @@ class Storm:
                 self._house.start()
             self._strike()
         self._account.seconds = time.monotonic() - began
+
+    def _await_first_refresh(self) -> None:
+        books, deadline = self._house.books, time.monotonic() + 60.0
+        while not books.jobs.counts().get(JobState.DONE) or len(books.knowledge.documents()) < len(THINGS):
+            assert time.monotonic() < deadline, "the notes were never learnt of"
+            time.sleep(0.05)
 
     def _work(self) -> None:
         """There is always something to do."""
@@ -118,7 +129,7 @@ class Storm:
 
     def _let_one_finish(self) -> None:
         """Now and then a stage comes to its end, so that the next one is struck too."""
-        jobs, deadline = self._house.books.jobs, time.monotonic() + 60.0
+        jobs, deadline = self._house.books.jobs, time.monotonic() + 120.0
         running = {job.id for job in jobs.in_state("running") if job.run is not None}
         while running and time.monotonic() < deadline:
             if any(jobs.job(number).state not in ("queued", "running") for number in running):
@@ -157,6 +168,8 @@ class Storm:
                 self._house.start()
                 self._count("daemon, getting up")
         self._count(what)
+        for job in before:
+            self._account.struck[job.stage] = self._account.struck.get(job.stage, 0) + 1
         self._await_pick_up(before, time.monotonic() if what == "worker" else self._house.started)
 
     def _count(self, what: str) -> None:
@@ -253,6 +266,9 @@ def _check_runs(house: House, account: Account) -> None:
         stages = [job.stage for job in jobs.of_run(run.id)]
         if run.state != "done":
             account.violations.append(f"run {run.id} is {run.state}: {run.reason}")
+        if run.outcome == "not-enough":
+            account.violations.append(f"run {run.id} found {len(list(house.notes.iterdir()))} notes not to be enough")
+        account.outcomes[str(run.outcome)] = account.outcomes.get(str(run.outcome), 0) + 1
         if len(stages) != len(set(stages)):
             account.violations.append(f"run {run.id} did a stage twice: {stages}")
         if published.count(run.id) > 1:

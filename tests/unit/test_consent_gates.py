@@ -15,36 +15,18 @@ from jobs import deploy, train
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset import stage
-from jobs.domain.artifacts import Parity, ReleaseMetadata
+from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import Refused
-from jobs.domain.gates import Speed, Verdict
 from jobs.domain.recipe import Plan
 from jobs.domain.results import ValidationResult
 from jobs.releases import Releases
 from jobs.wire import Done, Event, JobSpec
 from jobs.workshop import Workshop
 from tests.house import keys_of
+from tests.learnt import PROMOTED
 from tests.unit.dataset.sample import Notes, classify, home, notes, small_settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-PROMOTED = Verdict(
-    target="embedding",
-    outcome="promote",
-    rule="gain-shown",
-    reason="better",
-    alpha=0.05,
-    reference="current",
-    sets=(),
-    parity=Parity(measures={}, problems=()),
-    speed=Speed(
-        current_milliseconds=None,
-        candidate_milliseconds=None,
-        latency_ratio=None,
-        current_fallback=None,
-        candidate_fallback=None,
-        fallback_p=None,
-    ),
-)
 
 
 class Reached(Exception):
