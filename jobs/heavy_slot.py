@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.domain.errors import Refused, Stopped
+from jobs.locks import taken
 
 _POLL_SECONDS = 0.5
 _TELL_SECONDS = 60.0
@@ -28,7 +28,7 @@ def heavy_slot(place: Path, should_stop: Callable[[], bool], on_wait: Callable[[
         raise Refused(f"{place} belongs to somebody else", remedy=f"ask the administrator to remove {place}")
     with (place / "heavy.lock").open("a") as lock:
         told = float("-inf")
-        while not _taken(lock.fileno()):
+        while not taken(lock.fileno()):
             if time.monotonic() - told >= _TELL_SECONDS:
                 on_wait()
                 told = time.monotonic()
@@ -36,11 +36,3 @@ def heavy_slot(place: Path, should_stop: Callable[[], bool], on_wait: Callable[[
                 raise Stopped("another heavy job of this user was running", remedy="nothing to do: it starts later")
             time.sleep(_POLL_SECONDS)
         yield
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

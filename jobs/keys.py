@@ -10,7 +10,6 @@ damaged is as good as destroyed, and a consent that has no key (any more) is giv
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -23,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.errors import Refused
+from jobs.locks import locked
 from jobs.publish import make_directory, remove_file, sweep_stages, write_file
 
 KEY_BYTES = 32
@@ -201,13 +201,9 @@ class Keys:
     def _held(self) -> Iterator[None]:
         """Nobody else makes or destroys a key meanwhile."""
         make_directory(self.folder)
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self.folder, of="the keys"):
             sweep_stages(self.folder)
             yield
-        finally:
-            os.close(descriptor)
 
 
 def _read(path: Path) -> _DataKey | None:

@@ -22,18 +22,16 @@ the next is right. A QMD that keeps running (its server) stays with the release 
 
 from __future__ import annotations
 
-import fcntl
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 
 import msgspec
 from msgspec import Struct
 
 from jobs.domain.artifacts import ReleaseMetadata, ReleaseState
 from jobs.domain.errors import BadInput, Refused
+from jobs.locks import locked
 from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
 from jobs.release_damage import release_damage
 
@@ -47,7 +45,6 @@ INTERRUPTED = "its trial was interrupted"
 BY_HAND = "taken back by hand"
 
 _REMEDY = "`iaipctl releases` lists what there is"
-PATIENCE_SECONDS = 10.0
 
 MergeConfiguration = Callable[[str, str], str]
 """(live configuration, another release's) → the live one with the other's models."""
@@ -143,12 +140,7 @@ class Releases:
         Raises Refused when another holds it for longer than a switch ever takes.
         """
         make_directory(self.root)
-        with (self.root / "activation.lock").open("a") as lock:
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while not _locked(lock):
-                if time.monotonic() > deadline:
-                    raise Refused("another process is at the releases; nothing was changed", remedy="try again")
-                time.sleep(0.02)
+        with locked(self.root, of="the releases"):
             yield
 
     def publish(
@@ -300,10 +292,3 @@ class Releases:
         live_text = (self.directory(live) / "qmd" / "index.yml").read_text("utf-8")
         merged = self._merge(live_text, path.read_text("utf-8"))
         write_file(path, merged.encode("utf-8"))
-
-
-def _locked(file: TextIO) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False

@@ -7,13 +7,13 @@ and removed after the last is sealed: where a job was killed, it says what is st
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ import msgspec
 from jobs.domain.errors import BadInput
 from jobs.domain.sealing import CHUNK, LENGTH, MAGIC, MOST_HEADER, TAG, Header, nonces, preamble, read_header
 from jobs.keys import KeyDestroyed, Keys
+from jobs.locks import Busy, locked
 from jobs.publish import STAGE_PREFIX, remove_file, staged_file, write_file
 
 OPEN = "open-under.json"
@@ -112,7 +113,7 @@ def plain_inside(directory: Path, consents: Sequence[str], keys: Keys, kept: Col
         yield
         return
     ids = keys.ids(consents)
-    with _alone_with(directory):
+    with locked(directory, of="this work", patience=inf):
         write_file(directory / OPEN, msgspec.json.encode(ids))
         work = Sealing(keys)
         for path in _files(directory, kept):
@@ -138,7 +139,7 @@ def is_sealed(path: Path) -> bool:
 
 
 def _closed_if_left(mark: Path, keys: Keys, kept: Collection[str]) -> bool:
-    with suppress(BlockingIOError, FileNotFoundError), _alone_with(mark.parent, wait=False):
+    with suppress(Busy, FileNotFoundError), locked(mark.parent, of="this work", patience=0.0):
         with suppress(KeyDestroyed):
             _close(mark.parent, msgspec.json.decode(mark.read_bytes(), type=tuple[str, ...]), keys, kept)
         return True
@@ -182,17 +183,6 @@ def _rewriting(path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as target:
             yield target
-
-
-@contextmanager
-def _alone_with(directory: Path, *, wait: bool = True) -> Iterator[None]:
-    """Raises BlockingIOError if another process is at the directory and there is no waiting for it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _front(source: BinaryIO) -> tuple[Header, bytes]:

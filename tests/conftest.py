@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # The same examples in every run, so that a failure can be repeated; `--hypothesis-profile=explore` looks further.
@@ -26,3 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _as_a_new_process() -> Iterator[None]:
+    """A command that is run inside a test sets up its process; the next test begins without that."""
+    mask = os.umask(0o022)
+    yield
+    os.umask(mask)
+    structlog.reset_defaults()

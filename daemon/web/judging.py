@@ -6,10 +6,7 @@ only lines on the very documents that are judged again are replaced.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,6 +19,7 @@ from jobs.domain.errors import BadInput
 from jobs.domain.examples import JudgedQuery, QuerySet
 from jobs.domain.gates import Answer, ArmName, Row, ScoredSet
 from jobs.domain.informative import most_informative
+from jobs.locks import locked
 from jobs.publish import write_file
 
 OWN_SET = "judged"
@@ -181,7 +179,7 @@ def store(evaluation: Path, question: Question, grades: Mapping[str, int]) -> No
         )
     folder = evaluation / question.folder
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone(folder):
+    with locked(folder, of="these judgements"):  # the page and a terminal may judge at once
         # The query first: a power cut between the two leaves one that is still open, never a judgement of none.
         queries = _lines(folder / "queries.jsonl")
         kept = [line for line in _lines(folder / "qrels.tsv") if not _is_on(line, question.query, grades)]
@@ -190,17 +188,6 @@ def store(evaluation: Path, question: Question, grades: Mapping[str, int]) -> No
             write_file(folder / "queries.jsonl", "".join(f"{line}\n" for line in [*queries, added]).encode())
         lines = [*(kept or [HEADER]), *(f"{question.query}\t{name}\t{grade}" for name, grade in grades.items())]
         write_file(folder / "qrels.tsv", "".join(f"{line}\n" for line in lines).encode())
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The page and a terminal may judge at once: each reads and writes both files in one turn."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_on(line: str, query: str, grades: Mapping[str, int]) -> bool:

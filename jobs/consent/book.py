@@ -7,11 +7,8 @@ consent/head                                   the digest of the newest entry: s
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -24,11 +21,11 @@ from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, 
 from jobs.domain.corpus import text_digest
 from jobs.domain.errors import Refused
 from jobs.domain.withdrawal import denied_by
+from jobs.locks import locked
 from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
-_PATIENCE_SECONDS = 10.0
 
 
 class ConsentBook:
@@ -105,16 +102,8 @@ class ConsentBook:
         Raises Refused when another holds it for longer than a change ever takes.
         """
         make_directory(self.folder)
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + _PATIENCE_SECONDS
-            while not _locked(descriptor):
-                if time.monotonic() > deadline:
-                    raise Refused("another process is changing consent; nothing was changed", remedy="try again")
-                time.sleep(0.02)
+        with locked(self.folder, of="consent"):
             yield Pen(self)
-        finally:
-            os.close(descriptor)
 
 
 class Pen:
@@ -153,13 +142,6 @@ def broken(chain: Chain) -> Refused:
         remedy="put consent/log.jsonl back from a backup; without one, move consent/log.jsonl and consent/head away,"
         " read every record again and `iaipctl consent import`",
     )
-
-
-def _locked(descriptor: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 def _text(path: Path) -> str:
