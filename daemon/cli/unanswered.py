@@ -11,7 +11,7 @@ from daemon.cli.root import Context
 def unanswered(schema: str, data: dict[str, Any], context: Context) -> Result:
     """Ends with TRY_LATER while there is a daemon (it starts, stops, or is at something longer), else NOT_RUNNING."""
     if context.daemon_pid() is None:
-        talk = "The daemon is not running: the request is kept and done when it starts. Next: `iaipctl start`, or `iaipd`"
+        talk = "The daemon is not running: the request is kept until it starts. Next: `iaipctl start`, or `iaipd`"
         code = NOT_RUNNING
     else:
         talk = "It has not answered yet: the request is kept and done when it gets to it. Next: `iaipctl status`"
