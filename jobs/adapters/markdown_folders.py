@@ -22,7 +22,7 @@ _WORDS: Mapping[Reason, str] = {
     "binary": "is not text",
     "not-utf-8": "is not UTF-8",
     "empty": "is empty",
-    "outside": "lies outside its collection's folder",
+    "outside": "lies outside its collection's folder, or behind a link",
     "link": "is a link",
     "not-downloaded": "has not been downloaded to this machine",
     "name": "has a name that is not UTF-8",
