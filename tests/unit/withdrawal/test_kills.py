@@ -14,7 +14,7 @@ import pytest
 
 from jobs.consent.withdrawals import Journal
 from jobs.domain.withdrawal import STEPS
-from tests.unit.withdrawal.test_withdraw import all_gone, states
+from tests.unit.withdrawal.aftermath import all_gone, states
 from tests.withdrawing import SECRET, STORY, Household
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
