@@ -15,11 +15,7 @@ from daemon.runner import Crashed
 from jobs.wire import Done, Event, Failed, JobSpec
 
 OWNER = Owner(boot="boot", pid=1, started=1.0)
-
-
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-
-
 LastWord = Done | Failed | Crashed
 
 

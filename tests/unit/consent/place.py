@@ -13,8 +13,6 @@ from jobs.domain.corpus import Collection, DocumentId
 from tests.unit.dataset.sample import small_settings, write_consent
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
-
-
 RECORD = """
 schema = "iaip.consent/1"
 holder = "Ada"
