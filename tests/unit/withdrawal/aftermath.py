@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from tests.withdrawing import STORY, Household, sentences, vector_of
+from tests.qmd_index import vector_of
+from tests.story import STORY, sentences
+from tests.withdrawing import Household
 
 
 def states(house: Household) -> dict[str, str]:

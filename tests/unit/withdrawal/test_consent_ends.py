@@ -9,8 +9,9 @@ import pytest
 
 from daemon.cli.result import DONE
 from jobs.consent.book import ConsentBook
+from tests.story import ADA, SECRET
 from tests.unit.withdrawal.aftermath import all_gone
-from tests.withdrawing import ADA, SECRET, Household
+from tests.withdrawing import Household
 
 
 @pytest.mark.parametrize("words", [("--consent", "ada"), ("--consent", "Ada.toml"), ("--person", "ada nanibush")])

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from daemon.cli.result import DONE, FAILED
-from tests.withdrawing import SECRET, Household, sentences
+from tests.story import SECRET, sentences
+from tests.withdrawing import Household
 
 
 def test_a_receipt_verifies_anywhere_and_one_that_was_changed_does_not(house: Household) -> None:

@@ -14,8 +14,9 @@ from daemon.cli.result import DONE, NOT_FOUND, USAGE
 from jobs.consent.withdrawals import Journal
 from jobs.domain.errors import Refused
 from jobs.domain.withdrawal import STEPS
+from tests.story import SECRET, STORY, sentences
 from tests.unit.withdrawal.aftermath import all_gone, states, texts_left
-from tests.withdrawing import SECRET, STORY, Household, sentences
+from tests.withdrawing import Household
 
 Form = Literal["NFC", "NFD"]
 
