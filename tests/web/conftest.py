@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.web.caller import Caller, owner
 from tests.web.household import Household
 from tests.web.machine import paced
 
@@ -36,3 +37,19 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
     paced(made.books, made.settings.governor, datetime.now(UTC))
     yield made
     made.leave()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
+    """The one that all attempts of a file are made on: none may change it."""
+    made = Household(tmp_path_factory.mktemp("attacked"))
+    made.settle()
+    made.live_through(3, promoted=2)
+    yield made
+    made.leave()
+
+
+@pytest.fixture(scope="module")
+def insider(home: Household) -> Caller:
+    """Has a session: what is refused to it is refused for another reason."""
+    return owner(home)
