@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,7 @@ from jobs.adapters.node import find_node, find_qmd
 from jobs.adapters.qmd_arm import QmdArm
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import SearchModels
-from jobs.domain.errors import ToolFailed
-
-
-def tool(find: Callable[[str], Path], variable: str) -> Path:
-    try:
-        return find(os.environ.get(variable, ""))
-    except ToolFailed as missing:
-        pytest.skip(missing.message)
+from tests.contracts.tools import tool
 
 
 @pytest.fixture(scope="session")
