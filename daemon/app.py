@@ -20,6 +20,8 @@ from config.paths import Home
 from config.settings import Settings
 from daemon.answers import Answers
 from daemon.attendant import Attendant
+from daemon.checks.daily import Daily
+from daemon.checks.encryption import encryption
 from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
@@ -62,6 +64,7 @@ from jobs.releases import Releases
 from jobs.sealing import Sealing, seal_leftovers
 from jobs.withdrawal.clearing import Grounds
 from jobs.workshop import STAYS_PLAIN
+from launchd.machine import this_machine
 
 log = structlog.get_logger()
 
@@ -232,6 +235,7 @@ def _assemble(
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
+    bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
     watcher = Watcher(books, settings.watch, collections, look_through, scheduler.changed)
     answers = Answers(home=home.root, releases=releases, collections=collections, started_at=datetime.now(UTC))
     door = SocketServer(home.socket, answers.answer)

@@ -7,8 +7,9 @@ import os
 
 import msgspec
 
-from daemon.cli.result import DONE, NOT_FOUND, NOT_RUNNING, REFUSED, USAGE, Result
+from daemon.cli.result import DONE, NOT_FOUND, REFUSED, USAGE, Result
 from daemon.cli.root import Context
+from daemon.cli.unanswered import unanswered
 from daemon.ledger.records import Alert
 from daemon.system.notices import Language, catalogue, language_of, retold
 
@@ -60,8 +61,7 @@ def _acknowledge(ids: list[int], context: Context, *, everything: bool) -> Resul
         return _told_read([], [])
     answer = context.ask("acknowledge", {"alerts": asked})
     if answer is None:
-        talk = "The daemon is not running: the request is kept and done when it starts. Next: `iaipctl start`"
-        return Result(schema=SCHEMA, data={"asked": asked, "waiting": True}, text="", talk=talk, code=NOT_RUNNING)
+        return unanswered(SCHEMA, {"asked": asked}, context)
     if "refused" in answer:
         talk = f"{answer['refused']}. Next: `iaipctl alerts`"
         return Result(schema=SCHEMA, data=answer, text="", talk=talk, code=REFUSED)

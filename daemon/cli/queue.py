@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from daemon.cli.result import DONE, NOT_RUNNING, REFUSED, Result, table
+from daemon.cli.result import DONE, REFUSED, Result, table
 from daemon.cli.root import Context
+from daemon.cli.unanswered import unanswered
 from daemon.ledger.records import Job
 
 ACTIONS = ("run", "cancel", "retry", "pause", "resume")
@@ -69,13 +70,7 @@ def _note(job: Job) -> str:
 def _act(action: str, job: int, context: Context) -> Result:
     answer = context.ask("run-now" if action == "run" else action, {"job": job})
     if answer is None:
-        return Result(
-            schema="iaip.queue/1",
-            data={"job": job, "waiting": True},
-            text="",
-            talk="The daemon is not running: the request is kept and done when it starts. Next: `iaipd`",
-            code=NOT_RUNNING,
-        )
+        return unanswered("iaip.queue/1", {"job": job}, context)
     refused = answer.get("refused")
     return Result(
         schema="iaip.queue/1",

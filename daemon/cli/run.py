@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from daemon.cli import wait
-from daemon.cli.result import NOT_RUNNING, REFUSED, Result
+from daemon.cli.result import REFUSED, Result
 from daemon.cli.root import Context
+from daemon.cli.unanswered import unanswered
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> Result:
     answer = context.ask("run", {"target": options.target, "forced": options.force})
     if answer is None:
-        return Result(
-            schema="iaip.run/1",
-            data={"run": None, "waiting": True},
-            text="",
-            talk="The daemon is not running: the request is kept and starts with it. Next: `iaipd`",
-            code=NOT_RUNNING,
-        )
+        return unanswered("iaip.run/1", {"run": None}, context)
     if "refused" in answer:
         return Result(
             schema="iaip.run/1",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
 
-from daemon.checks.encryption import encryption
-from daemon.checks.finding import Finding
 from daemon.cli.result import DONE, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     watching = books.knowledge.value("watching", Watching) or Watching()
     counts = books.jobs.counts()
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
-    disk = encryption(context.machine, context.home.root)
+    disk = books.knowledge.value("encryption", dict[str, str]) or {"level": "cannot tell"}
     pace = books.pace.latest() if pid is not None else None
     broken = books.knowledge.fact("consent-problem") or ""
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "confinement": _confinement(books),
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
-        "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk.level},
+        "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk["level"]},
         "consent": {"problem": broken, "denied": denied},
         "curated": {"problems": unused},
         "alerts": {"unread": len(unread)},
@@ -177,9 +176,9 @@ def _unused_lines(books: Books) -> list[str]:
     return [f"curated/{problem}" for problems in told for problem in problems]
 
 
-def _open_disk(found: Finding) -> str:
+def _open_disk(found: Mapping[str, str]) -> str:
     """Nothing where it is encrypted, or where nobody can tell: `doctor` says that."""
-    return f"; {found.told}: see `iaipctl doctor encryption`" if found.level == "warn" else ""
+    return f"; {found['told']}: see `iaipctl doctor encryption`" if found["level"] == "warn" else ""
 
 
 def _scan_line(scan: LastScan | None) -> str:

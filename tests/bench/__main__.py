@@ -85,6 +85,12 @@ def measure_sealing(folder: Path, data: Path) -> list[Row]:
     return sealing.measure(folder)
 
 
+def measure_page(folder: Path, data: Path) -> list[Row]:
+    from tests.bench import page
+
+    return page.measure(folder)
+
+
 def measure_speed(folder: Path, data: Path) -> list[Row]:
     from jobs.adapters.base_models import BaseModels
     from tests.bench import embedding as bench_embedding
@@ -183,6 +189,7 @@ PARTS: dict[str, Callable[[Path, Path], list[Row]]] = {
     "consent": measure_consent,
     "withdrawal": measure_withdrawal,
     "sealing": measure_sealing,
+    "page": measure_page,
     "speed": measure_speed,
     "quality": measure_quality,
     "french": measure_french,

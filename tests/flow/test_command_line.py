@@ -105,7 +105,7 @@ def test_a_job_that_waits_for_room_is_said_in_status(settled: Person) -> None:
         wait_for(lambda: settled.reads("status")["disk"]["waits"] is not None)
         assert "waits for room" in settled.types("status").stdout
         assert "waits for room" in settled.types("why", "job", str(run[1].id)).stdout
-        assert settled.reads("status")["queue"]["queued"] == 1
+        wait_for(lambda: settled.reads("status")["queue"]["queued"] == 1)  # a refresh after the scan does its work
         left = leave_something(settled)
         assert settled.types("gc").returncode == 0 and not left.exists(), "by the daemon, now or just before for room"
     finally:

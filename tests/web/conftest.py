@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.web.caller import Caller, owner
 from tests.web.household import Household
-from tests.web.machine import paced
+from tests.web.years import lived_for_years
 
 
 @pytest.fixture
@@ -28,15 +27,7 @@ def household(tmp_path: Path) -> Iterator[Household]:
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
     """A thousand jobs, fifty releases, and a training under way."""
-    made = Household(tmp_path_factory.mktemp("large"))
-    made.settle()
-    made.live_through(190, promoted=50)
-    made.training_now()
-    made.classified()
-    made.books.alerts.post("failed", "A job failed", "Next: see", made.now, about="embedding")
-    for alert in made.books.alerts.unread()[-1:]:
-        made.books.alerts.acknowledge(alert.id, made.now)
-    paced(made.books, made.settings.governor, datetime.now(UTC))
+    made = lived_for_years(tmp_path_factory.mktemp("large"))
     yield made
     made.leave()
 

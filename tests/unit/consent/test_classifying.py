@@ -106,7 +106,11 @@ def test_what_is_shown_has_a_name_of_its_own(steward: Steward) -> None:
     "name",
     ["", "..", "/etc", "~nobody-of-this-name/x", "kb/nowhere", "other/open", "kb/\0", "x" * 5000],
 )
-def test_a_place_outside_the_notes_is_refused(steward: Steward, name: str) -> None:
+def test_a_place_outside_the_notes_is_refused(
+    steward: Steward, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere" / "here")
     with pytest.raises(BadInput):
         settled_place(name, steward.corpus.collections())
 
