@@ -15,7 +15,8 @@ from jobs.consent.book import ConsentBook
 from jobs.consent.withdrawals import Journal
 from jobs.domain.errors import Refused
 from jobs.withdrawal.receipts import REMAINS, check
-from tests.withdrawing import SECRET, STORY, Household, sentences
+from tests.story import SECRET, STORY, sentences
+from tests.withdrawing import Household
 
 
 def test_silence_is_a_no(house: Household) -> None:

@@ -7,29 +7,22 @@ import importlib.util
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from config.load import load_settings
-from config.settings import ExpansionRecipe
 from jobs import checkpoints
-from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
-from jobs.domain.corpus import DocumentId
+from jobs.domain.artifacts import BaseModel, Progress
 from jobs.domain.errors import BadInput, NotEnough, Stopped
-from jobs.domain.examples import Expansion, ExpansionLine, Origin
-from jobs.domain.prompts import EXPANSION_SYSTEM_MESSAGE, expansion_message
 from jobs.domain.recipe import Lesson
 from jobs.ports import ExpansionTrainer
+from tests.contracts.expansion_lesson import EXPANSIONS, recipe, stop_after, train, weights
+from tests.fakes.tiny_llama import write_tiny_llama
 
 pytestmark = pytest.mark.ml
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-
-ROWS = 10
 
 
 def peft() -> ExpansionTrainer:
@@ -56,105 +49,12 @@ def trainer(request: pytest.FixtureRequest) -> ExpansionTrainer:
 
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Llama of two layers with a tokenizer of its own, in Hugging Face layout."""
-    directory = tmp_path_factory.mktemp("bases") / "tiny-llama"
-    tokenizer = small_tokenizer()
-    torch.manual_seed(1)
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        initializer_range=0.2,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    transformers.LlamaForCausalLM(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    file = directory / "config.json"
-    settings = json.loads(file.read_text())
-    file.write_text(json.dumps({**settings, "rope_theta": settings["rope_parameters"]["rope_theta"]}))
-    return directory
-
-
-def small_tokenizer() -> Any:
-    """Byte pairs learned from the prompt itself, and ChatML around the turns, as SmolLM2 writes them."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    learner = trainers.BpeTrainer(
-        vocab_size=500, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator([EXPANSION_SYSTEM_MESSAGE, expansion_message("ice on lake")] * 2, learner)
-    wrapped = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", unk_token="<|endoftext|>"
-    )
-    wrapped.chat_template = (
-        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
-        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    return wrapped
+    return write_tiny_llama(tmp_path_factory.mktemp("bases") / "tiny-llama")
 
 
 @pytest.fixture
 def base(tiny_llama: Path) -> BaseModel:
     return BaseModel(name="tiny-llama", directory=str(tiny_llama), digest="0" * 16, kind="expansion")
-
-
-def recipe(**changes: object) -> ExpansionRecipe:
-    small = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-2, "precision": "float32", "checkpoint_steps": 2}
-    return msgspec.structs.replace(load_settings(Path("absent.toml")).expansion, **{**small, **changes})
-
-
-def expansion(number: int) -> Expansion:
-    query = f"ice on lake {number}"
-    lines = (
-        ExpansionLine(kind="lex", text=f"lake {number} ice"),
-        ExpansionLine(kind="vec", text=f"when is there ice on lake {number}" + ", and where" * (number % 3)),
-        ExpansionLine(kind="hyde", text="The ice comes in November."),
-    )
-    origin = Origin(
-        document=DocumentId(collection="notes", path="lake.md"), sha256="", start=0, length=0, generator="heading"
-    )
-    return Expansion(query=query, lines=lines, language="en", origin=origin)
-
-
-EXPANSIONS = [expansion(number) for number in range(ROWS)]
-
-
-def train(
-    trainer: ExpansionTrainer,
-    base: BaseModel,
-    work: Path,
-    *,
-    report: Callable[[Progress], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    **changes: object,
-) -> TrainedModel:
-    how = recipe(**changes)
-    asked = Lesson(base=base, recipe=how, intensity="firm", train=EXPANSIONS[:8], development=EXPANSIONS[8:])
-    return trainer.train(asked, work, report, should_stop)
-
-
-def weights(model: TrainedModel | BaseModel) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    loaded: dict[str, Any] = load_file(Path(model.directory) / "model.safetensors")
-    return loaded
-
-
-def stop_after(polls: int) -> Callable[[], bool]:
-    """True from the poll numbered ``polls`` on."""
-    left = iter(range(polls))
-    return lambda: next(left, None) is None
 
 
 def test_training_lowers_the_loss_on_rows_it_never_saw(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from jobs.adapters.llama_cpp import LlamaCppExporter
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.errors import BadInput, ToolFailed
 from jobs.domain.prompts import embedding_document
+from tests.contracts.tools import tool
 
 pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow]
 
@@ -36,13 +35,6 @@ PASSAGES = tuple(
     for number, (topic, verb, other) in enumerate((t, v, o) for t in TOPICS[:5] for v in VERBS for o in TOPICS[-2:])
 )
 Q4_K = 12
-
-
-def tool(find: Callable[[str], Path], variable: str) -> Path:
-    try:
-        return find(os.environ.get(variable, ""))
-    except ToolFailed as missing:
-        pytest.skip(missing.message)
 
 
 def package_directory(name: str) -> Path:

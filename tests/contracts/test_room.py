@@ -22,10 +22,10 @@ from jobs.adapters.llama_cpp import LlamaCppExporter
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import DocumentId
-from jobs.domain.errors import ToolFailed
 from jobs.domain.examples import Expansion, ExpansionLine, Origin, Pair
 from jobs.domain.recipe import Lesson
 from jobs.domain.room import Part, run_parts
+from tests.contracts.tools import tool
 
 pytestmark = [pytest.mark.ml, pytest.mark.slow]
 
@@ -71,12 +71,6 @@ def peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Peak:
 
 @pytest.fixture
 def exporter() -> LlamaCppExporter:
-    def tool(find: Callable[[str], Path], variable: str) -> Path:
-        try:
-            return find(os.environ.get(variable, ""))
-        except ToolFailed as missing:
-            pytest.skip(missing.message)
-
     return LlamaCppExporter(
         converter=tool(lambda chosen: Path(chosen) if chosen else find_converter(), "IAIP_TEST_CONVERTER"),
         node=tool(find_node, "IAIP_TEST_NODE"),

@@ -21,52 +21,20 @@ import io
 import itertools
 import os
 import random
-import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.crash.trees import Change, Entry, Moment, Node, Tree
+
 CALLS = ("chmod", "link", "mkdir", "open", "remove", "rename", "replace", "rmdir", "symlink", "truncate", "unlink")
 LEDGER = ("ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal")
 MOST_STATES = 256
 """Of one moment. Where more are possible, so many are drawn by chance."""
-
-Entry = tuple[int, str]
-Change = tuple[tuple[Entry, int | None], ...]
-"""Entries that change together: name in directory → node, or none when it goes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A file, link or directory. ``safe`` is what a power cut leaves of a file's content."""
-
-    kind: str
-    mode: int = 0
-    content: bytes = b""
-    safe: bytes = b""
-    ours: bool = False
-
-    def contents(self) -> list[bytes]:
-        half = self.content[: len(self.content) // 2]
-        return list(dict.fromkeys([self.content, self.safe, *([half] if self.ours else [])]))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """The disk between two calls: ``safe`` entries, and ``pending`` changes that no sync has made safe."""
-
-    call: str
-    nodes: Mapping[int, Node]
-    safe: Mapping[Entry, int]
-    pending: tuple[Change, ...]
-
-
-Tree = dict[str, tuple[int, Node, bytes]]
-"""Path → node with one of its contents: one state that a crash leaves."""
 
 
 @dataclass
@@ -301,27 +269,3 @@ def _put(entries: dict[Entry, int], entry: Entry, target: int | None) -> None:
         entries.pop(entry, None)
     else:
         entries[entry] = target
-
-
-def fingerprint(tree: Tree) -> frozenset[tuple[str, str, bytes]]:
-    """What tells one state from another."""
-    return frozenset((path, node.kind, content) for path, (_, node, content) in tree.items())
-
-
-def lay_out(tree: Tree, root: Path) -> None:
-    """Puts the state where the recording took place, in place of all that is there."""
-    shutil.rmtree(root)
-    root.mkdir()
-    placed: dict[int, Path] = {}
-    for name, (number, node, content) in tree.items():
-        path = root / name
-        if node.kind == "directory":
-            path.mkdir()
-        elif number in placed:
-            path.hardlink_to(placed[number])
-        elif node.kind == "link":
-            path.symlink_to(os.fsdecode(content))
-        else:
-            path.write_bytes(content)
-            path.chmod(node.mode)
-            placed[number] = path

@@ -18,13 +18,16 @@ from unittest.mock import patch
 import pytest
 
 from jobs.publish import sync_directory, write_file
-from tests.crash.disk import Disk, Refusal, Tree, fingerprint, lay_out
+from tests.crash.disk import Disk, Refusal
+from tests.crash.files import FILES
 from tests.crash.house import House
 from tests.crash.papers import PAPERS
-from tests.crash.scenarios import SCENARIOS, Scenario
+from tests.crash.releases import RELEASES
+from tests.crash.scenarios import Scenario
+from tests.crash.trees import Tree, fingerprint, lay_out
 
 SEED = 20260102
-every_scenario = pytest.mark.parametrize("scenario", [*SCENARIOS, *PAPERS], ids=lambda scenario: scenario.name)
+every_scenario = pytest.mark.parametrize("scenario", [*FILES, *RELEASES, *PAPERS], ids=lambda scenario: scenario.name)
 
 
 @contextmanager

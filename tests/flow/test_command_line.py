@@ -6,68 +6,17 @@ import json
 import os
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from daemon.ledger.books import Books, open_books, read_books
+from daemon.ledger.books import open_books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Owner
 from daemon.readings import Readings
 from jobs.domain.confinement import WAYS_OUT, Probe, Receipt
-
-
-class Person:
-    """Types commands in a home of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.notes = folder / "notes"
-        self.notes.mkdir()
-        (self.notes / "été.md").write_text("# L'été\n\nLe lac est libre de glace.\n", "utf-8")
-        self.qmd = folder / "qmd"
-        self.qmd.mkdir()
-        (self.qmd / "index.yml").write_text(
-            f"# mine\ncollections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n", "utf-8"
-        )
-        self.home = folder / "home"
-        self.environment = {
-            **os.environ,
-            "IAIP_HOME": str(self.home),
-            "QMD_CONFIG_DIR": str(self.qmd),
-            "INDEX_PATH": str(self.qmd / "index.sqlite"),
-        }
-
-    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "daemon.cli", *words],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def reads(self, *words: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.types(*words, "--json").stdout)
-        return found
-
-    def books(self) -> Books:
-        return read_books(self.home / "ledger.sqlite")
-
-
-@pytest.fixture
-def person(tmp_path: Path) -> Person:
-    return Person(tmp_path)
-
-
-@pytest.fixture
-def settled(person: Person) -> Person:
-    """After ``iaipctl init``."""
-    assert person.types("init").returncode == 0
-    return person
+from tests.flow.person import Person, wait_for
 
 
 def test_before_init_every_command_says_what_to_do(person: Person) -> None:
@@ -181,60 +130,6 @@ def test_alerts_are_read_and_marked_with_the_daemon_down(settled: Person) -> Non
     assert requests == [{"action": "acknowledge", "argument": {"alerts": [1]}}] * 3
 
 
-def test_the_daemons_log_is_shown_in_words_and_as_json(settled: Person) -> None:
-    assert settled.types("logs").returncode == 6
-    (settled.home / "logs" / "jobs").mkdir(parents=True, exist_ok=True)
-    (settled.home / "logs" / "iaipd.log").write_text(
-        '{"job": 1, "event": "job started", "level": "info", "timestamp": "2026-01-02T03:04:05.6Z"}\n'
-        '{"event": "it broke", "level": "error", "timestamp": "2026-01-02T03:04:06Z", "exception": "one\\ntwo"}\n'
-    )
-    (settled.home / "logs" / "jobs" / "7.log").write_text("first\n\x1b[31mred\n")
-    told = settled.types("logs").stdout
-    assert "job started job=1" in told and "error: it broke\n    one\n    two" in told and "\x1b" not in told
-    assert settled.types("logs", "--job", "7").stdout == "first\n [31mred\n"
-    assert settled.types("logs", "--job", "7", "-n", "1").stdout == " [31mred\n"
-    listed = settled.reads("logs", "-n", "1")
-    assert (listed["schema"], [line["event"] for line in listed["lines"]]) == ("iaip.logs/1", ["it broke"])
-    assert settled.types("logs", "--job", "8").returncode == 6
-
-
-def test_the_log_of_a_job_holds_what_the_daemon_said_of_it_and_what_its_process_wrote(settled: Person) -> None:
-    def line(second: int, event: str, job: int) -> str:
-        return json.dumps({"timestamp": f"2026-01-02T03:04:{second:02}.000001Z", "event": event, "job": job}) + "\n"
-
-    logs = settled.home / "logs"
-    (logs / "jobs").mkdir(parents=True, exist_ok=True)
-    (logs / "iaipd.log.1").write_text(line(1, "job started", 7))
-    (logs / "iaipd.log").write_text(line(3, "job settled", 7) + line(4, "job started", 17) + line(5, "job started", 7))
-    (logs / "jobs" / "7.log").write_text(
-        line(2, "worker starts", 7) + "a warning\n" + line(6, "worker starts", 7) + "b\n"
-    )
-    told = [entry["event"] for entry in settled.reads("logs", "--job", "7")["lines"]]
-    assert told == [
-        "job started", "worker starts", "a warning", "job settled", "job started", "worker starts", "b",
-    ]  # fmt: skip
-    assert [entry["event"] for entry in settled.reads("logs", "--job", "7", "-n", "2")["lines"]] == [
-        "worker starts",
-        "b",
-    ]
-    assert [entry["event"] for entry in settled.reads("logs", "--job", "17")["lines"]] == ["job started"]
-
-
-@pytest.mark.parametrize("lines", ["", "\n\n"])
-def test_a_training_window_that_is_no_cron_expression_is_named_with_its_line(settled: Person, lines: str) -> None:
-    config = settled.home / "config.toml"
-    config.write_text(f'{lines}[schedule]\nwindow = "at night"\n')
-    told = settled.types("config", "check")
-    where = lines.count("\n") + 2
-    assert told.returncode == 1 and f"line {where}: schedule.window: “at night” has 2 fields" in told.stdout
-    config.write_text('[schedule]\nwindow = "61 22 * * 5"\n')
-    told = settled.types("config", "check")
-    assert told.returncode == 1 and "line 2: schedule.window: “61 22 * * 5” is no cron expression" in told.stdout
-    assert "every Friday at 22:00" in told.stdout
-    config.write_text('[schedule]\nwindow = "0 2 * * *"\n')
-    assert settled.types("config", "check").returncode == 0
-
-
 def test_alerts_speak_the_language_of_the_terminal(settled: Person) -> None:
     books = open_books(settled.home / "ledger.sqlite")
     books.alerts.post("promoted", "Better embedding search is live", "v3 is live", datetime.now(UTC), about="embedding")
@@ -248,23 +143,6 @@ def test_alerts_speak_the_language_of_the_terminal(settled: Person) -> None:
     assert settled.types("status").stdout.splitlines()[-1].startswith("alerts   2 unread: A new kind")
     settled.environment |= {"LC_ALL": "en_CA.UTF-8"}
     assert "Better embedding search is live" in settled.types("alerts").stdout
-
-
-def test_a_followed_log_goes_on_over_its_rotation(settled: Person) -> None:
-    log = settled.home / "logs" / "iaipd.log"
-    log.parent.mkdir(exist_ok=True)
-    log.write_text('{"event": "one"}\n')
-    words = [sys.executable, "-m", "daemon.cli", "logs", "-f", "--json"]
-    with subprocess.Popen(words, env=settled.environment, stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout is not None
-        assert json.loads(following.stdout.readline()) == {"event": "one"}
-        with log.open("a") as file:
-            file.write('{"event": "two"}\n')
-        assert json.loads(following.stdout.readline()) == {"event": "two"}
-        log.rename(log.with_suffix(".log.1"))
-        log.write_text('{"event": "three"}\n')
-        assert json.loads(following.stdout.readline()) == {"event": "three"}
-        following.terminate()
 
 
 @pytest.mark.parametrize("words", ["status", "--help", "logs -f", "config schema", "logs --json -n 5000"])
@@ -303,22 +181,6 @@ def test_an_error_is_a_document_too(settled: Person, words: str, code: int, word
     assert word in error["message"] and "iaipctl" in error["next"]
 
 
-def test_settings_are_shown_with_their_origin_and_checked(settled: Person) -> None:
-    config = settled.home / "config.toml"
-    config.write_text("[watch]\nquiet = 3\n")
-    shown = settled.reads("config", "show")
-    assert shown["settings"]["watch.quiet"] == {"value": 3.0, "line": 2}
-    assert shown["settings"]["dataset.seed"] == {"value": 7, "line": None}
-    assert "config.toml, line 2" in settled.types("config").stdout
-    assert settled.types("config", "check").returncode == 0
-    config.write_text("[watch]\nquite = 3\nat_most = 'x'\n")
-    told = settled.types("config", "check")
-    assert told.returncode == 1 and "line 2: unknown key watch.quite (did you mean quiet?)" in told.stdout
-    assert len(settled.reads("config", "check")["problems"]) == 2
-    schema = json.loads(settled.types("config", "schema").stdout)
-    assert "WatchSettings" in schema["$defs"], "it needs no good settings"
-
-
 def test_a_verdict_that_is_not_there_yet_is_said(settled: Person) -> None:
     told = settled.types("verdict")
     assert told.returncode == 6 and "iaipctl run embedding" in told.stderr
@@ -340,12 +202,6 @@ def test_a_run_asked_for_while_the_daemon_is_down_waits_for_it(settled: Person) 
 
 def test_an_unknown_job_is_not_found(settled: Person) -> None:
     assert settled.types("queue", "show", "99").returncode == 6
-
-
-def test_a_mistake_in_the_settings_is_named(settled: Person) -> None:
-    (settled.home / "config.toml").write_text("[watch]\nquite = 3\n")
-    told = settled.types("init")
-    assert told.returncode == 1 and "did you mean quiet?" in told.stderr
 
 
 def test_how_the_last_job_was_confined_is_said(settled: Person) -> None:
@@ -396,56 +252,6 @@ def test_every_command_explains_itself(person: Person, command: str) -> None:
     assert told.returncode == 0 and f"iaipctl {command}" in told.stdout
 
 
-def test_a_person_classifies_consents_and_sees_what_is_in_and_why(settled: Person) -> None:
-    folder = str(settled.notes)
-    assert settled.reads("consent", "coverage")["reasons"] == {"unclassified": 1}
-    shown = settled.types("consent", "classify", folder, "--as", "personal")
-    assert "unclassified" in shown.stdout and "--yes" in shown.stderr
-    assert settled.reads("consent", "coverage")["reasons"] == {"unclassified": 1}, "asking changes nothing"
-    settled.types("consent", "classify", "notes", "--as", "personal", "--yes")
-    assert settled.reads("consent", "coverage")["reasons"] == {"no consent of a person": 1}
-    granted = settled.reads("consent", "grant", "--person", "me", "--folder", folder, "--uses", "embed,evaluate")
-    assert (granted["schema"], granted["record"], granted["revision"]) == ("iaip.consent-grant/1", "me", 2)
-    [document] = settled.reads("consent", "coverage")["documents"]
-    assert (document["uses"], document["consents"], document["reason"]) == (["embed", "evaluate"], ["me@2"], "")
-
-
-def test_a_record_changed_by_hand_counts_after_its_import_and_a_touched_log_is_told(settled: Person) -> None:
-    settled.types("consent", "classify", "notes", "--as", "personal", "--yes")
-    settled.types("consent", "grant", "--person", "me", "--folder", "notes")
-    record = settled.home / "consent" / "me.toml"
-    record.write_text(record.read_text("utf-8").replace('"expand", ', ""), "utf-8")
-    assert settled.reads("consent", "coverage")["not_imported"] == {"me.toml": "changed"}
-    assert settled.reads("consent", "import")["imported"] == [{"file": "me.toml", "action": "import", "revision": 3}]
-    assert settled.reads("consent", "coverage")["uses"] == {"embed": 1, "evaluate": 1}
-    report = settled.types("consent", "report", "--language", "fr").stdout
-    assert "Rapport sur les consentements" in report and "me@3" in report
-    assert settled.types("consent", "export", "me", str(settled.home.parent / "out")).returncode == 0
-    assert (settled.home.parent / "out" / "records" / "me.toml").exists()
-    assert settled.types("consent", "verify").returncode == 0
-    log = settled.home / "consent" / "log.jsonl"
-    log.write_text(log.read_text("utf-8").replace("personal", "public"), "utf-8")
-    told = settled.types("consent", "verify")
-    assert told.returncode == 1 and "BROKEN" in told.stdout and "next:" in told.stderr
-    assert settled.types("consent", "coverage").returncode == 1
-
-
-def test_labels_of_a_project_need_a_steward(settled: Person) -> None:
-    label = {"unique_id": "l-1", "label_type": "family", "name": "TK F", "label_text": "Ask.", "community": "A Nation"}
-    export = settled.home.parent / "project.json"
-    export.write_text(json.dumps({"unique_id": "p-1", "title": "T", "tk_labels": [label], "bc_labels": []}))
-    made = settled.reads("consent", "labels", str(export), "--folder", "notes")
-    mapping = Path(made["mapping"])
-    assert settled.types("consent", "labels", str(export), "--mapping", str(mapping)).returncode != 0
-    text = mapping.read_text("utf-8").replace('classification = ""', 'classification = "community"')
-    text = text.replace("uses = []", 'uses = ["embed"]').replace("confirmed = false", "confirmed = true")
-    text = text.replace('contact = ""', 'contact = "office"').replace('signed_by = ""', 'signed_by = "A. Elder"')
-    mapping.write_text(text, "utf-8")
-    taken = settled.reads("consent", "labels", str(export), "--mapping", str(mapping))
-    assert taken["imported"] == ["local-contexts-p-1.toml", "policy.toml"]
-    assert settled.reads("consent", "coverage")["uses"] == {"embed": 1}
-
-
 def test_the_daemon_notices_an_edit_and_a_second_daemon_is_refused(settled: Person) -> None:
     (settled.home / "config.toml").write_text("[watch]\nquiet = 0.2\n")
     daemon = subprocess.Popen(
@@ -478,10 +284,3 @@ def test_the_daemon_notices_an_edit_and_a_second_daemon_is_refused(settled: Pers
     finally:
         daemon.terminate()
         assert daemon.wait(timeout=60) == 0
-
-
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)

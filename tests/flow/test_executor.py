@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from config.paths import Home
-from daemon.executor import Executor, Means
-from daemon.ledger.books import Books, open_books
-from daemon.ledger.jobs import Left
-from daemon.ledger.records import Job, Owner
-from daemon.recover import reclaim, recover
+from daemon.ledger.books import Books
+from daemon.ledger.records import Job
 from daemon.runner import Crashed
-from daemon.system.processes import started_at
 from jobs.domain.artifacts import Progress
 from jobs.domain.confinement import WAYS_OUT, Probe, Receipt
-from jobs.domain.endings import MOST_ATTEMPTS, UNKNOWN_BOOT, Ending
-from jobs.releases import Releases
-from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step
-
-OWNER = Owner(boot="boot", pid=1, started=1.0)
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
-LastWord = Done | Failed | Crashed
-
-
-class ScriptedWorker:
-    """Says what it was told to say, and remembers what it was asked."""
-
-    def __init__(self, *words: LastWord, events: tuple[Event, ...] = ()) -> None:
-        self.words = list(words)
-        self.events = events
-        self.specs: list[JobSpec] = []
-        self.during: Callable[[], None] = lambda: None
-
-    def __call__(
-        self, spec: JobSpec, log: Path, on_event: Callable[[Event], None], should_stop: Callable[[], bool]
-    ) -> Done | Failed:
-        self.specs.append(spec)
-        for event in self.events:
-            on_event(event)
-        self.during()
-        word = self.words.pop(0)
-        if isinstance(word, Crashed):
-            raise word
-        return word
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return open_books(tmp_path / "ledger.sqlite")
-
-
-def executor(
-    books: Books,
-    tmp_path: Path,
-    worker: ScriptedWorker,
-    stopping: threading.Event | None = None,
-    may_start: Callable[[Job], bool] = lambda job: True,
-    end_trial: Callable[[], str | None] = lambda: None,
-) -> Executor:
-    means = Means(run_worker=worker, may_start=may_start, end_trial=end_trial)
-    return Executor(books, Home(root=tmp_path), OWNER, stopping or threading.Event(), means)
-
-
-def new_run(books: Books) -> Job:
-    started = books.jobs.start_run("embedding", cause="test", forced=False, now=NOW)
-    assert started is not None
-    return started[1]
+from jobs.domain.endings import MOST_ATTEMPTS
+from jobs.wire import Done, Failed, Phase, Step
+from tests.flow.scripted_worker import NOW, ScriptedWorker, executor, new_run
 
 
 def test_a_finished_stage_rings_for_the_next_and_hands_its_result_on(books: Books, tmp_path: Path) -> None:
@@ -198,89 +141,6 @@ def test_a_heavy_job_that_may_not_start_waits_untouched_and_a_light_one_is_not_a
     assert (books.jobs.job(heavy).state, books.jobs.job(heavy).attempts) == ("queued", 0)
 
 
-def recovered(books: Books, tmp_path: Path, boot: str = "this boot") -> list[int]:
-    return recover(books, Home(root=tmp_path), Releases(tmp_path / "releases", lambda live, _: live), this(boot))
-
-
-def this(boot: str = "this boot") -> Owner:
-    return Owner(boot=boot, pid=os.getpid(), started=started_at(os.getpid()) or 0.0)
-
-
-def dead(boot: str = "this boot") -> Owner:
-    return Owner(boot=boot, pid=os.getpid(), started=-1.0)
-
-
-def test_a_job_whose_daemon_died_goes_back_to_the_queue_without_blame(books: Books, tmp_path: Path) -> None:
-    job = new_run(books)
-    books.jobs.claim(job.id, dead(), NOW)
-    assert recovered(books, tmp_path) == [job.id]
-    found = books.jobs.job(job.id)
-    assert (found.attempts, found.reboots) == (0, 0)
-
-
-def test_a_restart_of_the_machine_gives_one_more_try_with_a_smaller_plan_then_quarantine(
-    books: Books, tmp_path: Path
-) -> None:
-    job, worker = new_run(books), ScriptedWorker(Crashed("x"), Crashed("x"))
-    execute = executor(books, tmp_path, worker).execute
-    execute(job.id)
-    assert not worker.specs[0].smaller
-    books.jobs.claim(job.id, dead("an earlier boot"), NOW)
-    assert recovered(books, tmp_path) == [job.id]
-    execute(job.id)
-    assert worker.specs[1].smaller
-    books.jobs.claim(job.id, dead("another boot"), NOW)
-    assert recovered(books, tmp_path) == []
-    assert books.jobs.job(job.id).state == "quarantined"
-    [alert] = books.alerts.unread()
-    assert alert.kind == "quarantined" and f"iaipctl queue retry {job.id}" in alert.body
-
-
-def test_a_restart_after_an_orderly_stop_is_nobodys_fault(books: Books, tmp_path: Path) -> None:
-    job = new_run(books)
-    books.jobs.claim(job.id, dead("an earlier boot"), NOW)
-    books.jobs.announce_stop()
-    assert recovered(books, tmp_path) == [job.id]
-    assert books.jobs.job(job.id).reboots == 0
-
-
-def test_a_boot_that_cannot_be_told_is_no_restart(books: Books, tmp_path: Path) -> None:
-    job = new_run(books)
-    books.jobs.claim(job.id, dead("a boot"), NOW)
-    assert recovered(books, tmp_path, boot=UNKNOWN_BOOT) == [job.id]
-    assert books.jobs.job(job.id).reboots == 0
-
-
-@pytest.mark.parametrize(("wish", "state"), [("cancel", "cancelled"), ("pause", "paused")])
-def test_what_a_person_asked_for_outlives_the_daemon(books: Books, tmp_path: Path, wish: str, state: str) -> None:
-    job = new_run(books)
-    books.jobs.claim(job.id, dead(), NOW)
-    books.jobs.want_stop(job.id, wish)
-    assert recovered(books, tmp_path) == []
-    assert books.jobs.job(job.id).state == state
-
-
-def test_a_boot_that_changes_under_a_running_daemon_takes_no_job_from_it(books: Books, tmp_path: Path) -> None:
-    job = new_run(books)
-    books.jobs.claim(job.id, this("the boot at the start"), NOW)
-    assert reclaim(books, this("a lie"), attended=lambda: {job.id}, now=NOW) == []
-    assert books.jobs.job(job.id).state == "running"
-
-
-def test_a_living_process_keeps_its_job(books: Books, tmp_path: Path) -> None:
-    job = new_run(books)
-    parent = Owner(boot="this boot", pid=os.getppid(), started=started_at(os.getppid()) or 0.0)
-    books.jobs.claim(job.id, parent, NOW)
-    assert recovered(books, tmp_path) == []
-    assert books.jobs.job(job.id).state == "running"
-
-
-def test_a_job_whose_thread_was_lost_is_taken_back(books: Books, tmp_path: Path) -> None:
-    job = new_run(books)
-    books.jobs.claim(job.id, this(), NOW)
-    assert reclaim(books, this(), attended=frozenset, now=NOW) == [job.id]
-
-
 def test_a_job_is_attended_while_it_runs(books: Books, tmp_path: Path) -> None:
     job, worker = new_run(books), ScriptedWorker(Crashed("x"))
     runs = executor(books, tmp_path, worker)
@@ -301,22 +161,6 @@ def test_an_attempt_that_breaks_in_the_daemon_is_an_attempt_that_ended(books: Bo
     executor(books, tmp_path, worker).execute(job.id)
     found = books.jobs.job(job.id)
     assert (found.state, found.attempts) == ("queued", 1)
-
-
-def test_a_result_that_comes_after_the_lease_was_lost_has_no_effect(books: Books, tmp_path: Path) -> None:
-    waiting = books.jobs.want_refresh(NOW)
-    assert waiting is not None
-    worker = ScriptedWorker(Done(result={"new_pairs": 5, "new_expansions": 5}))
-
-    def lose() -> None:
-        zombie = books.jobs.job(waiting.id)
-        books.jobs.settle(zombie, Left(ending=Ending.ORPHANED, reason="r"), NOW)
-        books.jobs.claim(waiting.id, this(), NOW)
-
-    worker.during = lose
-    executor(books, tmp_path, worker).execute(waiting.id)
-    assert books.knowledge.fact("new-rows:embedding") is None
-    assert books.jobs.job(waiting.id).state == "running"
 
 
 def test_a_deployment_that_fails_halfway_takes_its_release_back_and_says_so(books: Books, tmp_path: Path) -> None:

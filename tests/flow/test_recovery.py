@@ -18,17 +18,10 @@ from daemon.ledger.records import Owner
 from daemon.system.processes import boot_id
 from jobs.domain.corpus import DocumentId
 from jobs.domain.scan import Known, Seen
-from tests.flow.test_command_line import Person, wait_for
+from tests.flow.person import Person, wait_for
 
 PICK_UP_SECONDS = 10.0
 STOP_SECONDS = 60.0
-
-
-@pytest.fixture
-def settled(tmp_path: Path) -> Person:
-    person = Person(tmp_path)
-    assert person.types("init").returncode == 0
-    return person
 
 
 @contextmanager

@@ -16,7 +16,8 @@ import pytest
 from daemon.system.lock import running_pid
 from jobs.consent.withdrawals import Journal
 from jobs.domain.withdrawal import STEPS
-from tests.withdrawing import SECRET, STORY, Household, sentences, with_story
+from tests.story import SECRET, STORY, sentences
+from tests.withdrawing import Household, with_story
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
@@ -16,12 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.paths import Home, QmdFiles
-from daemon.checks.encryption import filevault, lies_on_luks, luks
 from daemon.checks.every import CHECKS
 from daemon.checks.finding import Subject
-from daemon.checks.places import readability
 from daemon.checks.programs import links, version
-from daemon.checks.recordings import record, redacted
 from daemon.supervision import Supervision
 from daemon.system.folders import probe_folder
 from jobs.adoption import adopt
@@ -32,22 +28,17 @@ from jobs.releases import Releases
 from launchd.launchd_agent import LABEL, LaunchdAgent
 from launchd.machine import Answer
 from launchd.program import Program, script
-from tests.fakes.macos.machine import fake_machine
 from tests.house import keys_of
 
 
 @pytest.fixture
-def mac(tmp_path):
-    before = os.umask(0o077)  # as every program of ours begins
-    try:
-        with fake_machine(tmp_path / "mac") as found:
-            yield found
-    finally:
-        os.umask(before)
+def private() -> None:
+    """As every program of ours begins."""
+    os.umask(0o077)
 
 
 @pytest.fixture
-def subject(mac, tmp_path) -> Subject:
+def subject(private, mac, tmp_path) -> Subject:
     """A Mac on which everything is well, but for the agent: that is not installed."""
     home = Home(root=tmp_path / "home")
     home.root.mkdir(mode=0o700)
@@ -178,92 +169,8 @@ def test_a_link_that_was_replaced_by_a_file_is_a_warning(subject) -> None:
     assert finding.level == "warn" and "iaipctl init" in finding.remedy
 
 
-@pytest.mark.parametrize(
-    ("states", "level"),
-    [
-        (["readable", "empty"], "ok"),
-        (["empty"], "warn"),
-        (["readable", "missing"], "fail"),
-        (["readable", "cannot tell"], "cannot tell"),
-        (["not permitted", "missing", "empty"], "fail"),
-    ],
-)
-def test_the_worst_folder_decides(states, level) -> None:
-    named = {f"c{number}": state for number, state in enumerate(states)}
-    assert readability(named, "linux").level == level
-
-
-def test_a_closed_folder_on_a_mac_names_the_place_in_system_settings() -> None:
-    assert "Full Disk Access" in readability({"notes": "not permitted"}, "darwin").remedy
-
-
 def test_an_agent_that_does_not_answer_leaves_the_notes_unknown(subject) -> None:
     assert found(replace(subject, probe=lambda _: None), "notes").level == "cannot tell"
-
-
-def test_a_folder_is_probed_by_reading_it(tmp_path) -> None:
-    assert probe_folder(str(tmp_path)) == "empty"
-    (tmp_path / "a.md").write_text("# A")
-    assert probe_folder(str(tmp_path)) == "readable"
-    assert probe_folder(str(tmp_path / "none")) == "missing"
-    assert probe_folder(str(tmp_path / "a.md")) == "missing"
-
-
-@pytest.mark.parametrize(
-    ("number", "state"), [(errno.EPERM, "not permitted"), (errno.EACCES, "not permitted"), (errno.EIO, "cannot tell")]
-)
-def test_a_closed_folder_is_told_apart_from_an_empty_one(number, state) -> None:
-    def closed(_: str) -> None:
-        raise OSError(number, os.strerror(number))  # macOS's privacy protection, which no Linux file can imitate
-
-    assert probe_folder("/notes", closed) == state
-
-
-@pytest.mark.parametrize(
-    ("status", "level"),
-    [
-        ("FileVault is On.\n", "ok"),
-        ("FileVault is On.\nEncryption in progress: Percent completed = 42\n", "warn"),
-        ("FileVault is On.\nDecryption in progress: Percent completed = 42\n", "warn"),
-        ("FileVault is Off.\n", "warn"),
-        ("FileVault is Off.\nDeferred enablement appears to be active for user 'x'.\n", "warn"),
-        ("", "cannot tell"),
-        ("something new", "cannot tell"),
-    ],
-)
-def test_filevault_counts_only_when_it_is_done(status, level) -> None:
-    assert filevault(status).level == level
-
-
-@pytest.mark.parametrize(
-    ("types", "level"), [("lvm\ncrypt\npart\ndisk\n", "ok"), ("part\ndisk\n", "warn"), ("", "cannot tell")]
-)
-def test_on_linux_any_encrypted_layer_under_the_home_counts(types, level) -> None:
-    assert luks(types).level == level
-
-
-@pytest.mark.parametrize(
-    ("home_on", "encrypted"),
-    [("dm-1", True), ("dm-2", False), ("sda2", False), ("sda", False), ("md0", False), ("dm-3", True), ("sdz", None)],
-)
-def test_the_kernel_tells_what_a_device_lies_on(tmp_path, home_on, encrypted) -> None:
-    """dm-1: LVM on LUKS on sda3; dm-2: plain LVM; md0: a mirror with one half encrypted; dm-3: LVM on two LUKS."""
-    blocks = tmp_path / "class"
-    blocks.mkdir()
-    layers = {"dm-0": ["sda3"], "dm-1": ["dm-0"], "dm-2": ["sda2"], "dm-4": ["sdb"], "dm-3": ["dm-0", "dm-4"]}
-    layers |= {"md0": ["dm-0", "sda2"], "sdb": [], "sda": []}
-    for name, below in layers.items():
-        (blocks / name / "slaves").mkdir(parents=True)
-        for one in below:
-            (blocks / name / "slaves" / one).symlink_to(blocks / one)
-    for name, kind in {"dm-0": "CRYPT-LUKS2-ab", "dm-4": "CRYPT-LUKS1-cd", "dm-1": "LVM-x", "dm-2": "LVM-y"}.items():
-        (blocks / name / "dm").mkdir()
-        (blocks / name / "dm" / "uuid").write_text(f"{kind}-name\n")
-    for part in ("sda2", "sda3"):
-        (blocks / "sda" / part).mkdir()
-        (blocks / "sda" / part / "partition").write_text("2\n")
-        (blocks / part).symlink_to(blocks / "sda" / part)
-    assert lies_on_luks(tmp_path / "dev" / home_on, blocks) is encrypted
 
 
 def test_what_others_may_read_is_counted_by_place_and_closed_by_the_remedy(subject) -> None:
@@ -345,46 +252,3 @@ def test_a_circle_of_links_ends(tmp_path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert len(list(links(tmp_path / "a"))) == 40
-
-
-PRIVATE = """gui/501/x = {
-\tpath = /Users/marie.curie/Library/LaunchAgents/x.plist
-\tenvironment = {
-\t\tTOKEN => s3cret
-\t}
-
-\tdefault environment = {
-\t\tPATH => /opt/private/bin
-\t}
-
-\tstate = running
-}
-"IOPlatformSerialNumber" = "C02XK0AAJG5J"
-host radium.local at 192.168.1.20, aa:bb:cc:dd:ee:ff, 0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9, marie@curie.fr
-"""
-
-
-def test_a_recording_names_nobody_and_keeps_the_format() -> None:
-    told = redacted(PRIVATE, ["marie.curie", "radium.local", "radium"])
-    for secret in (
-        "marie",
-        "curie",
-        "s3cret",
-        "/opt/private",
-        "C02XK0AAJG5J",
-        "radium",
-        "192.168",
-        "aa:bb",
-        "0A1B2C3D",
-    ):
-        assert secret not in told
-    assert "\tstate = running\n" in told and "\tenvironment = {\n" in told
-
-
-def test_recording_skips_tools_that_are_not_there(mac, tmp_path) -> None:
-    machine = mac.machine("darwin")
-    (mac.tools / "vm_stat").unlink()
-    names = record(machine, tmp_path / "recorded")
-    assert "vm_stat" not in names and "launchctl-print-missing" in names
-    told = (tmp_path / "recorded" / "launchctl-print-missing.txt").read_text()
-    assert told.startswith(f"$ launchctl print gui/501/{LABEL}.missing\n# exit 113\n")

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from config.paths import Home
 from jobs.publish import write_file
@@ -20,15 +18,9 @@ from launchd.launchd_agent import LABEL, LaunchdAgent, plist
 from launchd.machine import TIMED_OUT, Answer, Session
 from launchd.surroundings import agent_environment
 from tests.fakes.macos.launchctl import printed
-from tests.fakes.macos.machine import FakeMachine, fake_machine
+from tests.fakes.macos.machine import FakeMachine
 
 RECORDING = Path(__file__).parents[1] / "fakes" / "macos" / "recordings" / "launchctl-print.txt"
-
-
-@pytest.fixture
-def mac(tmp_path):
-    with fake_machine(tmp_path / "mac") as found:
-        yield found
 
 
 @pytest.fixture
@@ -254,27 +246,6 @@ def test_a_silent_launchctl_is_waited_for_no_longer_than_its_time(mac, home) -> 
     assert LaunchdAgent(silent, home, write_file).state().condition == "cannot tell"
 
 
-@pytest.mark.parametrize("code", [*launchctl.WORDS, 999])
-def test_every_exit_code_has_words_and_a_next_step(code) -> None:
-    told = launchctl.failed("bootstrap", Answer(code, "", ""), Session(uid=501))
-    assert str(code) in told.message and len(told.remedy) > 10
-
-
-@pytest.mark.parametrize(
-    ("line", "disabled"),
-    [
-        (f'\t\t"{LABEL}" => disabled', True),
-        (f'\t\t"{LABEL}" => enabled', False),
-        (f'\t\t"{LABEL}" => true', True),
-        (f'\t\t"{LABEL}" => false', False),
-        (f'\t\t"{LABEL}.other" => disabled', False),
-        ("", False),
-    ],
-)
-def test_both_spellings_of_an_override_are_read(line, disabled) -> None:
-    assert launchctl.is_disabled(f"\tdisabled services = {{\n{line}\n\t}}\n", LABEL) is disabled
-
-
 def test_an_argument_that_looks_like_a_state_is_not_taken_for_one(home, tmp_path) -> None:
     wanted = plist(home, tmp_path, {})
     wanted["ProgramArguments"] = ["/bin/x", "}\n\tpid = 99\n\t\tstate = active"]
@@ -298,8 +269,3 @@ def test_the_fake_prints_no_line_that_macos_does_not(home, tmp_path) -> None:
         "runs": 1,
     }
     assert first_depth(printed(501, LABEL, service)) <= first_depth(recorded) | {"resource coalition"}
-
-
-@given(st.text())
-def test_whatever_print_says_only_explains(text) -> None:
-    assert "\n" not in launchctl.told_state(text)

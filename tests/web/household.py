@@ -15,7 +15,7 @@ import msgspec
 from config.load import load_settings
 from config.paths import Home, QmdFiles
 from daemon.ledger.books import Books, open_books
-from daemon.ledger.records import Job, Owner, StoredAnswer
+from daemon.ledger.records import Job, Owner
 from daemon.web.front import Front
 from daemon.web.house import House
 from jobs.adapters.markdown_folders import MarkdownFolders
@@ -24,10 +24,10 @@ from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset.left_out import LeftOut, leave_out
 from jobs.dataset.proposals import plain_lines, proposals
-from jobs.domain.artifacts import Gain, LiveModel, Parity, Progress, ReleaseMetadata
+from jobs.domain.artifacts import LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
-from jobs.domain.examples import DatasetCounts, DatasetManifest, JudgedQuery, QuerySet, SourceDocument, Target
-from jobs.domain.gates import METRICS, Answer, ArmName, QueryScore, ScoredSet, Verdict
+from jobs.domain.examples import DatasetManifest, QuerySet, Target
+from jobs.domain.gates import ScoredSet, Verdict
 from jobs.domain.judgement import judge
 from jobs.domain.lineage import provenance
 from jobs.domain.recipe import Plan
@@ -37,10 +37,10 @@ from jobs.lineage import with_record
 from jobs.publish import write_file
 from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
-from tests.web.proposed import QUESTIONS, rows
+from tests.web.answers import answered, gain, queries, stored
+from tests.web.proposed import SUBJECTS, manifest, rows
 
 OWNER = Owner(boot="b", pid=1, started=1.0)
-SUBJECTS = "ice road,fish camp,woodstove,snow machine,dog team,trapline,canoe,northern lights,spruce tea,net mending"
 POLICY = "".join(
     f'[[rule]]\nplace = "notes/{folder}"\nclassification = "{word}"\n'
     for folder, word in {"ice-road": "public", "fish-camp": "community", "canoe": "personal"}.items()
@@ -57,7 +57,6 @@ folders = ["notes/fish-camp"]
 """
 Judged = tuple[tuple[QuerySet, ...], list[ScoredSet], Verdict]
 Verdicts = dict[Target, Judged]
-ARMS: tuple[ArmName, ...] = ("none", "current", "candidate")
 
 
 class Household:
@@ -143,43 +142,13 @@ class Household:
     def judged(self, target: Target, rise: float) -> Judged:
         """The real gate's verdict on made-up answers to 134 queries of the owner and 60 made from notes."""
         sets = (self.queries("mine", "curated", 134), self.queries("held-out", "held-out", 60))
-        scored = [self.answered(one, rise) for one in sets]
+        scored = [answered(one, rise, self.notes, self.chance) for one in sets]
         parity = Parity(measures={"cosine": 0.99991, "top-10 overlap": 0.97}, problems=())
         gate = load_settings(self.home.config_file).gate
         return sets, scored, judge(target, scored, parity, gate, resamples=500)
 
     def queries(self, name: str, kind: str, size: int) -> QuerySet:
-        texts = [question.format(subject) for subject in SUBJECTS.split(",") for question in QUESTIONS.split(",")]
-        found = [
-            JudgedQuery(
-                id=f"{name}-{number}",
-                text=texts[number % len(texts)]
-                + (f" in {2008 + number // len(texts)}" if number >= len(texts) else ""),
-                relevant={str(self.notes[(number * 7) % len(self.notes)]): 1},
-                language="en",
-                seen=number % 2 == 0,
-            )
-            for number in range(size)
-        ]
-        return msgspec.convert({"name": name, "kind": kind, "queries": found}, QuerySet, from_attributes=True)
-
-    def answered(self, query_set: QuerySet, rise: float) -> ScoredSet:
-        answers: dict[ArmName, list[Answer]] = {arm: [] for arm in ARMS}
-        scores: dict[ArmName, list[QueryScore]] = {arm: [] for arm in ARMS}
-        for query in query_set.queries:
-            before = self.chance.choice((2, 3, 5, 9))
-            better = self.chance.random() < 0.04 + 1.4 * rise
-            for arm, place in (("none", before + 1), ("current", before), ("candidate", 1 if better else before)):
-                ranked = [str(note) for note in self.chance.sample(self.notes, 10)]
-                ranked[place - 1] = next(iter(query.relevant))
-                name = msgspec.convert(arm, ArmName)
-                answers[name].append(Answer(query=query.id, documents=tuple(ranked), milliseconds=12.0))
-                scores[name].append(QueryScore(query=query.id, metrics=dict.fromkeys(METRICS, 1 / place)))
-        return ScoredSet(
-            query_set=query_set,
-            scores={arm: tuple(found) for arm, found in scores.items()},
-            answers={arm: tuple(found) for arm, found in answers.items()},
-        )
+        return queries(self.notes, name, kind, size)
 
     def run(self, target: Target, verdicts: Verdicts, well: bool) -> int:
         sets, scored, verdict = verdicts["embedding" if well else target]
@@ -234,32 +203,8 @@ class Household:
         return {"facts": {"device": "cpu"}} if stage == "train" else {}
 
     def dataset(self, name: str, target: Target) -> None:
-        sources = tuple(
-            SourceDocument(
-                id=note,
-                sha256=digest(str(note), name) * 4,
-                rows=self.chance.randrange(2, 30),
-                classification="public",
-            )
-            for note in self.notes
-        )
-        counts = DatasetCounts(
-            rows={"train": 3200, "development": 400, "test": 600},
-            generators={"title": 1400, "heading": 2800},
-            languages={"en": 3900, "fr": 300},
-            dropped={},
-        )
-        manifest = DatasetManifest(
-            name=name,
-            target=target,
-            generator_version=1,
-            seed=7,
-            counts=counts,
-            sources=sources,
-            excluded=3,
-            curated_problems=(),
-        )
-        write_file(self.home.datasets / name / "manifest.json", msgspec.json.encode(manifest))
+        made = manifest(name, target, self.notes, self.chance)
+        write_file(self.home.datasets / name / "manifest.json", msgspec.json.encode(made))
         for split, proposed in rows(target, self.notes).items():
             lines = b"".join(msgspec.json.encode(row) + b"\n" for row in proposed)
             write_file(self.home.datasets / name / f"{split}.jsonl", lines)
@@ -267,15 +212,6 @@ class Household:
     def release(self, target: Target, run: int, dataset: str, verdict: Verdict) -> str:
         name, live = self.releases.next_name(), self.releases.live()
         assert live is not None
-        primary = next(c for c in verdict.sets[0].comparisons if c.metric == "nDCG@10")
-        shrunk = 0.35 if live != "v0" and self.chance.random() < 0.8 else 1.0
-        drift = self.chance.uniform(-0.02, 0.03)
-        gain = Gain(
-            metric="nDCG@10",
-            delta=primary.delta * shrunk + drift,
-            low=primary.delta * shrunk + drift - (primary.delta - primary.low),
-            high=primary.delta * shrunk + drift + (primary.high - primary.delta),
-        )
         base = "all-minilm-l6-v2" if target == "embedding" else "smollm2-135m-instruct"
         content = f"{name} {target}".encode()
         sha256 = hashlib.sha256(content).hexdigest()
@@ -283,8 +219,8 @@ class Household:
         gguf.write_bytes(content)
         model = LiveModel(base=base, gguf=str(gguf), sha256=sha256)
         path = self.home.datasets / dataset / "manifest.json"
-        manifest = msgspec.json.decode(path.read_bytes(), type=DatasetManifest)
-        record = provenance(manifest, (), (), (), run=run, model=sha256)
+        learnt = msgspec.json.decode(path.read_bytes(), type=DatasetManifest)
+        record = provenance(learnt, (), (), (), run=run, model=sha256)
         sources, papers = with_record(record, self.releases.release(live))
         metadata = ReleaseMetadata(
             name=name,
@@ -294,7 +230,7 @@ class Household:
             run=run,
             target=target,
             dataset=dataset,
-            gain=gain,
+            gain=gain(verdict, live, self.chance),
             tools={"qmd": "2.8.3"},
             training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
         )
@@ -328,22 +264,6 @@ class Household:
     def leave(self) -> None:
         self.front.stop()
         self.books.database.close()
-
-
-def stored(scored: Sequence[ScoredSet]) -> list[StoredAnswer]:
-    return [
-        StoredAnswer(
-            arm=arm,
-            query_set=one.query_set.name,
-            query=answer.query,
-            metrics=score.metrics,
-            documents=answer.documents,
-            milliseconds=answer.milliseconds,
-        )
-        for one in scored
-        for arm in ARMS
-        for answer, score in zip(one.answers[arm], one.scores[arm], strict=True)
-    ]
 
 
 def builtins(value: msgspec.Struct) -> dict[str, object]:

@@ -1,14 +1,56 @@
-"""A few rows of either kind, as a dataset would propose them."""
+"""A dataset of what notes are about: its manifest, and a few rows of either kind as it would propose them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 from jobs.domain.corpus import DocumentId, digest
-from jobs.domain.examples import Expansion, ExpansionLine, Generator, Origin, Pair, Row, Split, Target
+from jobs.domain.examples import (
+    DatasetCounts,
+    DatasetManifest,
+    Expansion,
+    ExpansionLine,
+    Generator,
+    Origin,
+    Pair,
+    Row,
+    SourceDocument,
+    Split,
+    Target,
+)
 
+SUBJECTS = "ice road,fish camp,woodstove,snow machine,dog team,trapline,canoe,northern lights,spruce tea,net mending"
 QUESTIONS = "when to repair the {},who taught us about the {},parts for the {},dates of the {},story of the {}"
 GENERATORS: tuple[Generator, ...] = ("title", "heading", "link")
+
+
+def manifest(name: str, target: Target, notes: Sequence[DocumentId], chance: Random) -> DatasetManifest:
+    sources = tuple(
+        SourceDocument(
+            id=note,
+            sha256=digest(str(note), name) * 4,
+            rows=chance.randrange(2, 30),
+            classification="public",
+        )
+        for note in notes
+    )
+    counts = DatasetCounts(
+        rows={"train": 3200, "development": 400, "test": 600},
+        generators={"title": 1400, "heading": 2800},
+        languages={"en": 3900, "fr": 300},
+        dropped={},
+    )
+    return DatasetManifest(
+        name=name,
+        target=target,
+        generator_version=1,
+        seed=7,
+        counts=counts,
+        sources=sources,
+        excluded=3,
+        curated_problems=(),
+    )
 
 
 def rows(target: Target, notes: Sequence[DocumentId]) -> dict[Split, list[Row]]:

@@ -1,81 +1,19 @@
-"""The page as a person meets it: in a real Chromium, by keyboard, on a narrow screen, without JavaScript."""
+"""The page as a person meets it: in a real Chromium, by keyboard, in their language, without JavaScript."""
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import pytest
 
 from daemon.ledger.pace import PaceRecord
 from daemon.readings import Readings
 from daemon.web.judging import OWN_SET
+from tests.web.chromium import IN_CHROMIUM, Opened, at, named, playwright
 from tests.web.household import Household
 from tests.web.machine import paced
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
-AXE = Path(__file__).parents[2] / ".tools/qmd/node_modules/axe-core/axe.min.js"
-PAGES = (
-    *("/", "/jobs", "/runs", "/runs/189?queries=all", "/runs/191", "/judge", "/alerts", "/nothing"),
-    *("/releases", "/releases/v50", "/releases/v49/rollback", "/lineage?note=ice-road/2008"),
-    *("/rows", "/rows/DATASET", "/rows/DATASET?words=tea&class=personal", "/consent", "/consent/report", "/pace"),
-    *("/consent/classify?folder=notes/dog-team&other=notes/canoe&as=public", "/consent/classify?as=public"),
-)
-"""DATASET is the newest one."""
-WIDE, NARROW = {"width": 960, "height": 900}, {"width": 320, "height": 640}
-LOOKS = (("light", WIDE), ("dark", WIDE), ("light", NARROW))
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: apt-get install chromium"),
-]
-Opened = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Any) -> Iterator[Opened]:
-    """Opens a household's page as its owner would. A complaint on the console fails the test."""
-    contexts, complaints = [], []
-
-    def enter(household: Household, **options: Any) -> Any:
-        context = chromium.new_context(**{"viewport": {"width": 960, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(household.enter())
-        return page
-
-    yield enter
-    for context in contexts:
-        context.close()
-    assert [one for one in complaints if not re.search("status of 40[49]", one)] == []
-
-
-def at(page: Any, path: str) -> str:
-    parts = urlsplit(page.url)
-    return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def named(path: str, household: Household) -> str:
-    return path.replace("DATASET", household.books.history.newest_dataset("embedding") or "")
+pytestmark = IN_CHROMIUM
 
 
 def test_it_begins_with_how_the_search_is(large: Household, opened: Opened) -> None:
@@ -315,28 +253,3 @@ def test_another_page_of_this_machine_cannot_reach_it(household: Household, open
         assert household.releases.live() == "v2"
     finally:
         other.leave()
-
-
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("language", ["en", "fr"])
-def test_axe_finds_nothing_to_mend_in_any_look(large: Household, opened: Opened, path: str, language: str) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: make install")
-    page = opened(large, locale=language)
-    page.goto(at(page, named(path, large)))
-    page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
-    page.evaluate(AXE.read_text("utf-8"))
-    for scheme, size in LOOKS:
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size(size)
-        found = page.evaluate("axe.run().then(found => found.violations)")
-        told = [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found]
-        assert told == [], (scheme, size)
-
-
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("language", ["en", "fr"])
-def test_nothing_is_cut_off_at_320_pixels(large: Household, opened: Opened, path: str, language: str) -> None:
-    page = opened(large, viewport={"width": 320, "height": 640}, locale=language)
-    page.goto(at(page, named(path, large)))
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -15,7 +15,7 @@ from jobs.adapters.qmd_config import ignoring, read_collections
 from jobs.adapters.qmd_forget import contents_of, forget, still_holds, texts_in
 from jobs.domain.corpus import DocumentId, text_digest
 from jobs.domain.errors import BadInput, ToolFailed
-from tests.withdrawing import vector_of, write_index
+from tests.qmd_index import vector_of, write_index
 
 SECRET = "# Marten\n\nThe ember went over the frozen river to the children.\n"
 OTHER = "# Heron\n\nThe heron stands in the shallow water by the reeds.\n"

@@ -3,72 +3,16 @@
 from __future__ import annotations
 
 import threading
-import unicodedata
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from config.paths import Home
-from jobs.consent.book import ConsentBook
-from jobs.consent.coverage import Coverage, covered
-from jobs.consent.terms import InForce, in_force
-from jobs.domain.consent import NoteSaid, Ruling, ruling
-from jobs.domain.corpus import Collection, Document, DocumentId
+from jobs.consent.terms import in_force
+from jobs.domain.consent import NoteSaid, ruling
+from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput, Refused
-from tests.unit.dataset.sample import excluding, small_settings, write_consent, write_policy
-
-NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
-RECORD = """
-schema = "iaip.consent/1"
-holder = "Ada"
-kind = "person"
-contact = "ada@example.org"
-language = "oj"
-agreed = 2026-01-02
-[[grant]]
-uses = ["embed", "evaluate"]
-folders = ["{place}"]
-"""
-
-
-class Place:
-    """A home beside one real collection."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(root=folder / "home")
-        self.notes = folder / "notes"
-        self.notes.mkdir()
-        self.collections = [Collection(name="kb", path=str(self.notes))]
-        self.book = ConsentBook(self.home.consent)
-
-    def note(self, path: str, text: str = "# A note\n") -> DocumentId:
-        file = self.notes / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        return DocumentId(collection="kb", path=path)
-
-    def record(self, place: str = "kb", more: str = "", name: str = "ada.toml", text: str = RECORD) -> None:
-        write_consent(self.home, name, text.replace("{place}", place) + more)
-
-    def now(self, *documents: DocumentId, at: datetime = NOW) -> InForce:
-        return in_force(self.home, small_settings(), self.collections, documents, at)
-
-    def ruled(self, path: str = "a/n.md", at: datetime = NOW) -> Ruling:
-        document = DocumentId(collection="kb", path=path)
-        return ruling(document, NoteSaid(), self.now(document, at=at).terms)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def personal(place: Place) -> Place:
-    """Everything is personal."""
-    write_policy(place.home, '[[rule]]\nplace = "kb"\nclassification = "personal"\n')
-    return place
+from tests.unit.consent.place import NOW, RECORD, Place
+from tests.unit.dataset.sample import excluding, write_policy
 
 
 def test_nothing_written_means_nothing_allowed_and_reading_creates_nothing(place: Place) -> None:
@@ -169,91 +113,6 @@ def test_public_notes_go_on_when_the_log_is_broken(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["classification = ", 'classification = "secret"', "classification = 3", 'clasification = "public"', "x = true",
-     'classification = ["public", 1]', "\x00", 'classification = "sacred"'],
-)  # fmt: skip
-def test_a_folder_policy_that_lies_or_is_broken_denies_all_below(place: Place, text: str) -> None:
-    write_policy(place.home, '[[rule]]\nplace = "kb"\nclassification = "public"\n')
-    place.note("a/b/n.md")
-    place.note("a/.iaip.toml", text)
-    assert place.ruled("a/b/n.md").uses == ()
-    assert place.ruled("n.md").uses
-
-
-def test_a_folder_policy_speaks_for_its_folder_and_all_below_also_from_above_the_collection(place: Place) -> None:
-    place.note("a/.iaip.toml", 'classification = "public"\nattribution = "A. Nanibush"\n')
-    assert place.ruled("a/b/n.md").uses and place.ruled("a/n.md").uses
-    assert place.ruled("b/n.md").reason == "unclassified"
-    (place.notes.parent / ".iaip.toml").write_text('classification = "sacred"\n')
-    assert place.ruled("a/n.md").reason == "sacred"
-
-
-def test_a_folder_policy_that_is_a_link_denies(place: Place) -> None:
-    place.note("a/n.md")
-    elsewhere = place.notes.parent / "open.toml"
-    elsewhere.write_text('classification = "public"\n')
-    (place.notes / "a" / ".iaip.toml").symlink_to(elsewhere)
-    assert place.ruled("a/n.md").uses == ()
-
-
-def test_contradicting_policies_are_read_in_the_stricter_way(place: Place) -> None:
-    write_policy(
-        place.home,
-        '[[rule]]\nplace = "kb"\nclassification = "public"\n[[rule]]\nplace = "kb/a"\nclassification = "community"\n',
-    )
-    place.note("a/.iaip.toml", 'classification = "public"\n')
-    assert place.ruled("a/n.md").reason == "no consent of a community"
-    assert place.ruled("b/n.md").uses
-
-
-def test_a_consent_for_a_folder_that_moved_covers_nothing_and_is_named(personal: Place) -> None:
-    document = personal.note("elders/n.md")
-    personal.record(str(personal.notes / "elders"))
-    assert personal.ruled("elders/n.md").uses
-    assert coverage(personal, document).astray == ()
-    (personal.notes / "elders").rename(personal.notes / "ancestors")
-    moved = DocumentId(collection="kb", path="ancestors/n.md")
-    assert personal.ruled("ancestors/n.md").uses == ()
-    assert coverage(personal, moved).astray == (f"ada.toml: {personal.notes / 'elders'}",)
-
-
-def test_a_permission_stays_with_the_folder_when_the_collection_is_pointed_elsewhere(place: Place) -> None:
-    write_policy(place.home, f'[[rule]]\nplace = "{place.notes}"\nclassification = "public"\n')
-    assert place.ruled().uses
-    elsewhere = place.notes.parent / "secret"
-    elsewhere.mkdir()
-    place.collections = [Collection(name="kb", path=str(elsewhere))]
-    assert place.ruled().reason == "unclassified"
-
-
-def test_a_link_to_a_permitted_folder_permits_only_what_is_really_there(place: Place) -> None:
-    secret = place.notes.parent / "secret"
-    secret.mkdir()
-    link = place.notes.parent / "link"
-    link.symlink_to(place.notes)
-    place.collections = [Collection(name="kb", path=str(link))]
-    write_policy(place.home, f'[[rule]]\nplace = "{place.notes}"\nclassification = "public"\n')
-    assert place.ruled().uses
-    link.unlink()
-    link.symlink_to(secret)
-    assert place.ruled().uses == ()
-
-
-def test_case_and_unicode_variants_of_one_path(place: Place) -> None:
-    composed = "Aînés"
-    public = '[[rule]]\nplace = "kb"\nclassification = "public"\n'
-    write_policy(place.home, f'{public}[[rule]]\nplace = "kb/{composed}"\nclassification = "sacred"\n')
-    for name in (composed, composed.upper(), unicodedata.normalize("NFD", composed), "aînés"):
-        assert place.ruled(f"{name}/n.md").reason == "sacred"
-    personal = '[[rule]]\nplace = "kb"\nclassification = "personal"\n'
-    write_policy(place.home, personal)
-    place.record(f"kb/{composed}")
-    assert place.ruled(unicodedata.normalize("NFD", f"{composed}/n.md")).uses
-    assert place.ruled("aînés/n.md").uses == ()
-
-
-@pytest.mark.parametrize(
     ("old", "new"),
     [
         ('kind = "person"', 'kind = "friend"'),
@@ -319,35 +178,3 @@ def test_two_writers_wait_for_each_other(place: Place) -> None:
         thread.join()
     chain = place.book.chain()
     assert (len(chain.entries), chain.problem) == (40, "")
-
-
-class Files:
-    """The corpus of one folder, read plainly."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-
-    def collections(self) -> list[Collection]:
-        return self._place.collections
-
-    def read(self, document: DocumentId) -> Document:
-        text = (self._place.notes / document.path).read_text()
-        return Document(id=document, sha256="", text=text)
-
-
-def coverage(place: Place, *documents: DocumentId) -> Coverage:
-    return covered(Files(place), documents, place.home, small_settings(), NOW)
-
-
-def test_coverage_says_what_is_in_what_is_out_and_why(personal: Place) -> None:
-    personal.record("kb/a")
-    documents = [
-        personal.note("a/n.md"),
-        personal.note("b/n.md"),
-        personal.note("a/s.md", "---\niaip: sacred\n---\n"),
-        personal.note("a/x.md", "---\na: [\n---\n"),
-    ]
-    found = coverage(personal, *documents)
-    assert found.classes() == {"personal": (1, 2), "sacred": (0, 1)}
-    assert found.reasons() == {"no consent of a person": 1, "sacred": 1, "unreadable front matter": 1}
-    assert found.uses() == {"embed": 1, "evaluate": 1}

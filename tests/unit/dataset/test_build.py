@@ -1,7 +1,8 @@
+"""Datasets made from notes: every row sound and traceable, no document in two splits, and the same each time."""
+
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -10,34 +11,15 @@ from hypothesis import strategies as st
 
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.dataset.build import Dataset, build, load
-from jobs.dataset.refresh import Refreshed, refresh
+from jobs.dataset.refresh import refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import Expansion, Pair, Target
 from tests.house import keys_of
+from tests.unit.dataset.making import built, curate, fresh, rows
 from tests.unit.dataset.sample import Notes, excluding, home, note, notes, quiet, small_settings
 
 GONE = BadInput("the file is gone", remedy="none")
-
-
-def built(folder: Path, corpus: Notes, target: Target = "embedding", **dataset: int | float) -> Dataset:
-    place = home(folder)
-    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet, keys_of(place))
-    return load(place.datasets / manifest.name, keys_of(place))
-
-
-def fresh(folder: Path, corpus: Notes, *excluded: str) -> Refreshed:
-    return refresh(corpus, corpus.listing(), home(folder), excluding(*excluded), quiet, keys_of(home(folder)))
-
-
-def rows(dataset: Dataset) -> list[Pair | Expansion]:
-    return [*dataset.train, *dataset.development, *dataset.test]
-
-
-def curate(folder: Path, name: str, *lines: object) -> None:
-    path = home(folder).curated / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
 
 
 def test_every_pair_has_a_query_a_passage_of_its_document_and_its_lineage(tmp_path: Path) -> None:
@@ -195,15 +177,6 @@ def test_too_few_rows_end_with_the_counts_and_what_to_do(tmp_path: Path) -> None
     assert "curated/embedding" in raised.value.remedy
 
 
-def test_too_few_rows_and_a_curated_line_of_no_use_name_the_line(tmp_path: Path) -> None:
-    curated = tmp_path / "curated" / "embedding"
-    curated.mkdir(parents=True)
-    (curated / "mine.jsonl").write_text("not JSON\n")
-    with pytest.raises(NotEnough) as raised:
-        built(tmp_path, notes(3), minimum_pairs=500)
-    assert "mend curated/embedding/mine.jsonl:1: not JSON in UTF-8 (1 of 1 unused lines)" in raised.value.remedy
-
-
 def test_held_out_queries_are_answered_by_documents_kept_back_alone(tmp_path: Path) -> None:
     dataset = built(tmp_path, notes(120), most_test_queries=25)
     (held_out,) = dataset.query_sets
@@ -224,80 +197,6 @@ def test_a_heading_that_many_notes_have_is_asked_with_its_subject(tmp_path: Path
     asked = [row.query for row in rows(built(tmp_path, corpus)) if "Daily field report" in row.query]
     assert len(asked) == 9
     assert "Daily field report" not in asked
-
-
-def test_curated_pairs_follow_their_document_and_bad_lines_are_named(tmp_path: Path) -> None:
-    curate(
-        tmp_path,
-        "embedding/mine.jsonl",
-        {"query": "how was the third one made", "document": "note-3.md"},
-        {"query": "the fourth with its collection", "document": "kb/note-4.md"},
-        "not json",
-        {"query": "no document"},
-        {"query": " ", "document": "note-3.md"},
-        {"query": "a missing one", "document": "note-999.md"},
-        {"query": "free text", "document": "Rivers carry gravel down to the sea, slowly.", "title": "Rivers"},
-    )
-    dataset = built(tmp_path, notes(20))
-    curated = [row for row in rows(dataset) if row.origin.generator == "curated"]
-    assert {row.query for row in curated} == {
-        "how was the third one made",
-        "the fourth with its collection",
-        "free text",
-    }
-    assert [problem.split(" ")[0] for problem in dataset.manifest.curated_problems] == [
-        f"embedding/mine.jsonl:{line}:" for line in (3, 4, 5, 6)
-    ]
-    free = next(row for row in curated if row.query == "free text")
-    assert isinstance(free, Pair)
-    assert (free.title, free.relevant, free.origin.document.collection) == ("Rivers", (), "curated")
-    assert free.origin.document.path.startswith("embedding/mine.jsonl#")
-
-
-def test_the_documents_of_one_curated_query_stay_together(tmp_path: Path) -> None:
-    lines = [{"query": f"claim {n // 3}", "document": f"note-{n}.md"} for n in range(60)]
-    curate(tmp_path, "embedding/claims.jsonl", *lines)
-    dataset = built(tmp_path, notes(60))
-    for number in range(20):
-        found = [
-            (split, row)
-            for split in ("train", "development", "test")
-            for row in dataset.pairs(split)
-            if row.query == f"claim {number}"
-        ]
-        assert len(found) == 3
-        assert len({split for split, _ in found}) == 1
-        assert {len(row.relevant) for _, row in found} == {3}
-    assert [query_set.name for query_set in dataset.query_sets] == ["curated-held-out", "held-out"]
-
-
-def test_free_text_copied_from_a_note_goes_where_the_note_goes(tmp_path: Path) -> None:
-    lines = [{"query": f"copied words {n}", "document": note(n)} for n in range(40)]
-    curate(tmp_path, "embedding/copies.jsonl", *lines)
-    dataset = built(tmp_path, notes(40))
-    for split in ("train", "development", "test"):
-        copied = [row for row in dataset.pairs(split) if row.query.startswith("copied words")]
-        own = {row.origin.document for row in dataset.pairs(split) if row.origin.generator != "curated"}
-        assert all(set(row.relevant) <= own for row in copied)
-        assert all(row.relevant for row in copied)
-
-
-def test_curated_expansions_are_linted_and_counted(tmp_path: Path) -> None:
-    curate(
-        tmp_path,
-        "expansion/mine.jsonl",
-        {"query": "tar files", "output": [["lex", "extract a tarball"], ["lex", "zip"], ["vec", "how to unpack tar"]]},
-        {"query": "nothing fits", "output": [["lex", "zzz"]]},
-        {"query": "bad kind", "output": [["lexx", "bad"]]},
-    )
-    dataset = built(tmp_path, notes(20), "expansion")
-    row = next(row for row in rows(dataset) if row.query == "tar files")
-    assert isinstance(row, Expansion)
-    assert [line.text for line in row.lines] == ["extract a tarball", "how to unpack tar"]
-    assert dataset.manifest.counts.dropped["line shares no word with its query"] == 1
-    assert [problem.split(" ")[0] for problem in dataset.manifest.curated_problems] == [
-        "expansion/mine.jsonl:2:", "expansion/mine.jsonl:3:",
-    ]  # fmt: skip
 
 
 def test_expansions_have_all_three_kinds_in_the_shape_qmd_rewards(tmp_path: Path) -> None:

@@ -13,22 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.dataset.assemble import Placed
-from jobs.dataset.build import Dataset, build, load
+from jobs.dataset.build import Dataset
 from jobs.dataset.left_out import DROPPED, LeftOut, leave_out, left_out, take_back, without
 from jobs.dataset.proposals import Proposal, Wanted, outline, page, plain_lines, proposals
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
 from jobs.domain.examples import SPLITS, Expansion, ExpansionLine, Origin, Pair, Target, row_digest
-from tests.house import keys_of
-from tests.unit.dataset.sample import Notes, home, notes, quiet, small_settings
+from tests.unit.dataset.making import built
+from tests.unit.dataset.sample import home, notes
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
-
-
-def built(folder: Path, corpus: Notes, target: Target = "embedding", **dataset: int | float) -> Dataset:
-    place = home(folder)
-    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet, keys_of(place))
-    return load(place.datasets / manifest.name, keys_of(place))
 
 
 def digests(dataset: Dataset) -> list[str]:

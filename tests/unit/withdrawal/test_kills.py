@@ -14,8 +14,9 @@ import pytest
 
 from jobs.consent.withdrawals import Journal
 from jobs.domain.withdrawal import STEPS
-from tests.unit.withdrawal.test_withdraw import all_gone, states
-from tests.withdrawing import SECRET, STORY, Household
+from tests.story import SECRET, STORY
+from tests.unit.withdrawal.aftermath import all_gone, states
+from tests.withdrawing import Household
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
 """Every publication, removal and switch ends in one of these."""

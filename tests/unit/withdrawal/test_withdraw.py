@@ -8,38 +8,17 @@ from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
 
-import msgspec
 import pytest
 
-from daemon.cli.result import DONE, FAILED, NOT_FOUND, USAGE
-from jobs.consent.book import ConsentBook
+from daemon.cli.result import DONE, NOT_FOUND, USAGE
 from jobs.consent.withdrawals import Journal
 from jobs.domain.errors import Refused
 from jobs.domain.withdrawal import STEPS
-from tests.withdrawing import ADA, SECRET, STORY, Household, sentences, vector_of
+from tests.story import SECRET, STORY, sentences
+from tests.unit.withdrawal.aftermath import all_gone, states, texts_left
+from tests.withdrawing import Household
 
 Form = Literal["NFC", "NFD"]
-
-
-def states(house: Household) -> dict[str, str]:
-    return {release.metadata.name: release.state for release in house.releases.all()}
-
-
-def texts_left(house: Household) -> list[str]:
-    return [place for sentence in sentences() for place in house.holding(sentence)]
-
-
-def all_gone(house: Household) -> None:
-    assert texts_left(house) == []
-    for index in house.home.root.rglob("index.sqlite"):
-        assert vector_of(STORY) not in index.read_bytes()
-        with closing(sqlite3.connect(index)) as database:
-            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            for table in ("documents", "content", "documents_fts"):
-                rows = database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - one of three names
-                assert rows and "marten" not in repr(rows)
-            matches = "SELECT count(*) FROM documents_fts WHERE documents_fts MATCH 'marten'"
-            assert database.execute(matches).fetchone() == (0,)
 
 
 def test_the_household_really_learnt_the_story(house: Household) -> None:
@@ -159,55 +138,6 @@ def test_judgements_of_it_leave_the_evaluation_with_the_queries_nothing_else_ans
     assert (judged / "qrels.tsv").read_text() == "query-id\tcorpus-id\tscore\nb\tn0.md\t1\nc\tn1.md\t1\n"
 
 
-@pytest.mark.parametrize("words", [("--consent", "ada"), ("--consent", "Ada.toml"), ("--person", "ada nanibush")])
-def test_a_consent_ends_for_good_and_what_stood_on_it_goes(house: Household, words: tuple[str, str]) -> None:
-    done = house.types(*words, "--yes")
-    assert (done.code, done.data["releases"], done.data["live"]) == (DONE, ("v2", "v3"), "v1"), done.talk
-    assert done.data["counts"]["keys"] == 1
-    all_gone(house)
-    assert not (house.home.consent / "ada.toml").exists()
-    assert ConsentBook(house.home.consent).changes() == {}
-    dataset = house.dataset()
-    assert dataset is not None and dataset.manifest.denied == {"no consent of a person": 1}
-
-
-def test_an_ended_consent_counts_again_only_in_other_words(house: Household) -> None:
-    house.types("--consent", "ada", "--yes")
-    book = ConsentBook(house.home.consent)
-    same = ADA.format(folder="notes/elders")
-    (house.home.consent / "ada.toml").write_text(same)
-    assert book.changes() == {} and book.import_changes("a test", house.now()) == []
-    house.consent("ada.toml", same.replace("2025-01-01", "2026-01-01"))
-    dataset = house.dataset()
-    assert dataset is not None and dataset.manifest.denied == {}
-
-
-def test_a_consent_folder_put_back_from_a_backup_brings_no_ended_consent_back(house: Household) -> None:
-    names = ("log.jsonl", "head", "ada.toml")
-    backup = {name: (house.home.consent / name).read_bytes() for name in names}
-    house.types("--consent", "ada", "--yes")
-    for name, content in backup.items():
-        (house.home.consent / name).write_bytes(content)
-    assert ConsentBook(house.home.consent).chain().problem == ""
-    dataset = house.dataset()
-    assert dataset is not None and dataset.manifest.denied == {"no consent of a person": 1}
-    house.attends()
-    dataset = house.dataset()
-    assert dataset is not None and dataset.manifest.denied == {"no consent of a person": 1}
-
-
-def test_a_document_that_another_consent_still_allows_stays_searchable(house: Household) -> None:
-    other = ADA.format(folder="notes/elders").replace("Ada Nanibush", "Ben Kwe")
-    house.consent("ben.toml", other)
-    done = house.types("--consent", "ada", "--yes")
-    assert (done.data["live"], done.data["documents"]) == ("v1", 0)
-    live = house.releases.current / "index" / "index.sqlite"
-    with closing(sqlite3.connect(live)) as index:
-        assert index.execute("SELECT count(*) FROM documents WHERE path = ?", (SECRET,)).fetchone() == (1,)
-    dataset = house.dataset()
-    assert dataset is not None and dataset.manifest.denied == {}
-
-
 def test_withdrawing_twice_says_when_it_was_done_and_does_nothing(house: Household) -> None:
     first = house.types("--document", f"notes/{SECRET}", "--yes")
     again = house.types("--document", str(house.notes / SECRET), "--yes")
@@ -276,46 +206,6 @@ def test_a_broken_log_stops_no_withdrawal(house: Household) -> None:
     )
     dataset = house.dataset()
     assert dataset is not None and dataset.manifest.denied == {"withdrawn": 1}, "the journal denies without the log"
-
-
-def test_a_consent_ends_with_a_broken_log_too(house: Household) -> None:
-    (house.home.consent / "head").write_text("0" * 63 + "1")
-    done = house.types("--consent", "ada", "--yes")
-    assert (done.code, done.data["live"]) == (DONE, "v1"), done.talk
-
-
-def test_a_receipt_verifies_anywhere_and_one_that_was_changed_does_not(house: Household) -> None:
-    done = house.types("--document", f"notes/{SECRET}", "--yes")
-    receipt = Path(done.data["receipt"])
-    assert house.types("--verify", str(receipt)).data["sound"]
-    signed = msgspec.json.decode(receipt.read_bytes())
-    assert signed["receipt"]["verified"] and signed["receipt"]["strings"] > 0
-    assert not any(sentence in receipt.read_text() for sentence in sentences())
-    text = receipt.with_suffix(".txt").read_text("utf-8")
-    assert "RECEIPT OF WITHDRAWAL w1" in text and "REÇU DE RETRAIT w1" in text
-    assert (house.home.signing_key.stat().st_mode & 0o777, receipt.stat().st_mode & 0o777) == (0o600, 0o600)
-    signed["receipt"]["live"] = "v9"
-    forged = house.folder / "forged.json"
-    forged.write_bytes(msgspec.json.encode(signed))
-    assert not house.types("--verify", str(forged)).data["sound"]
-
-
-def test_what_is_still_there_is_said_in_the_receipt(house: Household) -> None:
-    """Somebody quoted the note in a file of their own inside the home: it is theirs, and it is named."""
-    mine = house.home.curated / "embedding" / "mine.jsonl"
-    mine.parent.mkdir(parents=True)
-    mine.write_text(msgspec.json.encode({"query": "a", "document": " ".join(sentences())}).decode() + "\n")
-    done = house.types("--document", f"notes/{SECRET}", "--yes")
-    assert (done.code, done.data["found_again"]) == (FAILED, ("curated/embedding/mine.jsonl",))
-    assert "NOT verified by content" in Path(done.data["receipt"]).with_suffix(".txt").read_text("utf-8")
-
-
-def test_a_sentence_that_another_note_says_too_is_no_trace(house: Household) -> None:
-    house.write("n0.md", f"# Another\n\n{sentences()[0]}\n")
-    house.look()
-    assert house.learns() == "v4"
-    done = house.types("--document", f"notes/{SECRET}", "--yes")
-    assert (done.code, done.data["found_again"]) == (DONE, ())
 
 
 def test_every_step_is_noted(house: Household) -> None:

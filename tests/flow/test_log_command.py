@@ -1,0 +1,65 @@
+"""`iaipctl logs`: what the daemon and a job's process wrote, in words, as JSON, and while it is being written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.flow.person import Person
+
+
+def test_the_daemons_log_is_shown_in_words_and_as_json(settled: Person) -> None:
+    assert settled.types("logs").returncode == 6
+    (settled.home / "logs" / "jobs").mkdir(parents=True, exist_ok=True)
+    (settled.home / "logs" / "iaipd.log").write_text(
+        '{"job": 1, "event": "job started", "level": "info", "timestamp": "2026-01-02T03:04:05.6Z"}\n'
+        '{"event": "it broke", "level": "error", "timestamp": "2026-01-02T03:04:06Z", "exception": "one\\ntwo"}\n'
+    )
+    (settled.home / "logs" / "jobs" / "7.log").write_text("first\n\x1b[31mred\n")
+    told = settled.types("logs").stdout
+    assert "job started job=1" in told and "error: it broke\n    one\n    two" in told and "\x1b" not in told
+    assert settled.types("logs", "--job", "7").stdout == "first\n [31mred\n"
+    assert settled.types("logs", "--job", "7", "-n", "1").stdout == " [31mred\n"
+    listed = settled.reads("logs", "-n", "1")
+    assert (listed["schema"], [line["event"] for line in listed["lines"]]) == ("iaip.logs/1", ["it broke"])
+    assert settled.types("logs", "--job", "8").returncode == 6
+
+
+def test_the_log_of_a_job_holds_what_the_daemon_said_of_it_and_what_its_process_wrote(settled: Person) -> None:
+    def line(second: int, event: str, job: int) -> str:
+        return json.dumps({"timestamp": f"2026-01-02T03:04:{second:02}.000001Z", "event": event, "job": job}) + "\n"
+
+    logs = settled.home / "logs"
+    (logs / "jobs").mkdir(parents=True, exist_ok=True)
+    (logs / "iaipd.log.1").write_text(line(1, "job started", 7))
+    (logs / "iaipd.log").write_text(line(3, "job settled", 7) + line(4, "job started", 17) + line(5, "job started", 7))
+    (logs / "jobs" / "7.log").write_text(
+        line(2, "worker starts", 7) + "a warning\n" + line(6, "worker starts", 7) + "b\n"
+    )
+    told = [entry["event"] for entry in settled.reads("logs", "--job", "7")["lines"]]
+    assert told == [
+        "job started", "worker starts", "a warning", "job settled", "job started", "worker starts", "b",
+    ]  # fmt: skip
+    assert [entry["event"] for entry in settled.reads("logs", "--job", "7", "-n", "2")["lines"]] == [
+        "worker starts",
+        "b",
+    ]
+    assert [entry["event"] for entry in settled.reads("logs", "--job", "17")["lines"]] == ["job started"]
+
+
+def test_a_followed_log_goes_on_over_its_rotation(settled: Person) -> None:
+    log = settled.home / "logs" / "iaipd.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text('{"event": "one"}\n')
+    words = [sys.executable, "-m", "daemon.cli", "logs", "-f", "--json"]
+    with subprocess.Popen(words, env=settled.environment, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline()) == {"event": "one"}
+        with log.open("a") as file:
+            file.write('{"event": "two"}\n')
+        assert json.loads(following.stdout.readline()) == {"event": "two"}
+        log.rename(log.with_suffix(".log.1"))
+        log.write_text('{"event": "three"}\n')
+        assert json.loads(following.stdout.readline()) == {"event": "three"}
+        following.terminate()
