@@ -13,7 +13,7 @@ from tests.web.household import Household
 SCREENS = (
     "status", "queue", "queue show 3", "releases", "verdict", "verdict --queries", "why run 3", "why v2", "alerts",
     "alerts --all", "config show", "ledger", "gc --dry-run", "models", "doctor", "rollback --dry-run", "wait",
-    "releases pin v9", "fly",
+    "releases pin v9", "lineage release v2", "lineage document ice-road/2008.md", "withdraw --person me", "fly",
 )  # fmt: skip
 ENVIRONMENT = {**os.environ, "PYTHONUTF8": "1"}
 
@@ -44,17 +44,5 @@ def test_status_is_one_screen(household: Household) -> None:
 
 
 def test_no_command_was_forgotten() -> None:
-    changing = {
-        "init",
-        "install",
-        "uninstall",
-        "start",
-        "stop",
-        "restart",
-        "run",
-        "ui",
-        "completions",
-        "logs",
-        "consent",
-    }
+    changing = {*"init install uninstall start stop restart run ui completions logs consent export-bundle".split()}
     assert COMMANDS.keys() - {words.split()[0] for words in SCREENS} - changing == {"evaluation", "support-bundle"}
