@@ -28,7 +28,7 @@ from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.results import BaselineResult
 
 PROJECT = Path(__file__).resolve().parent.parent
-SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 20_000, 70
+SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 20_000, 56
 START_SECONDS = 30.0
 QUIET_SECONDS = 10.0
 CONFIGURATION = """\
