@@ -164,6 +164,44 @@ class _Parts:
     door: SocketServer
 
 
+@dataclass(frozen=True)
+class _Eyes:
+    """What the parts ask of the disk, read anew each time they ask."""
+
+    home: Home
+    settings: Settings
+    books: Books
+    releases: Releases
+
+    def collections(self) -> Sequence[Collection]:
+        return read_collections(self.releases.current / "qmd" / "index.yml")
+
+    def corpus(self) -> Corpus:
+        return MarkdownFolders(self.collections(), self.settings.watch.largest_document)
+
+    def look_through(self, known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
+        return scan(known_to, known, largest=self.settings.watch.largest_document, now_ns=time.time_ns())
+
+    def may_do_without_sandbox(self) -> bool:
+        return self.settings.confinement.where_none == "all-public" and every_note_is_public(
+            self.corpus(), list(self.books.knowledge.documents()), self.home, self.settings, datetime.now(UTC)
+        )
+
+    def lines(self, path: Path) -> list[bytes]:
+        """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""
+        return Sealing(_keys(self.home)).opened(path.read_bytes()).splitlines(keepends=True)
+
+    def grounds(self) -> Grounds:
+        return Grounds(
+            home=self.home,
+            settings=self.settings,
+            releases=self.releases,
+            corpus=self.corpus(),
+            indexes=qmd_forget,
+            keys=_keys(self.home),
+        )
+
+
 def _assemble(
     home: Home,
     settings: Settings,
@@ -174,38 +212,11 @@ def _assemble(
 ) -> _Parts:
     """Plugs everything together; nothing runs yet."""
 
-    def collections() -> Sequence[Collection]:
-        return read_collections(releases.current / "qmd" / "index.yml")
-
-    def corpus() -> Corpus:
-        return MarkdownFolders(collections(), settings.watch.largest_document)
-
-    def look_through(known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
-        return scan(known_to, known, largest=settings.watch.largest_document, now_ns=time.time_ns())
-
-    def may_do_without() -> bool:
-        return settings.confinement.where_none == "all-public" and every_note_is_public(
-            corpus(), list(books.knowledge.documents()), home, settings, datetime.now(UTC)
-        )
-
-    def lines(path: Path) -> list[bytes]:
-        """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""
-        return Sealing(_keys(home)).opened(path.read_bytes()).splitlines(keepends=True)
-
-    def grounds() -> Grounds:
-        return Grounds(
-            home=home,
-            settings=settings,
-            releases=releases,
-            corpus=corpus(),
-            indexes=qmd_forget,
-            keys=_keys(home),
-        )
-
+    eyes = _Eyes(home, settings, books, releases)
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
-    start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout, may_do_without=may_do_without)
+    start_worker = partial(run_worker, tool_seconds=settings.qmd.timeout, may_do_without=eyes.may_do_without_sandbox)
     governor = Governor(settings, telemetry(home.root), books, start_worker)
     executor = Executor(
         books,
@@ -219,9 +230,9 @@ def _assemble(
         ),
     )
     bell = Bell(home.bell, executor.execute)
-    means = WithdrawalMeans(books=books, grounds=grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
+    means = WithdrawalMeans(books=books, grounds=eyes.grounds, signer=Ed25519Signer(home.signing_key), ring=bell.ring)
     attendant = Attendant(Withdrawer(means, home), Journal(home.consent), books.database.on_damage)
-    house = House(books=books, home=home, releases=releases, settings=settings, corpus=corpus, lines=lines)
+    house = House(books=books, home=home, releases=releases, settings=settings, corpus=eyes.corpus, lines=eyes.lines)
     front = Front(house)
     calls = Calls(
         ring=bell.ring,
@@ -236,8 +247,8 @@ def _assemble(
     bell.every_minute("housekeeping", housekeeper.tick)
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
     bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
-    watcher = Watcher(books, settings.watch, collections, look_through, scheduler.changed)
-    answers = Answers(home=home.root, releases=releases, collections=collections, started_at=datetime.now(UTC))
+    watcher = Watcher(books, settings.watch, eyes.collections, eyes.look_through, scheduler.changed)
+    answers = Answers(home=home.root, releases=releases, collections=eyes.collections, started_at=datetime.now(UTC))
     door = SocketServer(home.socket, answers.answer)
     return _Parts(
         governor=governor,

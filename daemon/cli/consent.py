@@ -17,6 +17,7 @@ from daemon.cli import (
 )
 from daemon.cli.result import USAGE, Result
 from daemon.cli.root import Context
+from daemon.cli.subcommands import add_subcommands
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "coverage": (consent_coverage, "what is in, what is out and why"),
@@ -31,14 +32,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="consent_command")
-    for name, (module, text) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help="where everything lives")
-        command.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="a versioned JSON document on stdout"
-        )
-        module.add_arguments(command)
+    add_subcommands(parser, COMMANDS, "consent_command")
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:

@@ -8,6 +8,7 @@ from types import ModuleType
 from daemon.cli import lineage_document, lineage_release
 from daemon.cli.result import USAGE, Result
 from daemon.cli.root import Context
+from daemon.cli.subcommands import add_subcommands
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "document": (lineage_document, "what was made from a note: datasets, models, releases, rows of search indexes"),
@@ -16,14 +17,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="lineage_command")
-    for name, (module, text) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help="where everything lives")
-        command.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="a versioned JSON document on stdout"
-        )
-        module.add_arguments(command)
+    add_subcommands(parser, COMMANDS, "lineage_command")
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
