@@ -22,13 +22,12 @@ from config.paths import Home
 from daemon.cli.result import table
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
-from jobs.adapters.node import find_node, find_qmd
 from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.results import BaselineResult
 
 PROJECT = Path(__file__).resolve().parent.parent
-SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 20_000, 56
+SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 12_000, 56
 START_SECONDS = 30.0
 QUIET_SECONDS = 10.0
 CONFIGURATION = """\
@@ -42,7 +41,7 @@ new_expansions = 1000000
 
 [dataset]
 most_test_queries = 150
-most_expansion_queries = 24
+most_expansion_queries = 20
 
 [disk]
 reserve = 500000000  # so that it runs on a small disk too
@@ -129,13 +128,7 @@ class Demo:
     def index(self) -> None:
         """As its owner would: `qmd update`, then `qmd embed`."""
         say("$ qmd update && qmd embed")
-        settings = self.context.settings.qmd
-        tools = QmdTools(
-            node=find_node(settings.node),
-            package=find_qmd(settings.package),
-            single_thread=settings.single_thread,
-            timeout=settings.timeout,
-        )
+        tools = QmdTools.find(self.context.settings.qmd)
         command = QmdCommand(tools, self.folder / "qmd" / "index.yml", self.folder / "qmd" / "index.sqlite")
         command.update()
         command.embed()

@@ -25,6 +25,7 @@ from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.errors import IaipError, Stopped
 from jobs.domain.examples import Target
@@ -45,12 +46,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
     settings = load_settings(home.config_file)
     releases_root = home.releases
     live = QmdFiles(config=releases_root / "current/qmd/index.yml", index=releases_root / "current/index/index.sqlite")
-    search = Qmd(
-        node=find_node(settings.qmd.node),
-        package=find_qmd(settings.qmd.package),
-        single_thread=settings.qmd.single_thread,
-        timeout=settings.qmd.timeout,
-    )
+    search = Qmd(QmdTools.find(settings.qmd))
     base_models = BaseModels(home.base_models)
 
     def base_model(target: Target) -> BaseModel:

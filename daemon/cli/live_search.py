@@ -10,9 +10,10 @@ from pathlib import Path
 from config.settings import QmdSettings
 from daemon.web.judging import Found
 from daemon.web.reading import TOP
-from jobs.adapters.node import find_node, find_qmd, node_environment
+from jobs.adapters.node import node_environment
 from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_models import find_model, in_use, model_cache
+from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.examples import JudgedQuery
 from jobs.index_file import copy_index
 from jobs.publish import STAGE_PREFIX
@@ -27,12 +28,7 @@ def opened(release: Path, scratch: Path, settings: QmdSettings) -> Iterator[Call
     The copy lies in ``scratch``. Raises ToolFailed or BadInput.
     """
     configuration = release / "qmd" / "index.yml"
-    engine = Qmd(
-        node=find_node(settings.node),
-        package=find_qmd(settings.package),
-        single_thread=settings.single_thread,
-        timeout=settings.timeout,
-    )
+    engine = Qmd(QmdTools.find(settings))
     models = engine.models(configuration)
     expands = find_model(str(in_use(models).generate), model_cache(node_environment({}))) is not None
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -17,9 +17,8 @@ from jobs.domain.errors import BadInput, ToolFailed
 class Qmd:
     """QMD as found on this machine. Constructing it starts nothing."""
 
-    def __init__(self, *, node: Path, package: Path, single_thread: bool, timeout: float) -> None:
-        """As QmdTools."""
-        self._tools = QmdTools(node=node, package=package, single_thread=single_thread, timeout=timeout)
+    def __init__(self, tools: QmdTools) -> None:
+        self._tools = tools
 
     def version(self) -> str:
         return package_version(self._tools.package)

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from jobs.adapters.node import find_dependency, node_environment
+from config.settings import QmdSettings
+from jobs.adapters.node import find_dependency, find_node, find_qmd, node_environment
 from jobs.adapters.qmd_models import model_cache
 from jobs.domain.errors import ToolFailed
 from jobs.index_file import PATIENCE
@@ -43,6 +44,16 @@ class QmdTools:
     single_thread: bool
     timeout: float
     patience: float = PATIENCE
+
+    @classmethod
+    def find(cls, settings: QmdSettings) -> QmdTools:
+        """What the settings name; where they name nothing, what is on this machine. Raises ToolFailed if it is not."""
+        return cls(
+            node=find_node(settings.node),
+            package=find_qmd(settings.package),
+            single_thread=settings.single_thread,
+            timeout=settings.timeout,
+        )
 
     @property
     def models(self) -> Path:

@@ -18,7 +18,6 @@ import psutil
 from config.load import load_settings
 from config.paths import Home
 from daemon.ledger.books import Books, read_books
-from jobs.adapters.node import find_node, find_qmd
 from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_config import with_collections_of
 from jobs.adapters.qmd_process import QmdTools
@@ -119,13 +118,7 @@ class House:
 
     def _index(self) -> None:
         """As its owner would: `qmd update`, then `qmd embed`."""
-        settings = load_settings(self.home.config_file).qmd
-        tools = QmdTools(
-            node=find_node(settings.node),
-            package=find_qmd(settings.package),
-            single_thread=settings.single_thread,
-            timeout=settings.timeout,
-        )
+        tools = QmdTools.find(load_settings(self.home.config_file).qmd)
         command = QmdCommand(tools, self.folder / "qmd" / "index.yml", self.folder / "qmd" / "index.sqlite")
         command.update()
         command.embed()
