@@ -78,14 +78,21 @@ def install_node() -> str:
 
 
 def install_qmd(place: Path, path: str) -> str:
-    """Installs the locked tree without any package's scripts (binaries come in the packages); returns QMD's version."""
+    """Installs the locked tree without any package's scripts (binaries come in the packages); returns QMD's version.
+
+    The lock file of a tree that was installed to its end lies beside it as ``installed.json``: that tree stays.
+    """
     place.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / name, place / name)
     npm = shutil.which("npm", path=path)
     node = shutil.which("node", path=path)
     assert npm is not None and node is not None, path
-    run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place, path=path)
+    lock, installed = HERE / "package-lock.json", place / "installed.json"
+    if not (installed.exists() and installed.read_bytes() == lock.read_bytes()):
+        installed.unlink(missing_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / name, place / name)
+        run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=place, path=path)
+        shutil.copyfile(lock, installed)
     return run([node, place / ENTRY, "--version"], cwd=place, path=path).strip()
 
 

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from config.tools.install import CONVERTER_FILES, HERE, PROJECT, VENDORED, is_converter, major
+from config.tools.install import (
+    CONVERTER_FILES,
+    HERE,
+    PROJECT,
+    VENDORED,
+    InstallFailed,
+    install_qmd,
+    is_converter,
+    major,
+)
 
 PACKAGES = ("config", "daemon", "jobs", "launchd")
 # What a module is called where its package is called otherwise.
@@ -125,3 +134,27 @@ def test_only_the_converter_leaves_its_wheel() -> None:
 
 def test_no_child_process_sees_ci() -> None:
     assert "CI" not in os.environ
+
+
+def test_npm_is_asked_again_only_for_a_tree_that_is_not_whole_or_not_of_this_lock(tmp_path: Path) -> None:
+    programs, asked = tmp_path / "bin", tmp_path / "asked"
+    programs.mkdir()
+    (programs / "node").write_text("#!/bin/sh\necho qmd 2.8.3\n")
+
+    def npm(then: str) -> None:
+        (programs / "npm").write_text(f"#!/bin/sh\necho asked >>{asked}\n{then}\n")
+        for program in programs.iterdir():
+            program.chmod(0o700)
+
+    def install() -> str:
+        return install_qmd(tmp_path / "qmd", os.pathsep.join((str(programs), os.environ["PATH"])))
+
+    npm("exit 1")
+    with pytest.raises(InstallFailed):
+        install()
+    npm("exit 0")
+    assert [install(), install()] == ["qmd 2.8.3", "qmd 2.8.3"]
+    assert len(asked.read_text().splitlines()) == 2
+    (tmp_path / "qmd" / "installed.json").write_text("an older lock")
+    install()
+    assert len(asked.read_text().splitlines()) == 3
