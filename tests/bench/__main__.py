@@ -143,16 +143,22 @@ def _quality(whole: RetrievalSet, folder: Path, goals: dict[str, float]) -> list
 
     settings = load_settings(folder / "config.toml")
     base = BaseModels(folder / "bases").resolve(settings.embedding.base, "embedding")
-    found = measure_quality(whole, base, settings.embedding, folder / "quality", lambda progress: None)
-    print(f"  {whole.name}: {found.trained.facts}", file=sys.stderr)
-    measured = {"all": (found.base.every, found.tuned.every), "unseen": (found.base.unseen, found.tuned.unseen)}
+    found = measure_quality(whole, base, settings, folder / "quality", lambda progress: None)
+    print(f"  {whole.name}: {found.plan.reason}; {found.trained.facts}", file=sys.stderr)
+    measured = {
+        "all": (found.base.every, found.plain.every, found.tuned.every),
+        "unseen": (found.base.unseen, found.plain.unseen, found.tuned.unseen),
+    }
     counts = {"all": len(whole.test_questions), "unseen": len(whole.unseen())}
     rows = []
-    for part, (before, tuned) in measured.items():
+    for part, (before, plain, tuned) in measured.items():
         name = f"{whole.name} nDCG@10, {part} ({counts[part]} questions)"
         if part in goals:
             rows.append(Row(name=name, value=tuned, unit="", goal=goals[part]))
-        rows.append(Row(name=name, value=tuned, unit="", peer="untrained base", peer_value=before, goal=1.0))
+        for peer, value in (("untrained base", before), ("plain recipe: questions alone, fit, float32", plain)):
+            rows.append(
+                Row(name=f"{name} against the {peer}", value=tuned, unit="", peer=peer, peer_value=value, goal=1.0)
+            )
     return rows
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
-from config.settings import EmbeddingRecipe
+from config.settings import EmbeddingRecipe, Settings
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.averaging import ndcg_at_10
 from jobs.domain.examples import Pair
 from jobs.domain.prompts import embedding_document, embedding_query
-from jobs.domain.recipe import Lesson
+from jobs.domain.recipe import Lesson, Plan, plan_for_baseline
 from jobs.domain.retrieval import Vectors
 from tests.bench.retrieval_sets import RetrievalSet, pairs_of, spread
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class Quality(Struct, frozen=True, kw_only=True):
@@ -30,8 +33,12 @@ class Quality(Struct, frozen=True, kw_only=True):
 
 
 class QualityResult(Struct, frozen=True, kw_only=True):
+    """``plain``: by the plain recipe on the training questions alone, as tutorials have it."""
+
     base: Quality
     tuned: Quality
+    plain: Quality
+    plan: Plan
     trained: TrainedModel
 
 
@@ -43,16 +50,27 @@ class SpeedResult(Struct, frozen=True, kw_only=True):
 
 
 def measure_quality(
-    whole: RetrievalSet, base: BaseModel, recipe: EmbeddingRecipe, work: Path, report: Callable[[Progress], None]
+    whole: RetrievalSet, base: BaseModel, settings: Settings, work: Path, report: Callable[[Progress], None]
 ) -> QualityResult:
-    """Trains by the product's own recipe and scores base and tuned model on the test questions."""
+    """Trains by the product's own recipe and plan, and by the plain recipe; scores all three on the test questions."""
     from jobs.adapters.sentence_transformers import SentenceTransformersTrainer
 
+    gate = settings.gate
     before = score(whole, Path(base.directory), base.name)
+    plan = plan_for_baseline(before.every, weak_below=gate.weak_below, strong_above=gate.strong_above, forced=True)
     train, development = pairs_of(whole)
-    lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=train, development=development)
-    trained = SentenceTransformersTrainer().train(lesson, work, report, lambda: False)
-    return QualityResult(base=before, tuned=score(whole, Path(trained.directory), base.name), trained=trained)
+    lesson = Lesson(
+        base=base, recipe=settings.embedding, intensity=plan.intensity, train=train, development=development
+    )
+    trained = SentenceTransformersTrainer().train(lesson, work / "product", report, lambda: False)
+    _plain_model([pair for pair in train if pair.origin.generator == "curated"], base).save(str(work / "plain"))
+    return QualityResult(
+        base=before,
+        tuned=score(whole, Path(trained.directory), base.name),
+        plain=score(whole, work / "plain", base.name),
+        plan=plan,
+        trained=trained,
+    )
 
 
 def score(whole: RetrievalSet, model: Path, name: str, tokens: int = 256) -> Quality:
@@ -104,31 +122,54 @@ def _product_rate(pairs: Sequence[Pair], base: BaseModel, recipe: EmbeddingRecip
 
 
 def _plain_rate(pairs: Sequence[Pair], base: BaseModel, recipe: EmbeddingRecipe) -> float:
-    from sentence_transformers import InputExample, SentenceTransformer
+    model = _untrained(base, recipe.max_tokens)
+    began = time.monotonic()
+    _fit(model, pairs, base, epochs=1, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate)
+    return len(pairs) / (time.monotonic() - began)
+
+
+def _plain_model(pairs: Sequence[Pair], base: BaseModel) -> SentenceTransformer:
+    model = _untrained(base, 256)
+    _fit(model, pairs, base, epochs=3, batch_size=32, learning_rate=5e-5)
+    return model
+
+
+def _untrained(base: BaseModel, tokens: int) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(base.directory, local_files_only=True)
+    model.max_seq_length = tokens
+    return model
+
+
+def _fit(
+    model: SentenceTransformer,
+    pairs: Sequence[Pair],
+    base: BaseModel,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+) -> None:
+    """In float32 on shuffled batches, with QMD's prompts."""
+    from sentence_transformers import InputExample
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from torch.utils.data import DataLoader
 
-    model = SentenceTransformer(base.directory, local_files_only=True)
-    model.max_seq_length = recipe.max_tokens
     examples = [
         InputExample(
-            texts=[
-                embedding_query(pair.query, base.name),
-                embedding_document(pair.title, pair.passage, base.name),
-            ]
+            texts=[embedding_query(pair.query, base.name), embedding_document(pair.title, pair.passage, base.name)]
         )
         for pair in pairs
     ]
-    batches: DataLoader[Any] = DataLoader(examples, shuffle=True, batch_size=recipe.batch_size)
-    began = time.monotonic()
+    batches: DataLoader[Any] = DataLoader(examples, shuffle=True, batch_size=batch_size)
     model.fit(
         train_objectives=[(batches, MultipleNegativesRankingLoss(model))],
-        epochs=1,
+        epochs=epochs,
         warmup_steps=0,
-        optimizer_params={"lr": recipe.learning_rate},
+        optimizer_params={"lr": learning_rate},
         show_progress_bar=False,
     )
-    return len(examples) / (time.monotonic() - began)
 
 
 def _encode(encoder: Any, texts: Sequence[str]) -> Vectors:

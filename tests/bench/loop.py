@@ -55,7 +55,7 @@ def measure_loop(whole: RetrievalSet, folder: Path, tell: Callable[[str], None])
     finally:
         house.stop()
     (folder / "verdict.json").write_text(json.dumps(verdict, indent=1))
-    metric = _metric(verdict, whole.name)
+    metric = metric_of(verdict, whole.name)
     return LoopResult(
         outcome=str(run.outcome),
         reason=str(run.reason),
@@ -66,7 +66,8 @@ def measure_loop(whole: RetrievalSet, folder: Path, tell: Callable[[str], None])
     )
 
 
-def _metric(verdict: dict[str, Any], name: str) -> dict[str, Any]:
-    [found] = [each for each in verdict["sets"] if each["name"] == name]
-    metric: dict[str, Any] = found["metrics"][METRIC]
+def metric_of(verdict: dict[str, Any], name: str) -> dict[str, Any]:
+    """The decisive metric of the set's own group, in a document of `iaipctl verdict --json`."""
+    comparisons = next(each["comparisons"] for each in verdict["sets"] if each["name"] == name)
+    metric: dict[str, Any] = next(each for each in comparisons if each["metric"] == METRIC)
     return metric
