@@ -16,7 +16,7 @@ help:
 	@echo "make check        the same without the tests"
 	@echo "make light-test   the tests that need no ML package, in an environment that has none"
 	@echo "make bench        the measurements; a table, and .bench/results.json; DATA=folder for those on public data"
-	@echo "make chaos        kills at random over real jobs, all accounted for; MINUTES=10, SEED=number repeats its choices"
+	@echo "make chaos        kills at random over real jobs, all accounted for; MINUTES=10, KILLS=number asks for so many, SEED=number repeats its choices"
 	@echo "make install      only install (.venv and .tools)"
 	@echo "make clean        remove all that was installed or made here"
 
@@ -45,7 +45,7 @@ bench: .venv/dev .tools/ready
 	$(BIN)/python -m tests.bench $(if $(DATA),--data "$(DATA)")
 
 chaos: .venv/dev .tools/ready
-	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 install: .venv/dev .tools/ready
 

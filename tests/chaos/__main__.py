@@ -2,7 +2,8 @@
 
     python -m tests.chaos [--minutes N] [--kills N] [--seed N] [--no-search]
 
-Ends with 1 if a job was lost or done twice, was not picked up in 10 s, or the live release did not answer.
+Ends with 1 if a job was lost or done twice, was not picked up in 10 s, the live release did not answer, or the time
+was over before so many were killed.
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ from pathlib import Path
 from daemon.cli.result import table
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.domain.errors import ToolFailed
+from tests.chaos.accounts import Account, close_accounts
 from tests.chaos.house import House
-from tests.chaos.storm import Account, Storm, Watch, close_accounts
+from tests.chaos.storm import Storm, Watch
 
 
-def run(folder: Path, *, minutes: float, kills: int, seed: int, search: bool) -> Account:
-    """One storm in ``folder``, from a new home to the closed accounts."""
+def run(folder: Path, *, minutes: float, kills: int | None, seed: int, search: bool) -> Account:
+    """One storm in ``folder``, from a new home to the closed accounts. ``kills``: it ends after so many."""
     account = Account()
     house = House(folder / "house", search=search)
     try:
         with Watch(house, account):
             storm = Storm(house, account, seed, search=search)
-            storm.rage(minutes * 60, kills)
+            storm.rage(minutes * 60, kills or sys.maxsize)
             storm.settle()
         close_accounts(house, account, folder / "afresh")
+        if kills and account.killed < kills:
+            account.violations.append(f"{account.killed} were killed in the time, {kills} were asked for")
     finally:
         house.daemon.kill()
         house.daemon.wait()
@@ -47,6 +51,7 @@ def shown(account: Account) -> str:
         ["killed in all", f"{account.killed} in {account.seconds:.0f} s"],
         ["jobs, of them in runs", f"{account.jobs}, {account.runs} runs"],
         ["notes edited", str(account.edits)],
+        ["stopped in order", str(account.stops)],
         ["switches by hand tried", str(account.rollbacks)],
         ["looks at the live release", str(account.looks)],
         ["picked up again", f"{len(account.pick_ups)} times"],
@@ -67,7 +72,7 @@ def has_search() -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--kills", type=int, default=10**6)
+    parser.add_argument("--kills", type=int, help="end after so many, which must come about in the time")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument(
         "--no-search", action="store_true", help="refreshes and rollbacks alone, without QMD and training"

@@ -8,8 +8,7 @@ from tests.chaos.__main__ import run, shown
 
 
 def test_nothing_is_lost_or_doubled_in_a_small_storm(tmp_path: Path) -> None:
-    account = run(tmp_path, minutes=1.0, kills=10, seed=7, search=False)
+    account = run(tmp_path, minutes=5.0, kills=10, seed=7, search=False)
     assert account.violations == [], shown(account)
-    assert account.killed >= 10 or account.seconds > 60
     assert account.pick_ups, "no job was ever killed"
     assert account.looks > 50
