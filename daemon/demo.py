@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -22,12 +23,14 @@ from config.paths import Home
 from daemon.cli.result import table
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
+from daemon.demo_notes import MANUALS, choose_manuals, choose_notes, copy_notes
 from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_process import QmdTools
+from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.results import BaselineResult
+from jobs.index_file import copy_index
 
 PROJECT = Path(__file__).resolve().parent.parent
-SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 12_000, 56
 START_SECONDS = 30.0
 QUIET_SECONDS = 10.0
 CONFIGURATION = """\
@@ -39,10 +42,6 @@ quiet = 1.0
 new_pairs = 1000000  # the demo starts its runs by hand, one after the other
 new_expansions = 1000000
 
-[dataset]
-most_test_queries = 150
-most_expansion_queries = 20
-
 [disk]
 reserve = 500000000  # so that it runs on a small disk too
 
@@ -52,6 +51,14 @@ max_tokens = 128
 [governor]
 while_in_use = "run"  # somebody sits here and waits for it
 on_battery = "run"
+
+[dataset]
+most_test_queries = 150
+most_expansion_queries = 20
+"""
+SMALL_FOLDER = """\
+minimum_pairs = 60  # so that a small folder gets to a verdict; the product asks for 500 and 100
+minimum_expansions = 20
 """
 
 
@@ -61,8 +68,13 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where the demo lives")
     options = parser.parse_args()
     began = time.monotonic()
+    knowledge_base = options.kb and options.kb.expanduser()
+    notes = choose_notes(knowledge_base) if knowledge_base else choose_manuals()
+    if not notes:
+        say(f"There is no Markdown in {knowledge_base or MANUALS}. Name a folder of notes: make demo KB=path")
+        return 2
     try:
-        Demo(options.folder.absolute(), options.kb).play()
+        Demo(options.folder.absolute(), notes, knowledge_base).play()
     except subprocess.CalledProcessError as error:
         say(f"stopped: `{' '.join(map(str, error.cmd))}` ended with {error.returncode}; logs are in {options.folder}")
         return 1
@@ -74,8 +86,10 @@ def main() -> int:
 
 
 class Demo:
-    def __init__(self, folder: Path, knowledge_base: Path | None) -> None:
+    def __init__(self, folder: Path, chosen: Sequence[Path], knowledge_base: Path | None) -> None:
+        """``knowledge_base``: the folder that was named, if one was."""
         self.folder = folder
+        self.chosen = chosen
         self.given = knowledge_base
         self.notes = folder / "notes"
         self.home = Home(root=folder / "home")
@@ -102,9 +116,9 @@ class Demo:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.home.root.mkdir(parents=True)
-        self.home.config_file.write_text(CONFIGURATION, "utf-8")
-        count = copy_notes(self.given or manuals(), self.notes)
-        say(f"   {count} Markdown files from {self.given or 'the manuals of the installed tools'}")
+        self.home.config_file.write_text(CONFIGURATION + (SMALL_FOLDER if self.given else ""), "utf-8")
+        copy_notes(self.chosen, self.given or MANUALS, self.notes)
+        say(f"   {len(self.chosen)} Markdown files from {self.given or 'the manuals of the installed tools'}")
         models = {
             "embed": self.iaipctl("models", "gguf", "all-minilm-l6-v2", str(self.folder / "models")),
             "generate": self.iaipctl("models", "gguf", "smollm2-135m-instruct", str(self.folder / "models")),
@@ -153,6 +167,7 @@ class Demo:
     def edit_a_note(self) -> None:
         say("3. A note is edited; the daemon notices by itself")
         note = min(self.notes.rglob("*.md"))
+        self.until(lambda: not self.context.books.jobs.in_state("queued", "running"), "the first examples", 300.0)
         before, began = self.refreshes(), time.monotonic()
         with note.open("a", encoding="utf-8") as file:
             file.write("\n## Où trouver les clés du canot\n\nLes clés du canot sont derrière la porte du hangar.\n")
@@ -206,15 +221,25 @@ class Demo:
 
     def take_it_back(self) -> None:
         say("6. One command takes it all back, and forward again")
-        live = self.context.releases.live()
-        self.show("releases")
-        if live == "v0":
-            say("   no candidate was better on these notes, so nothing went live: v0 is as it was")
-            return
-        self.show("rollback")
+        releases = self.context.releases
+        if releases.live() == "v0":
+            say("   no candidate went live, so v0 is as it was; to show the switch, a copy of it becomes v1")
+            self.publish_a_copy()
+        live = releases.live()
         assert live is not None
+        self.show("releases")
+        self.show("rollback")
         self.show("rollback", "--to", live)
         self.show("status")
+
+    def publish_a_copy(self) -> None:
+        releases = self.context.releases
+        first = releases.release("v0")
+        text = (first.directory / "qmd" / "index.yml").read_text("utf-8")
+        copy = ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets=first.metadata.targets)
+        releases.publish(copy, text, lambda index: copy_index(first.directory / "index" / "index.sqlite", index))
+        releases.switch("v1")
+        releases.confirm("v1")
 
     def refreshes(self) -> int:
         row = self.context.books.database.row(
@@ -251,27 +276,6 @@ class Demo:
 
 def rank(documents: tuple[str, ...], relevant: dict[str, int]) -> str:
     return next((str(place) for place, name in enumerate(documents, 1) if name in relevant), "not in 10")
-
-
-def manuals() -> Path:
-    """The manuals that came with QMD and the tools it is made of."""
-    return PROJECT / ".tools" / "qmd" / "node_modules"
-
-
-def copy_notes(source: Path, target: Path) -> int:
-    """Copies Markdown of a note's size, keeping folders; the largest first when there are too many."""
-    found = [
-        path
-        for path in sorted(source.rglob("*.md"))
-        if path.is_file()
-        and SMALLEST_NOTE <= path.stat().st_size <= LARGEST_NOTE
-        and "LICENSE" not in path.name.upper()
-    ]
-    for path in sorted(found, key=lambda path: -path.stat().st_size)[:MOST_NOTES]:
-        place = target.joinpath(*(part for part in path.relative_to(source).parts if part != "node_modules"))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
-    return min(len(found), MOST_NOTES)
 
 
 def say(text: str) -> None:
