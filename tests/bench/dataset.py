@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from config.load import load_settings
 from config.paths import Home
+from daemon.ledger.books import read_books
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
+from tests.bench.adopted import adopt, type_command
 from tests.house import keys_of
 from tests.unit.dataset.sample import classify
 
+_QUIET = 0.2
 _SECTIONS = 4
 _SENTENCES = 5
 _SYLLABLES = "ka ro mi ten sol var det lum pir gan nor eth ula bri cos fen dal wex yor zin".split()
@@ -48,6 +54,41 @@ def measure_incremental(folder: Path, notes: int) -> Incremental:
     _, one, after = _timed(corpus, collections, home, known)
     assert (found.regenerated, after.regenerated) == (notes, 1)
     return Incremental(notes=notes, full=full, one=one, pairs=after.pairs, expansions=after.expansions)
+
+
+def measure_through_daemon(folder: Path, notes: int) -> Incremental:
+    """The same, from a save on disk to the end of the dataset job, by the daemon and a worker process for each job."""
+    place = write_notes(folder, notes)
+    environment = adopt(folder)
+    home = Home(root=Path(environment["IAIP_HOME"]))
+    home.config_file.write_text(f"[watch]\nquiet = {_QUIET}\n", "utf-8")
+    type_command(environment, "consent", "classify", "notes", "--as", "public", "--yes")
+    began = time.perf_counter()
+    daemon = subprocess.Popen([sys.executable, "-m", "daemon"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        built = _await_examples(home, notes)
+        full = time.perf_counter() - began
+        began = time.perf_counter()
+        (place / "00" / "0.md").write_text(_note(notes + 1), "utf-8")
+        after = _await_examples(home, 1)
+        one = time.perf_counter() - began - _QUIET
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=60)
+    return Incremental(notes=notes, full=full, one=one, pairs=after.pairs, expansions=built.expansions)
+
+
+def _await_examples(home: Home, regenerated: int) -> Refreshed:
+    """Until a refresh has made the examples of so many notes anew."""
+    deadline = time.monotonic() + 600.0
+    while time.monotonic() < deadline:
+        if home.ledger.exists():
+            for row in read_books(home.ledger).database.rows("SELECT result FROM job WHERE state = 'done'"):
+                found = msgspec.json.decode(row["result"], type=Refreshed)
+                if found.regenerated == regenerated:
+                    return found
+        time.sleep(0.02)
+    raise TimeoutError(f"the examples of {regenerated} notes were never made")
 
 
 def write_notes(folder: Path, notes: int) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from jobs.dataset.refresh import refresh
 from jobs.domain.artifacts import Progress
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
+from tests.bench.adopted import adopt
 from tests.bench.measure import Row
 from tests.house import keys_of
 
@@ -103,17 +103,7 @@ def notes_cost(folder: Path, count: int) -> NotesCost:
 def home_over_notes(folder: Path, count: int) -> dict[str, str]:
     for number in range(count):
         _write_note(folder / "notes", number, "as it was")
-    (folder / "qmd").mkdir()
-    text = f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\n"
-    (folder / "qmd" / "index.yml").write_text(text, "utf-8")
-    environment = {
-        **os.environ,
-        "IAIP_HOME": str(folder / "home"),
-        "QMD_CONFIG_DIR": str(folder / "qmd"),
-        "INDEX_PATH": str(folder / "qmd" / "index.sqlite"),
-    }
-    subprocess.run([sys.executable, "-m", "daemon.cli", "init"], env=environment, check=True, capture_output=True)
-    return environment
+    return adopt(folder)
 
 
 def _write_note(place: Path, number: int, word: str) -> None:

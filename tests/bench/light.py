@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from config.paths import Home
+from tests.bench.adopted import adopt
 from tests.bench.measure import Row
 
 RUNS = 15
@@ -37,16 +37,7 @@ def small_home(folder: Path) -> dict[str, str]:
     notes.mkdir(parents=True)
     for number in range(50):
         (notes / f"note-{number}.md").write_text(f"# Note {number}\n\nSome words about matter {number}.\n")
-    (folder / "qmd").mkdir()
-    (folder / "qmd" / "index.yml").write_text(f"collections:\n  notes:\n    path: {notes}\n    pattern: '**/*.md'\n")
-    environment = {
-        **os.environ,
-        "IAIP_HOME": str(folder / "home"),
-        "QMD_CONFIG_DIR": str(folder / "qmd"),
-        "INDEX_PATH": str(folder / "qmd" / "index.sqlite"),
-    }
-    subprocess.run([sys.executable, "-m", "daemon.cli", "init"], env=environment, check=True, capture_output=True)
-    return environment
+    return adopt(folder)
 
 
 def wait_until_idle(environment: dict[str, str]) -> None:
