@@ -17,7 +17,7 @@ help:
 	@echo "make light-test   the tests that need no ML package, in an environment that has none"
 	@echo "make bench        the measurements; a table, and .bench/results.json; DATA=folder for those on public data"
 	@echo "make chaos        kills at random over real jobs, all accounted for; MINUTES=10, KILLS=number asks for so many, SEED=number repeats its choices"
-	@echo "make install      only install (.venv and .tools)"
+	@echo "make install      what the daemon and its jobs need, into .venv and .tools"
 	@echo "make clean        remove all that was installed or made here"
 
 demo: .venv/ml .tools/ready
@@ -47,7 +47,7 @@ bench: .venv/dev .tools/ready
 chaos: .venv/dev .tools/ready
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
-install: .venv/dev .tools/ready
+install: .venv/ml .tools/ready
 
 clean:
 	rm -rf .venv .venv-light .tools .demo .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

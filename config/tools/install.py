@@ -8,6 +8,7 @@ Done again, it leaves the same tree. What it needs from outside comes through pi
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -115,6 +116,7 @@ def is_converter(name: str) -> bool:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="python -m config.tools.install", description=__doc__).parse_args()
     try:
         path = install_node()
         print(f"node       {shutil.which('node', path=path)}")
