@@ -72,7 +72,7 @@ def _fly(base: BaseModel, tools: str, directory: Path, workshop: Workshop) -> Ca
     exporter.export(Path(trained.directory), recipe.quantisation, gguf)
     workshop.phase("canary: comparing")
     if base.kind == "embedding":
-        texts = [embedding_document(title, text, base.name) for _, title, text in _SENTENCES]
+        texts = [embedding_document(title, text, base.stem) for _, title, text in _SENTENCES]
         parity = exporter.embedding_parity(Path(trained.directory), gguf, recipe.quantisation, texts)
     else:
         queries = [query for query, _, _ in _SENTENCES[:4]]

@@ -48,11 +48,11 @@ def measure_quality(
     """Trains by the product's own recipe and scores base and tuned model on the test questions."""
     from jobs.adapters.sentence_transformers import SentenceTransformersTrainer
 
-    before = score(whole, Path(base.directory), base.name)
+    before = score(whole, Path(base.directory), base.stem)
     train, development = pairs_of(whole)
     lesson = Lesson(base=base, recipe=recipe, intensity="firm", train=train, development=development)
     trained = SentenceTransformersTrainer().train(lesson, work, report, lambda: False)
-    return QualityResult(base=before, tuned=score(whole, Path(trained.directory), base.name), trained=trained)
+    return QualityResult(base=before, tuned=score(whole, Path(trained.directory), base.stem), trained=trained)
 
 
 def score(whole: RetrievalSet, model: Path, name: str, tokens: int = 256) -> Quality:
@@ -113,8 +113,8 @@ def _plain_rate(pairs: Sequence[Pair], base: BaseModel, recipe: EmbeddingRecipe)
     examples = [
         InputExample(
             texts=[
-                embedding_query(pair.query, base.name),
-                embedding_document(pair.title, pair.passage, base.name),
+                embedding_query(pair.query, base.stem),
+                embedding_document(pair.title, pair.passage, base.stem),
             ]
         )
         for pair in pairs
