@@ -18,7 +18,7 @@ from jobs.publish import publish_file
 
 
 def make(home: Home, target: Target, name: str, folder: Path) -> Path:
-    """Writes ``<the base's stem>-<sha12>.gguf`` into ``folder`` in the quantisation of the target's recipe; returns its path."""
+    """Writes the base as ``<stem>-<sha12>.gguf`` in its target's quantisation into ``folder``; returns its path."""
     settings = load_settings(home.config_file)
     base = BaseModels(home.base_models).resolve(name, target)
     quantisation: Quantisation = (

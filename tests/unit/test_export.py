@@ -47,7 +47,7 @@ def exported_from(name: str, house: Learnt, trained: Path) -> ExportedModel:
     trained.mkdir()
     (trained / "model.safetensors").write_bytes(b"weights")
     base = BaseModel(name=name, directory=str(trained), digest="d", kind="embedding")
-    workshop = replace(house.workshop(), base_model=lambda _: base, exporter=Exporter)
+    workshop = replace(house.workshop(), base_model=lambda _: base, exporter=Exporter)  # type: ignore[arg-type]
     model = TrainedModel(directory=str(trained), steps=1, seconds=1.0, final_loss=0.1, facts={})
     earlier = {"dataset": house.built().result, "train": msgspec.to_builtins(model)}
     spec = JobSpec(job=1, run=1, stage="export", target="embedding", home=str(house.home.root), earlier=earlier)
