@@ -96,6 +96,7 @@ class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parity_overlap: Share
     slowest_ratio: Rate
     parity_generation: Share
+    parity_generation_q4: Share
 
 
 class DiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

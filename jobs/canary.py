@@ -20,8 +20,8 @@ from jobs.domain.artifacts import BaseModel, Parity, Progress, Quantisation, Sea
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import IaipError, Stopped, ToolFailed
 from jobs.domain.examples import Expansion, ExpansionLine, JudgedQuery, Origin, Pair, Target
-from jobs.domain.prompts import embedding_document
 from jobs.domain.gates import Answer
+from jobs.domain.prompts import embedding_document
 from jobs.domain.recipe import Lesson
 from jobs.ports import Exporter, SearchEngine
 from jobs.publish import remove_directory

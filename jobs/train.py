@@ -21,6 +21,7 @@ from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import STAYS_PLAIN, Workshop, once
 
+
 def run(spec: JobSpec, workshop: Workshop) -> Done:
     """Asks once more for consent, proves the base's path with a canary, then trains. The result is a TrainedModel."""
     assert spec.target is not None

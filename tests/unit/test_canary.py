@@ -145,9 +145,7 @@ def test_a_base_that_cannot_be_exported_is_told_with_the_fallback_and_nothing_is
     assert [stage.name.split("-")[0] for stage in home.stages.iterdir()] == ["canary"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [("embedding", "all-minilm-l6-v2"), ("expansion", "smollm2-135m-instruct")]
-)
+@pytest.mark.parametrize(("kind", "name"), [("embedding", "all-minilm-l6-v2"), ("expansion", "smollm2-135m-instruct")])
 def test_a_base_is_not_named_as_its_own_way_out(mine: Mine, kind: Any, name: str) -> None:
     mine.exporter.error = BadInput("broken", remedy="fetch it again")
     told = mine.refused(BaseModel(name=name, directory="", digest="d", kind=kind))
