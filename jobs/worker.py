@@ -26,6 +26,7 @@ from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.adapters.qmd_process import QmdTools
+from jobs.adapters.token_counter import token_counter
 from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.errors import DiskFull, IaipError, Stopped
 from jobs.domain.examples import Target
@@ -59,6 +60,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         settings=settings,
         keys=Keys(home.keys, AesGcm(), keychain_here()),
         corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
+        token_counter=lambda: token_counter(home.base_models, settings.embedding.base),
         releases=Releases(releases_root, with_collections_of),
         search=search,
         scorer=IrMeasures(),
