@@ -9,11 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs import export
+from config.paths import Home
+from jobs import base_gguf, export
 from jobs.domain.artifacts import BaseModel, ExportedModel, LiveModel, Parity, ReleaseMetadata, TrainedModel
 from jobs.domain.prompts import is_qwen_embedding
 from jobs.wire import JobSpec
 from tests.learnt import Learnt
+from tests.unit.adapters.test_model_directory import model
 
 
 class Exporter:
@@ -52,6 +54,19 @@ def exported_from(name: str, house: Learnt, trained: Path) -> ExportedModel:
     earlier = {"dataset": house.built().result, "train": msgspec.to_builtins(model)}
     spec = JobSpec(job=1, run=1, stage="export", target="embedding", home=str(house.home.root), earlier=earlier)
     return msgspec.convert(export.run(spec, workshop).result, ExportedModel)
+
+
+def test_the_gguf_of_an_untrained_base_lies_in_the_folder_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    base = model(tmp_path / "mine")
+    monkeypatch.setattr(base_gguf, "LlamaCppExporter", lambda **_: Exporter())
+    for name in ("find_converter", "find_node", "find_qmd"):
+        monkeypatch.setattr(base_gguf, name, lambda *_: Path())
+    made = base_gguf.make(Home(root=tmp_path / "home"), "embedding", str(base), tmp_path / "out")
+    assert made.parent == tmp_path / "out" and made.name.startswith(f"{base.name}-")
+    assert sorted(tmp_path.glob("**/*.gguf")) == [made]
 
 
 def test_the_prompts_trained_with_are_those_of_the_file_that_is_served() -> None:
