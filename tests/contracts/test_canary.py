@@ -18,7 +18,7 @@ from jobs.worker import assemble
 from tests.contracts.tools import tool
 from tests.learnt import Learnt
 
-pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow]
+pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 class Undisturbed:
