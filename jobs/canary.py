@@ -40,8 +40,6 @@ _SENTENCES = (
     ("length of the trap line", "Trap line", "The trap line is eleven kilometres long, with two cabins on the way."),
 )
 _INDEXED = 2
-
-
 _FALLBACKS: dict[Target, str] = {"embedding": "all-minilm-l6-v2", "expansion": "smollm2-135m-instruct"}
 LIBRARIES = ("mlx", "mlx-lm", "peft", "sentence-transformers", "torch", "transformers")
 """What trains."""
