@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from importlib import resources
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +40,13 @@ def load_settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(path, [f"not TOML ({error})"]) from error
     lines = lines_of(text)
-    problems = [
-        f"line {lines[where]}: {problem}" if where in lines else problem
-        for section, values in chosen.items()
-        for where, problem in _section_problems(section, values, defaults)
-    ]
+    problems = [found for section, values in chosen.items() for found in _section_problems(section, values, defaults)]
+    settings = msgspec.convert(_overlay(defaults, _without(chosen, {where for where, _ in problems})), Settings)
+    problems += _contradictions(settings, lines)
     if problems:
-        raise ConfigurationError(path, problems)
-    return msgspec.convert(_overlay(defaults, chosen), Settings)
+        told = [f"line {lines[where]}: {problem}" if where in lines else problem for where, problem in problems]
+        raise ConfigurationError(path, told)
+    return settings
 
 
 def chosen_lines(path: Path) -> dict[str, int]:
@@ -78,6 +79,9 @@ def _section_problems(section: str, values: Any, defaults: dict[str, Any]) -> li
             told = f"unknown key {section}.{key}{_suggestion(key, defaults[section])}"
             problems.append((f"{section}.{key}", told))
             continue
+        if _not_finite(value):
+            problems.append((f"{section}.{key}", f"{section}.{key}: must be a finite number"))
+            continue
         trial = _overlay(defaults, {section: {key: value}})
         try:
             msgspec.convert(trial, Settings)
@@ -87,6 +91,29 @@ def _section_problems(section: str, values: Any, defaults: dict[str, Any]) -> li
         if f"{section}.{key}" == CRON and (found := _cron_problem(value)):
             problems.append((CRON, f"{CRON}: {found}"))
     return problems
+
+
+def _without(chosen: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
+    """What is in order by itself."""
+    return {
+        section: {key: value for key, value in values.items() if f"{section}.{key}" not in wrong}
+        for section, values in chosen.items()
+        if section not in wrong
+    }
+
+
+def _contradictions(settings: Settings, lines: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """What is in order key by key and cannot work together, each at the last of its keys that the owner has set."""
+    dataset = settings.dataset
+    if (kept_back := dataset.development_share + dataset.test_share) >= 1:
+        keys = ("dataset.development_share", "dataset.test_share")
+        told = f"{' and '.join(keys)} are {kept_back:g} together: nothing is left to train on"
+        yield max(keys, key=lambda key: lines.get(key, 0)), told
+
+
+def _not_finite(value: Any) -> bool:
+    """``inf`` and ``nan`` are floats in TOML, and no setting means anything with them."""
+    return any(map(_not_finite, value)) if isinstance(value, list) else isinstance(value, float) and not isfinite(value)
 
 
 def _cron_problem(value: str) -> str | None:

@@ -9,6 +9,9 @@ from msgspec import Meta, Struct
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(gt=0.0)]
+Rate = Annotated[float, Meta(gt=0.0)]
+Tuned = Annotated[float, Meta(gt=0.0, le=1.0)]
+Name = Annotated[str, Meta(pattern=r"\S")]
 Rest = Annotated[float, Meta(ge=0.0, le=0.9)]
 Hours = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
@@ -50,17 +53,17 @@ class DatasetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class EmbeddingRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    base: str
+    base: Name
     epochs: Positive
     batch_size: Positive
-    learning_rate: float
+    learning_rate: Rate
     warmup_share: Share
     max_tokens: Positive
     precision: Literal["auto", "float32", "bfloat16"]
     hard_negatives: Annotated[int, Meta(ge=0)]
     negative_margin: Share
-    scale: float
-    average_weights: list[Share]
+    scale: Rate
+    average_weights: Annotated[list[Tuned], Meta(min_length=1)]
     checkpoint_steps: Positive
     most_pairs: Positive
     curated_repeats: Positive
@@ -68,10 +71,10 @@ class EmbeddingRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ExpansionRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    base: str
+    base: Name
     epochs: Positive
     batch_size: Positive
-    learning_rate: float
+    learning_rate: Rate
     warmup_share: Share
     max_tokens: Positive
     precision: Literal["auto", "float32", "bfloat16"]
@@ -91,8 +94,9 @@ class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parity_f16: Share
     parity_q8_0: Share
     parity_overlap: Share
-    slowest_ratio: float
+    slowest_ratio: Rate
     parity_generation: Share
+    parity_generation_q4: Share
 
 
 class DiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 
 from config.settings import WatchSettings
 from daemon.debounce import Cause, Dirty, Moment, has_slept, rest_after, retry_after, scan_due
 from daemon.ledger.books import Books
 from daemon.lookout import Lookout
 from daemon.system.folders import probe_folder
-from daemon.watching import BY_SCANS, LastScan, News, Watching, closures, doubts, news
+from daemon.watching import BY_SCANS, LastScan, News, Watching, closures, doubts, failed_again, news
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.deletions import Deletions, Folder, judge_deletions
 from jobs.domain.errors import IaipError
@@ -66,8 +67,7 @@ class Watcher:
         self._last_full = 0.0
         self._not_before = 0.0
         self._watched: Sequence[Collection] = ()
-        self._failures = 0
-        self._failure: str | None = None
+        self._failing = Watching()
         self._told: Watching | None = None
         self._unsaid = True  # a change may have been recorded just before the last daemon ended
 
@@ -175,17 +175,17 @@ class Watcher:
         self._owed = None
         self._last_full = now
         self._not_before = now + rest_after(now - began)
-        self._failures, self._failure = 0, None
+        self._failing = Watching()
         if "being-written" in found.counts():
             self.mark_dirty()
 
     def _failed(self, error: Exception) -> None:
-        self._failures += 1
-        self._failure = type(error).__name__
+        self._failing = failed_again(self._failing, error)
         self._owed = self._owed or "retry"
-        self._not_before = self._clock().monotonic + retry_after(self._failures, self._settings.scan_every)
+        self._not_before = self._clock().monotonic + retry_after(self._failing.failures, self._settings.scan_every)
         at = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
-        log.error("scan failed", error=self._failure, at=at, failures=self._failures)  # its message may name a note
+        failing = self._failing
+        log.error("scan failed", error=failing.failure, at=at, failures=failing.failures)  # its message may name a note
         try:
             self._tell()
         except (sqlite3.Error, IaipError) as again:  # a ledger that cannot be written may be why it failed
@@ -193,11 +193,10 @@ class Watcher:
 
     def _tell(self) -> None:
         """Records how well the folders are watched, whenever that changed."""
-        now = Watching(
+        now = replace(
+            self._failing,
             collections={collection.name: self._lookout.sight(collection.path) for collection in self._watched},
             missed=self._lookout.missed,
-            failures=self._failures,
-            failure=self._failure,
         )
         if now == self._told:
             return

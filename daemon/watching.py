@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from daemon.debounce import Cause
+from jobs.domain.errors import IaipError
 from jobs.domain.scan import Reason
 
 Sight = Literal["events", "unproven", "network", "silent", "no-watches", "missing"]
@@ -48,12 +49,29 @@ class LastScan(Struct, frozen=True, kw_only=True):
 
 
 class Watching(Struct, frozen=True, kw_only=True):
-    """``collections`` by name; ``missed`` canaries since the daemon started; ``failures`` of scans in a row."""
+    """``collections`` by name; ``missed`` canaries since the daemon started; ``failures`` of scans in a row.
+
+    ``failure`` is the kind of the last one. ``told`` and ``remedy`` are there if it can be explained: those are errors
+    of the configuration or the ledger, and name no note.
+    """
 
     collections: dict[str, Sight] = {}
     missed: int = 0
     failures: int = 0
     failure: str | None = None
+    told: str | None = None
+    remedy: str | None = None
+
+
+def failed_again(before: Watching, error: Exception) -> Watching:
+    """What is to be said of failures after one more. An error that nobody explained may name a note in its words."""
+    known = error if isinstance(error, IaipError) else None
+    return Watching(
+        failures=before.failures + 1,
+        failure=type(error).__name__,
+        told=known.message if known else None,
+        remedy=known.remedy if known else None,
+    )
 
 
 class News(Struct, frozen=True, kw_only=True):
@@ -85,8 +103,8 @@ def news(before: Watching, now: Watching) -> Iterator[News]:
         yield News(
             kind="scans-fail",
             title="Your notes cannot be scanned",
-            body=f"{now.failures} scans in a row failed ({now.failure}); they go on, and nothing that was known is"
-            " lost. Next: `iaipctl status`, and logs/ in the home",
+            body=f"{now.failures} scans in a row failed ({now.told or now.failure}); they go on, and nothing that was"
+            f" known is lost. Next: {now.remedy or '`iaipctl status`, and logs/ in the home'}",
         )
 
 
@@ -128,5 +146,7 @@ def watching_lines(watching: Watching, scan: LastScan | None) -> list[str]:
     if watching.missed:
         lines.append(f"events stopped {watching.missed} times and were taken up again")
     if watching.failures:
-        lines.append(f"the last {watching.failures} scans failed: {watching.failure}")
+        lines.append(f"the last {watching.failures} scans failed: {watching.told or watching.failure}")
+    if watching.remedy:
+        lines.append(f"next: {watching.remedy}")
     return lines

@@ -18,14 +18,14 @@ from jobs.publish import publish_file
 
 
 def make(home: Home, target: Target, name: str, folder: Path) -> Path:
-    """Writes ``<name>-<sha12>.gguf`` into ``folder`` in the quantisation of the target's recipe; returns its path."""
+    """Writes the base as ``<stem>-<sha12>.gguf`` in its target's quantisation into ``folder``; returns its path."""
     settings = load_settings(home.config_file)
     base = BaseModels(home.base_models).resolve(name, target)
     quantisation: Quantisation = (
         settings.embedding.quantisation if target == "embedding" else settings.expansion.quantisation
     )
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{name}.draft.gguf"
+    draft = folder / f".{base.stem}.draft.gguf"
     exporter = LlamaCppExporter(
         converter=find_converter(),
         node=find_node(settings.qmd.node),
@@ -35,7 +35,7 @@ def make(home: Home, target: Target, name: str, folder: Path) -> Path:
     exporter.export(Path(base.directory), quantisation, draft)
     with draft.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    final = folder / f"{name}-{sha256[:12]}.gguf"
+    final = folder / f"{base.stem}-{sha256[:12]}.gguf"
     publish_file(draft, final)
     return final
 

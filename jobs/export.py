@@ -63,7 +63,7 @@ def _export(
             remedy="the live search is untouched; choose another quantisation or base in config.toml and run again",
         )
     sha256 = _sha256(draft)
-    final = workshop.releases.models / f"{base.name}-{sha256[:12]}.gguf"
+    final = workshop.releases.models / f"{base.stem}-{sha256[:12]}.gguf"
     publish_file(draft, final)
     return ExportedModel(gguf=str(final), sha256=sha256, quantisation=quantisation, parity=parity)
 
@@ -74,7 +74,7 @@ def _parity(
     exporter = workshop.exporter()
     if base.kind == "embedding":
         passages = dict.fromkeys((pair.title, pair.passage) for pair in dataset.pairs("test"))
-        texts = [embedding_document(title, text, base.name) for title, text in list(passages)[:PARITY_PASSAGES]]
+        texts = [embedding_document(title, text, base.stem) for title, text in list(passages)[:PARITY_PASSAGES]]
         return exporter.embedding_parity(model, gguf, quantisation, texts)
     queries = [row.query for row in dataset.expansions("test")][:PARITY_QUERIES]
     return exporter.generation_parity(model, gguf, quantisation, queries)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from jobs.domain.errors import BadInput, ToolFailed
+from jobs.domain.errors import BadInput, DiskFull, ToolFailed
+from jobs.domain.full_disk import is_disk_full
 
 PATIENCE = 10.0
 """Seconds to wait for another program to let go of an index."""
@@ -20,7 +21,8 @@ def copy_index(source: Path, target: Path, patience: float = PATIENCE) -> None:
     """A consistent copy by SQLite's backup interface, also while QMD writes. No source, no copy.
 
     A target that is there already is replaced in one transaction, under the eyes of its readers. Raises
-    ToolFailed if the source stays locked longer than ``patience`` seconds; the target is then as it was.
+    ToolFailed if the source stays locked longer than ``patience`` seconds, DiskFull if there is no room for the
+    copy; the target is then as it was.
     """
     if not source.exists():
         return
@@ -66,6 +68,8 @@ def reading(index: Path, patience: float) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         if "locked" in str(error):
             raise _locked(index) from error
+        if is_disk_full(error):  # where it is copied to: this connection writes nothing
+            raise DiskFull from error
         raise BadInput(
             f"{index} is not a usable QMD index ({error})",
             remedy="`qmd status` shows whether QMD can read it; `qmd update` and `qmd embed` make a new one",

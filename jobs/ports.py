@@ -27,6 +27,19 @@ class Corpus(Protocol):
         ...
 
 
+class TokenCounter(Protocol):
+    """How the embedding model that will serve counts a text."""
+
+    @property
+    def digest(self) -> str:
+        """Another one may count otherwise."""
+        ...
+
+    def count(self, text: str) -> int:
+        """The tokens of the text alone. Raises BadInput if the model's tokenizer cannot be read."""
+        ...
+
+
 class EmbeddingTrainer(Protocol):
     """Fine-tunes an embedding model on pairs."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
-from jobs.canary import prove_path
+from jobs.canary import LIBRARIES, prove_path
 from jobs.dataset.build import Dataset
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.dataset.stage import built
@@ -20,9 +20,6 @@ from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, smalle
 from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import STAYS_PLAIN, Workshop, once
-
-LIBRARIES = ("mlx", "mlx-lm", "peft", "sentence-transformers", "torch", "transformers")
-"""Those of them that a training has loaded are named with its model."""
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
@@ -93,6 +90,7 @@ def _trained(
 
 
 def _documented(trained: TrainedModel, base: BaseModel, recipe: EmbeddingRecipe | ExpansionRecipe) -> TrainedModel:
+    """Names those of the libraries that the training has loaded."""
     loaded = sorted(name for name in LIBRARIES if name.replace("-", "_") in sys.modules)
     return msgspec.structs.replace(
         trained,

@@ -26,9 +26,11 @@ from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.adapters.qmd_process import QmdTools
+from jobs.adapters.token_counter import token_counter
 from jobs.domain.artifacts import BaseModel, ReleaseMetadata
-from jobs.domain.errors import IaipError, Stopped
+from jobs.domain.errors import DiskFull, IaipError, Stopped
 from jobs.domain.examples import Target
+from jobs.domain.full_disk import is_disk_full
 from jobs.domain.lineage import Provenance
 from jobs.domain.wordless import wordless
 from jobs.heavy_slot import heavy_slot
@@ -58,6 +60,7 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         settings=settings,
         keys=Keys(home.keys, AesGcm(), keychain_here()),
         corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
+        token_counter=lambda: token_counter(home.base_models, settings.embedding.base),
         releases=Releases(releases_root, with_collections_of),
         search=search,
         scorer=IrMeasures(),
@@ -127,17 +130,28 @@ def main() -> int:
     try:
         with _slot(spec, events, lifeline):
             outcome: Event = run_stage(spec, assemble(spec, events, lifeline))
-    except IaipError as error:
+    except Exception as error:
+        if (failed := _in_words(error)) is None:
+            raise
+        outcome = failed
+    tell(events, outcome)
+    return 0 if not isinstance(outcome, Failed) else 1
+
+
+def _in_words(error: Exception) -> Failed | None:
+    """What a person is told; none for what nobody foresaw. A full disk comes as an error of whatever writes."""
+    if isinstance(error, IaipError):
         kind = "stopped" if isinstance(error, Stopped) else type(error).__name__
-        outcome = Failed(message=error.message, remedy=error.remedy, kind=kind)
-    except OSError as error:
-        outcome = Failed(
+        return Failed(message=error.message, remedy=error.remedy, kind=kind)
+    if is_disk_full(error):
+        return _in_words(DiskFull())
+    if isinstance(error, OSError):
+        return Failed(
             message=f"the system refused: {error.strerror or error}",
             remedy="look at free disk space and permissions, then `iaipctl queue retry`",
             kind="OSError",
         )
-    tell(events, outcome)
-    return 0 if not isinstance(outcome, Failed) else 1
+    return None
 
 
 if __name__ == "__main__":

@@ -16,7 +16,16 @@ from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.examples import Target
 from jobs.domain.lineage import Provenance
 from jobs.keys import Keys
-from jobs.ports import Corpus, EmbeddingTrainer, ExpansionTrainer, Exporter, Scorer, SearchEngine, ShouldStop
+from jobs.ports import (
+    Corpus,
+    EmbeddingTrainer,
+    ExpansionTrainer,
+    Exporter,
+    Scorer,
+    SearchEngine,
+    ShouldStop,
+    TokenCounter,
+)
 from jobs.publish import write_file
 from jobs.releases import Releases
 from jobs.wire import Event, Phase
@@ -38,6 +47,7 @@ class Workshop:
     settings: Settings
     keys: Keys
     corpus: Corpus
+    token_counter: Callable[[], TokenCounter | None]
     releases: Releases
     search: SearchEngine
     scorer: Scorer

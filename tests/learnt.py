@@ -186,6 +186,7 @@ class Learnt:
             settings=small_settings(),
             keys=keys_of(self.home),
             corpus=MarkdownFolders(read_collections(self.releases.current / "qmd" / "index.yml"), 10_000_000),
+            token_counter=lambda: None,
             releases=self.releases,
             search=search,
             scorer=search,

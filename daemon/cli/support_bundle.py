@@ -158,9 +158,13 @@ def _doctor(context: Context, redaction: Redaction) -> Any:
 
 def _status(context: Context, redaction: Redaction) -> Any:
     data = status.run(argparse.Namespace(), context).data
-    watching = redaction.with_collections(data.pop("watching"))
+    told = (
+        "told",
+        "remedy",
+    )  # they may name a collection, and which those are is not known from a broken configuration
+    watching = {key: value for key, value in data.pop("watching").items() if key not in told}
     problem = data["consent"].pop("problem")
-    return {**redaction(data), "watching": watching, "consent_problem": bool(problem)}
+    return {**redaction(data), "watching": redaction.with_collections(watching), "consent_problem": bool(problem)}
 
 
 def _config(context: Context) -> Any:

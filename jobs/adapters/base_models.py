@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.adapters.base_places import minilm_source, place_of, smollm2_source
+from jobs.adapters.base_places import MINILM, minilm_source, place_of, smollm2_source
 from jobs.adapters.chat_templates import require_known_template
 from jobs.adapters.gguf_files import check_gguf
 from jobs.adapters.model_directory import check_exportable
@@ -116,6 +116,6 @@ def _digest(directory: Path) -> str:
 
 
 _UNPACK: dict[str, Callable[[Path], None]] = {
-    "all-minilm-l6-v2": _unpack_minilm,
+    MINILM: _unpack_minilm,
     "smollm2-135m-instruct": _unpack_smollm2,
 }

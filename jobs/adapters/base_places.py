@@ -14,6 +14,7 @@ from jobs.adapters.model_directory import shape_of, shape_of_tensors
 from jobs.domain.errors import BadInput
 from jobs.domain.room import ModelShape
 
+MINILM = "all-minilm-l6-v2"
 _SMOLLM2_TOKENIZER = 4_000_000
 """Bytes of the tokenizer and configuration that are written beside its weights (3.5 MB measured)."""
 _BFLOAT16 = 2
@@ -70,6 +71,6 @@ def _package(module: str, distribution: str) -> Path:
 
 
 _PACKAGED: dict[str, Callable[[], ModelShape]] = {
-    "all-minilm-l6-v2": _shape_of_minilm,
+    MINILM: _shape_of_minilm,
     "smollm2-135m-instruct": _shape_of_smollm2,
 }

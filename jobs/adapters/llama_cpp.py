@@ -20,6 +20,7 @@ from jobs.adapters.llama_quantise import FTYPES
 from jobs.adapters.model_directory import check_exportable, has_dense_modules, pooling_of
 from jobs.adapters.node import find_dependency, package_version, project_root
 from jobs.adapters.processes import clean_environment, run_to_end
+from jobs.adapters.qmd_models import served_tokens
 from jobs.adapters.reference_model import ReferenceEmbedder, ReferenceGenerator
 from jobs.domain.artifacts import Parity, Quantisation
 from jobs.domain.errors import ToolFailed
@@ -27,11 +28,7 @@ from jobs.domain.parity import Embedded, Generated, Pooling, embedding_parity, g
 from jobs.domain.prompts import expansion_message
 from jobs.publish import STAGE_PREFIX, sweep_stages
 
-MOST_TOKENS = 256
-"""Passages are compared on at most so many tokens: a served chunk's beginning, at a third of its cost."""
 ANSWER_TOKENS = 24
-LEAST_AGREEMENT_Q4 = 0.8
-"""Four-bit weights change near-ties: their greedy agreement is held to this where the setting asks for more."""
 
 _POOLING_NAMES = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
 _NPM_PLATFORMS = {
@@ -40,7 +37,7 @@ _NPM_PLATFORMS = {
     ("darwin", "arm64"): "mac-arm64-metal",
     ("darwin", "x86_64"): "mac-x64",
 }
-_SETUP = "Run `make setup` again; if it stays, `iaipctl queue retry` the job and report the message."
+_SETUP = "Run `make install` again; if it stays, `iaipctl queue retry` the job and report the message."
 
 
 class LlamaCppExporter:
@@ -81,11 +78,11 @@ class LlamaCppExporter:
             result.replace(gguf)
 
     def embedding_parity(self, model: Path, gguf: Path, quantisation: Quantisation, passages: Sequence[str]) -> Parity:
-        """See Exporter. Passages that spell out a special token are left out: QMD reads it as plain
-        text, sentence-transformers as the token itself, whatever the file holds."""
+        """See Exporter. A passage is cut where QMD would cut it for this file. One that spells out a special token is
+        left out: QMD reads it as plain text, sentence-transformers as the token itself, whatever the file holds."""
         header = check_gguf(gguf)
         reference = ReferenceEmbedder(model)
-        limit = min(MOST_TOKENS, reference.longest, int(header.of_architecture("context_length") or MOST_TOKENS))
+        limit = min(reference.longest, served_tokens(header))
         plain = [text for text in passages if not any(token in text for token in reference.special_tokens)]
         texts = [reference.cut(text, limit) for text in plain]
         vectors = reference.vectors(texts) if texts else []
@@ -120,10 +117,8 @@ class LlamaCppExporter:
             Generated(tokens=prompt, greedy=greedy)
             for prompt, greedy in zip(served, self._probe.next_tokens(gguf, forced), strict=True)
         ]
-        least = self._gate.parity_generation
-        return generation_parity(
-            trained, exported, least_agreement=min(least, LEAST_AGREEMENT_Q4) if quantisation == "q4_k_m" else least
-        )
+        least = self._gate.parity_generation_q4 if quantisation == "q4_k_m" else self._gate.parity_generation
+        return generation_parity(trained, exported, least_agreement=least)
 
     def _convert(self, model: Path, outtype: str, result: Path) -> None:
         dense = ("--sentence-transformers-dense-modules",) if has_dense_modules(model) else ()

@@ -78,8 +78,8 @@ class MlxEngine:
 
     def save(self, directory: Path) -> None:
         for name, tree in (("adapter", self._model.trainable_parameters()), ("optimizer", self._optimizer.state)):
-            mx.save_safetensors(str(directory / f"{name}.safetensors"), dict(tree_flatten(tree)))
-        mx.save_safetensors(str(directory / "random.safetensors"), {"mlx": _random_key()})
+            _write(directory / f"{name}.safetensors", dict(tree_flatten(tree)))
+        _write(directory / "random.safetensors", {"mlx": _random_key()})
 
     def load(self, directory: Path) -> None:
         self._model.load_weights(str(directory / "adapter.safetensors"), strict=False)
@@ -97,7 +97,7 @@ class MlxEngine:
             weights = _read(file)
             for name in changes.keys() & weights.keys():
                 weights[name] = weights[name].astype(mx.float32) + changes.pop(name)
-            mx.save_safetensors(str(merged / file.name), weights, metadata={"format": "pt"})
+            _write(merged / file.name, weights)
         require_all_merged(set(changes), base)
         difference = self._distance_of(merged, probe, trained)
         mx.clear_cache()
@@ -169,6 +169,16 @@ def _read(file: Path) -> dict[str, mx.array]:
     arrays = mx.load(str(whole_safetensors(file)))
     assert isinstance(arrays, dict)
     return arrays
+
+
+def _write(file: Path, arrays: dict[str, mx.array]) -> None:
+    """Raises OSError where the system took less than all: MLX keeps its reason, which is mostly a full disk."""
+    try:
+        mx.save_safetensors(str(file), arrays, metadata={"format": "pt"})
+    except RuntimeError as error:
+        if "Unable to write" in str(error):
+            raise OSError(f"not all of {file.name} could be written") from error
+        raise
 
 
 def _load(base: Path, dtype: mx.Dtype) -> Any:

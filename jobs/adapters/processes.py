@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from jobs.domain import full_disk
 from jobs.domain.errors import ToolFailed
+from jobs.domain.full_disk import says_disk_full
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TZ")
 _STDERR_SHOWN = 800
-_DISK_FULL = "No space left on device"
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -49,6 +50,4 @@ def run_to_end(
         return finished.stdout
     ending = f"code {finished.returncode}" if finished.returncode > 0 else f"signal {-finished.returncode}"
     tail = finished.stderr.decode("utf-8", "replace").strip()[-_STDERR_SHOWN:]
-    if _DISK_FULL in tail:
-        remedy = "Free some disk space, then `iaipctl queue retry` the job."
-    raise ToolFailed(f"{name} ended with {ending}: {tail}", remedy=remedy)
+    raise ToolFailed(f"{name} ended with {ending}: {tail}", remedy=full_disk.REMEDY if says_disk_full(tail) else remedy)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from jobs.adapters.gguf_files import check_gguf
+from jobs.adapters.gguf_files import GgufHeader, check_gguf
 from jobs.domain.artifacts import SearchModels
 from jobs.domain.errors import ToolFailed
 
@@ -68,10 +68,14 @@ def context_environment(embedding_model: Path) -> dict[str, str]:
     tokens. So QMD is told of a smaller context; the spare tokens are also for texts that grow a
     little when QMD turns cut tokens into text and back.
     """
-    context = check_gguf(embedding_model).of_architecture("context_length")
-    if not isinstance(context, int) or context >= _QMD_CONTEXT:
-        return {}
-    return {"QMD_EMBED_CONTEXT_SIZE": str(context - _SPARE_TOKENS)}
+    served = served_tokens(check_gguf(embedding_model))
+    return {} if served == _QMD_CONTEXT else {"QMD_EMBED_CONTEXT_SIZE": str(served)}
+
+
+def served_tokens(embedding_model: GgufHeader) -> int:
+    """How many tokens of a text QMD embeds at most with this model, under ``context_environment``."""
+    context = embedding_model.of_architecture("context_length")
+    return context - _SPARE_TOKENS if isinstance(context, int) and context < _QMD_CONTEXT else _QMD_CONTEXT
 
 
 def cached_name(model: str) -> str | None:

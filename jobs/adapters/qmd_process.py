@@ -6,7 +6,6 @@ Every wait has an end, and the process ends with this one: it leaves when its st
 from __future__ import annotations
 
 import os
-import re
 import selectors
 import subprocess
 import tempfile
@@ -21,14 +20,15 @@ from msgspec import Struct
 from config.settings import QmdSettings
 from jobs.adapters.node import find_dependency, find_node, find_qmd, node_environment
 from jobs.adapters.qmd_models import model_cache
+from jobs.domain import full_disk
 from jobs.domain.errors import ToolFailed
+from jobs.domain.full_disk import says_disk_full
 from jobs.index_file import PATIENCE
 
 _HERE = Path(__file__).parent
 _LEAVING = 5.0
 _READ_BYTES = 65536
 _STDERR_SHOWN = 800
-_DISK_FULL = re.compile("ENOSPC|No space left|disk is full|SQLITE_FULL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +205,8 @@ def shown_tail(stderr: bytes) -> str:
 
 def remedy_for(words: str) -> str:
     """What to do about a failure of QMD that said ``words``."""
-    if _DISK_FULL.search(words):
-        return "free some disk space, then `iaipctl queue retry` the job"
+    if says_disk_full(words):
+        return full_disk.REMEDY
     return "`qmd doctor` names what is wrong; then `iaipctl queue retry` the job"
 
 

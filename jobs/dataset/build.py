@@ -45,7 +45,7 @@ from jobs.domain.examples import (
 from jobs.domain.lineage import merkle_root
 from jobs.domain.sealing import consents_of
 from jobs.keys import KeyDestroyed, Keys
-from jobs.ports import Corpus
+from jobs.ports import Corpus, TokenCounter
 from jobs.publish import published_directory, remove_directory, write_file
 from jobs.sealing import Sealing
 
@@ -97,6 +97,7 @@ def build(
     settings: Settings,
     report: Report,
     keys: Keys,
+    tokens: TokenCounter | None = None,
 ) -> DatasetManifest:
     """Refreshes the cache, puts the rows together and publishes them under the digest of their content and consent.
 
@@ -107,7 +108,7 @@ def build(
     """
     ids = [document for document, _ in documents]
     now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
-    refreshed = refresh_under(now, corpus, documents, home, report, keys)
+    refreshed = refresh_under(now, corpus, documents, home, report, keys, tokens)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
     unwanted = left_out(home.left_out).keys()
     pairs = without(unwanted, assemble.pairs(shelf, judged), shelf.dropped)

@@ -24,7 +24,7 @@ from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 from jobs.keys import Keys
-from jobs.ports import Corpus
+from jobs.ports import Corpus, TokenCounter
 
 Report = Callable[[int, int], None]
 """Called with notes done and notes to do."""
@@ -64,13 +64,15 @@ def refresh(
     settings: Settings,
     report: Report,
     keys: Keys,
+    tokens: TokenCounter | None = None,
 ) -> Refreshed:
     """Brings ``home.examples_cache`` in step with ``documents`` (id, sha256 of the bytes) and today's consent.
 
     A document that cannot be read now is counted, and nothing of it stays: nobody can tell what it permits.
+    Without ``tokens`` passages are cut by their length alone.
     """
     now = in_force(home, settings, corpus.collections(), [document for document, _ in documents], datetime.now(UTC))
-    return refresh_under(now, corpus, documents, home, report, keys)
+    return refresh_under(now, corpus, documents, home, report, keys, tokens)
 
 
 def refresh_under(
@@ -80,9 +82,10 @@ def refresh_under(
     home: Home,
     report: Report,
     keys: Keys,
+    tokens: TokenCounter | None = None,
 ) -> Refreshed:
     """The same under terms read before, in one transaction."""
-    desk = _Desk(now.terms)
+    desk = _Desk(now.terms, tokens)
     with opened(home.examples_cache, keys) as cache:
         known = cache.known()
         wanted = dict(documents)
@@ -118,10 +121,12 @@ def refresh_under(
 class _Desk:
     """What one refresh works with, and what it counts."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, tokens: TokenCounter | None) -> None:
         self.terms = terms
+        self.count_tokens = tokens.count if tokens else None
         self.raising = RaisingWords(terms.words)
-        self.reading = digest(str(GENERATOR_VERSION), str(REVISION), repr(terms.words))
+        counted = tokens.digest if tokens else ""
+        self.reading = digest(str(GENERATOR_VERSION), str(REVISION), repr(terms.words), counted)
         self.decided = digest(terms.revision, terms.today.isoformat())
         self.unreadable = 0
         self.new: dict[Target, int] = dict.fromkeys(_TARGETS, 0)
@@ -172,7 +177,7 @@ def _regenerate(corpus: Corpus, document: DocumentId, cache: ExamplesCache, desk
     said = note_said(note.front_matter, read.text, desk.raising)
     found = ruling(document, said, desk.terms)
     remembered = Remembered(sha256=read.sha256, reading=desk.reading, decided=desk.decided, refused=refusal(found))
-    made = None if remembered.refused else material(read, note)
+    made = None if remembered.refused else material(read, note, desk.count_tokens)
     cache.put(document, remembered, said, found, made)
     if made:
         desk.new["embedding"] += len(_pair_texts(made) - (_pair_texts(before) if before else set()))

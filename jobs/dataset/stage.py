@@ -28,6 +28,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
             workshop.settings,
             lambda done, total: workshop.phase("reading notes", done, total),
             workshop.keys,
+            workshop.token_counter(),
         )
         return Done(result=msgspec.to_builtins(fresh))
     try:
@@ -39,6 +40,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
             workshop.settings,
             lambda done, total: workshop.phase("reading notes", done, total),
             workshop.keys,
+            workshop.token_counter(),
         )
     except NotEnough as word:
         return Done(result={}, ends_run=f"not-enough: {word.message}; {word.remedy}")

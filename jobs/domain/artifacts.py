@@ -13,14 +13,21 @@ Quantisation = Literal["f16", "q8_0", "q4_k_m"]
 class BaseModel(Struct, frozen=True, kw_only=True):
     """An unquantised base in Hugging Face layout (safetensors, tokenizer) on this machine.
 
-    ``digest`` names its bytes; ``query_prompt`` and ``document_prompt`` are QMD's serving
-    prompts for it, with ``{query}``, ``{title}`` and ``{text}`` to fill in.
+    ``name`` is the one in config.toml; ``digest`` names its bytes.
     """
 
     name: str
     directory: str
     digest: str
     kind: Literal["embedding", "expansion"]
+
+    @property
+    def stem(self) -> str:
+        """What files made from it are called, before their digest: ``name`` may be a directory's path or hold a slash.
+
+        QMD chooses its prompts by the path of the file it serves, so training goes by this and not by the name.
+        """
+        return self.name.rstrip("/").rpartition("/")[2]
 
 
 class Progress(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jobs.domain.full_disk import REMEDY
+
 
 class IaipError(Exception):
     """Something failed in a way we can explain. ``remedy`` is what to do next."""
@@ -18,6 +20,13 @@ class ToolFailed(IaipError):
 
 class BadInput(IaipError):
     """A file of the owner's or a base model cannot be used as it is."""
+
+
+class DiskFull(IaipError):
+    """A volume is full. What was being written is gone, what stood in its place before stays."""
+
+    def __init__(self) -> None:
+        super().__init__("the disk is full", remedy=REMEDY)
 
 
 class ParityFailed(IaipError):

@@ -53,7 +53,8 @@ def embedding_parity(
     only with enough of them that ten neighbours are a choice.
     """
     match = _share_equal([one.tokens for one in trained], [one.tokens for one in exported])
-    measures = {"texts": float(len(trained)), "token_match": match}
+    longest = max((len(one.tokens) for one in trained), default=0)
+    measures = {"texts": float(len(trained)), "tokens_longest": float(longest), "token_match": match}
     problems = _shortfall("share of texts with equal token ids", match, LEAST_TOKEN_MATCH)
     alike = [pair for pair in zip(trained, exported, strict=True) if pair[0].tokens == pair[1].tokens]
     if pooling.trained != pooling.exported:

@@ -28,7 +28,7 @@ _MODEL = re.compile(r".+-[0-9a-f]{12}\.gguf")
 _DATASET = re.compile(r"[0-9a-f]{16}")
 _STAGE = re.compile(r"(canary|baseline|train|export|validate)-[0-9a-f]{16}")
 # What a finished stage wrote for itself alone: a canary's dummy, a training's way back to its last steps.
-_SCRATCH = {"canary": ("model", "canary.gguf"), "train": ("checkpoints", "trainer")}
+_SCRATCH = {"canary": ("model", "search"), "train": ("checkpoints", "trainer")}
 _MAY_GO_ON = frozenset({RunState.FAILED, RunState.CANCELLED})
 
 

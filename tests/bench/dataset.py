@@ -15,6 +15,7 @@ from config.load import load_settings
 from config.paths import Home
 from daemon.ledger.books import read_books
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
+from jobs.adapters.token_counter import token_counter
 from jobs.dataset.refresh import Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
@@ -109,7 +110,8 @@ def _timed(
     # An hour ahead, so that no note counts as written just now.
     seen = scan(collections, known, largest=settings.watch.largest_document, now_ns=time.time_ns() + 3600 * 10**9)
     listing = [(document.id, document.known.sha256) for document in seen.documents]
-    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home))
+    tokens = token_counter(home.base_models, settings.embedding.base)
+    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home), tokens)
     return {document.id: document.known for document in seen.documents}, time.perf_counter() - started, refreshed
 
 

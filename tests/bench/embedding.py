@@ -56,7 +56,7 @@ def measure_quality(
     from jobs.adapters.sentence_transformers import SentenceTransformersTrainer
 
     gate = settings.gate
-    before = score(whole, Path(base.directory), base.name)
+    before = score(whole, Path(base.directory), base.stem)
     plan = plan_for_baseline(before.every, weak_below=gate.weak_below, strong_above=gate.strong_above, forced=True)
     train, development = pairs_of(whole)
     lesson = Lesson(
@@ -66,8 +66,8 @@ def measure_quality(
     _plain_model([pair for pair in train if pair.origin.generator == "curated"], base).save(str(work / "plain"))
     return QualityResult(
         base=before,
-        tuned=score(whole, Path(trained.directory), base.name),
-        plain=score(whole, work / "plain", base.name),
+        tuned=score(whole, Path(trained.directory), base.stem),
+        plain=score(whole, work / "plain", base.stem),
         plan=plan,
         trained=trained,
     )
@@ -158,7 +158,7 @@ def _fit(
 
     examples = [
         InputExample(
-            texts=[embedding_query(pair.query, base.name), embedding_document(pair.title, pair.passage, base.name)]
+            texts=[embedding_query(pair.query, base.stem), embedding_document(pair.title, pair.passage, base.stem)]
         )
         for pair in pairs
     ]

@@ -15,11 +15,13 @@ transformers = pytest.importorskip("transformers")
 pytest.importorskip("sentence_transformers")
 
 from config.load import load_settings
+from config.settings import GateSettings
 from jobs.adapters.chat_tokenizer import HuggingFaceChat
 from jobs.adapters.expansion_rows import prompt_tokens
 from jobs.adapters.gguf_files import check_gguf
 from jobs.adapters.llama_cpp import LlamaCppExporter
 from jobs.adapters.node import find_converter, find_node, find_qmd
+from jobs.domain.artifacts import Quantisation
 from jobs.domain.errors import BadInput, ToolFailed
 from jobs.domain.prompts import embedding_document
 from tests.contracts.tools import tool
@@ -44,15 +46,22 @@ def package_directory(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-@pytest.fixture(scope="module")
-def exporter(tmp_path_factory: pytest.TempPathFactory) -> LlamaCppExporter:
+DEFAULTS = load_settings(Path("/nonexistent/config.toml")).gate
+
+
+def held_to(gate: GateSettings) -> LlamaCppExporter:
     return LlamaCppExporter(
         converter=tool(lambda chosen: Path(chosen) if chosen else find_converter(), "IAIP_TEST_CONVERTER"),
         node=tool(find_node, "IAIP_TEST_NODE"),
         qmd_package=tool(find_qmd, "IAIP_TEST_QMD"),
-        gate=load_settings(tmp_path_factory.mktemp("home") / "config.toml").gate,
+        gate=gate,
         timeout=240.0,
     )
+
+
+@pytest.fixture(scope="module")
+def exporter() -> LlamaCppExporter:
+    return held_to(DEFAULTS)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +144,27 @@ def test_long_passages_are_compared_on_a_common_beginning(
 ) -> None:
     long = [f"{text} " * 60 for text in PASSAGES[:3]]
     assert exporter.embedding_parity(minilm, minilm_f16, "f16", long).problems == ()
+
+
+def test_a_trained_model_is_compared_on_as_much_of_a_passage_as_qmd_serves(
+    exporter: LlamaCppExporter, minilm: Path, minilm_f16: Path, tmp_path: Path
+) -> None:
+    """A BERT has 512 positions, of which QMD is told to fill 496; the base itself was content with 256."""
+    trained = copy_of(minilm, tmp_path / "trained")
+    change_json(trained / "sentence_bert_config.json", max_seq_length=512)
+    long = [f"{text} {number} " * 60 for number, text in enumerate(PASSAGES[:3])]
+    parity = exporter.embedding_parity(trained, minilm_f16, "f16", [*long, PASSAGES[3]])
+    assert 480 < parity.measures["tokens_longest"] <= 496
+    assert parity.problems == () and parity.measures["cosine_min"] > 0.9999
+
+
+@pytest.mark.parametrize(("quantisation", "least"), [("f16", 0.97), ("q8_0", 0.97), ("q4_k_m", 0.93)])
+def test_greedy_agreement_is_held_to_what_is_set(
+    llama: Path, llama_f16: Path, quantisation: Quantisation, least: float
+) -> None:
+    strict = held_to(msgspec.structs.replace(DEFAULTS, parity_generation=0.97, parity_generation_q4=0.93))
+    measures = strict.generation_parity(llama, llama_f16, quantisation, QUERIES[:1]).measures
+    assert measures["greedy_agreement_least"] == least
 
 
 def test_a_passage_that_spells_a_special_token_is_left_out(

@@ -13,9 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.adapters.node import find_node, find_qmd, node_environment
+from config.paths import Home
+from jobs.adapters.node import find_converter, find_node, find_qmd, node_environment
+from jobs.adapters.token_counter import token_counter
+from jobs.base_gguf import make
 from jobs.dataset.passages import cut, title
 from jobs.domain.errors import ToolFailed
+from tests.contracts.tools import tool
 
 pytestmark = pytest.mark.qmd
 
@@ -123,6 +127,51 @@ def test_any_text_is_cut_as_qmd_cuts_it(qmd: Ask, text: str) -> None:
 @given(text=DOCUMENTS | ANYTHING.filter(bool))
 def test_a_passage_of_too_many_tokens_is_cut_again_as_qmd_does(qmd: Ask, text: str) -> None:
     assert [row for row in ours(text, True) if row[1]] == qmd({"text": text, "tokens": True})
+
+
+DENSE = (
+    "# 冰路\n\n" + "春天河里的冰慢慢化开。老船停在木屋旁边等着下水。" * 140,
+    "# API\n\n```\n" + "".join(f'{{"a{i}":[{i},{i + 1},0x{i:x}],"b":"{i}/{i}"}},\n' for i in range(300)) + "```\n",
+    "# Emoji\n\n" + "🛶❄️ " * 900,
+    "# Tokens\n\n" + "[MASK][SEP][CLS] " * 300,
+)
+WITH_ITS_MODEL = """
+import { createInterface } from "node:readline";
+const store = await import(process.argv[2]);
+const { LlamaCpp, setDefaultLlamaCpp } = await import(process.argv[3]);
+setDefaultLlamaCpp(new LlamaCpp({ embedModel: process.argv[4] }));
+for await (const line of createInterface({ input: process.stdin })) {
+  const { text } = JSON.parse(line);
+  console.log(`ANSWER${JSON.stringify((await store.chunkDocumentByTokens(text)).map((c) => [c.pos, c.text]))}`);
+}
+process.exit(0);
+"""
+
+
+@pytest.mark.ml
+@pytest.mark.slow
+def test_text_dense_in_tokens_is_cut_by_the_bases_tokenizer_as_qmd_cuts_it_with_the_model(tmp_path: Path) -> None:
+    """The product counts with tokenizer.json, QMD with the GGUF that is made from the same base."""
+    pytest.importorskip("tokenizers")
+    home = Home(root=tmp_path / "home")
+    node, package = tool(find_node, "IAIP_TEST_NODE"), tool(find_qmd, "IAIP_TEST_QMD")
+    tool(lambda chosen: find_converter(), "IAIP_TEST_NONE")
+    gguf = make(home, "embedding", "all-minilm-l6-v2", tmp_path)
+    counter = token_counter(home.base_models, "all-minilm-l6-v2")
+    assert counter is not None
+    script = tmp_path / "cut.mjs"
+    script.write_text(WITH_ITS_MODEL)
+    texts = [*DENSE, *(path.read_text("utf-8", errors="ignore") for path in manuals()[::40])]
+    asked = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    argv = [str(node), str(script), str(package / "dist" / "store.js"), str(package / "dist" / "llm.js"), str(gguf)]
+    told = subprocess.run(
+        argv, input=asked, capture_output=True, env=node_environment({}), encoding="utf-8", timeout=200, check=True
+    )
+    answers = [json.loads(line.removeprefix("ANSWER")) for line in told.stdout.split("\n") if line.startswith("ANSWER")]
+    for text, theirs in zip(texts, answers, strict=True):
+        mine = cut(text, counter.count)
+        assert [[units(text[: passage.start]), passage.text] for passage in mine] == theirs
+    assert all(len(cut(text, counter.count)) > len(cut(text)) for text in DENSE)
 
 
 TITLE_LINES = st.sampled_from(

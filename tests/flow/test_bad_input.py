@@ -110,7 +110,7 @@ def test_a_qmd_that_is_not_there_is_named_with_the_setting(house: House) -> None
     with settings(house, '[qmd]\npackage = "/nowhere/qmd"\n'):
         job = failed(house)
     assert "/nowhere/qmd" in str(job.error)
-    assert "make setup" in str(job.remedy)
+    assert "make install" in str(job.remedy)
 
 
 def test_a_qmd_that_breaks_on_its_first_line_fails_the_job_in_time(house: House, tmp_path: Path) -> None:

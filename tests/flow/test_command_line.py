@@ -54,7 +54,8 @@ def test_status_as_json_is_a_contract(settled: Person) -> None:
     assert status["alerts"]["unread"] == 0
     assert status["disk"]["free"] > 0 and status["disk"]["waits"] is None
     assert status["last_scan"] is None
-    assert status["watching"] == {"collections": {}, "missed": 0, "failures": 0, "failure": None}
+    well = {"collections": {}, "missed": 0, "failures": 0, "failure": None, "told": None, "remedy": None}
+    assert status["watching"] == well
 
 
 def test_releases_as_json_is_a_contract(settled: Person) -> None:

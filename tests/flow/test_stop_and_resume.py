@@ -20,10 +20,11 @@ from daemon.ledger.books import Books, open_books, read_books
 from daemon.ledger.records import Job, Owner
 from jobs import checkpoints
 from jobs.adapters.base_models import BaseModels
-from jobs.canary import CanaryResult
+from jobs.adapters.qmd import Qmd
+from jobs.adapters.qmd_process import QmdTools
+from jobs.canary import CanaryResult, canary_place, tools_in_use
 from jobs.dataset.build import build, load
 from jobs.domain.artifacts import Parity, TrainedModel
-from jobs.domain.corpus import digest
 from jobs.domain.recipe import Lesson, Plan
 from jobs.domain.results import DatasetResult
 from jobs.publish import write_file
@@ -80,8 +81,8 @@ class House:
     def _fly_the_canary_before(self) -> None:
         """What a base and its tools were found to be worth earlier; flying it again is another test's affair."""
         base = BaseModels(self.home.base_models).resolve(self.settings.embedding.base, "embedding")
-        tools = llama_cpp_exporter(self.settings).tool_version()
-        folder = self.home.stages / f"canary-{digest(base.digest, tools, self.settings.embedding.quantisation)}"
+        tools = tools_in_use(llama_cpp_exporter(self.settings), Qmd(QmdTools.find(self.settings.qmd)))
+        folder = canary_place(self.home.stages, base, tools, self.settings.embedding.quantisation)
         flown = CanaryResult(base=base.name, tools=tools, parity=Parity(measures={}, problems=()))
         write_file(folder / "result.json", msgspec.json.encode(flown))
 

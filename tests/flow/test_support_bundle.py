@@ -60,7 +60,11 @@ class Troubled:
         note = DocumentId(collection="CANARYCOLLECTION", path="CANARYNAME of mine.md")
         books.knowledge.apply([Seen(id=note, known=Known(size=1, mtime_ns=1, inode=1, sha256="x"))], [])
         books.knowledge.set_fact("consent-problem", "CANARYCONSENT.toml cannot be read")
-        watching = {"collections": {"CANARYCOLLECTION": "events"}, "failure": f"PermissionError: {notes}/CANARYNAME"}
+        watching: dict[str, Any] = {
+            "collections": {"CANARYCOLLECTION": "events"},
+            "failure": f"PermissionError: {notes}/CANARYNAME",
+        }
+        watching |= {"told": "collection CANARYREASON has no path", "remedy": "mend CANARYREASON"}
         books.knowledge.set_fact("watching", json.dumps({**watching, "missed": 0, "failures": 1}))
         started = books.jobs.start_run("embedding", cause="CANARYREASON", forced=False, now=now)
         assert started is not None

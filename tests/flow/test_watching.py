@@ -8,7 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from daemon.debounce import Moment
+from daemon.watching import watching_lines
+from jobs.adapters.qmd_config import read_collections
 from jobs.domain.corpus import Collection
+from jobs.domain.errors import BadInput
 from tests.flow.desk import Desk, until
 
 
@@ -157,3 +160,21 @@ def test_scans_that_fail_are_told_after_a_while_and_go_on(make_desk: Callable[..
     assert "secret" not in repr(desk.watching()) + repr(desk.books.alerts.unread())
     desk.fault = None
     until(lambda: desk.watching().failures == 0 and desk.known() == {"one", "two", "three"})
+
+
+def test_a_broken_configuration_of_qmd_is_told_with_its_line_where_people_look(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(scan_every=0.2)
+    broken = desk.notes.with_name("index.yml")
+    broken.write_text("collections:\n  notes:\n    path: [/kb\n    pattern: '**'\n")
+    with pytest.raises(BadInput) as refusal:
+        read_collections(broken)
+    desk.fault = refusal.value
+    desk.watcher.start()
+    until(lambda: desk.watching().failures >= 3)
+    [alert] = desk.books.alerts.unread()
+    lines = "\n".join(watching_lines(desk.watching(), None))
+    for told in (alert.body, lines):
+        assert f"{broken}, line 4: expected" in told and "next: mend that line" in told.lower()
+    desk.fault = None
+    until(lambda: desk.watching().failures == 0)
+    assert desk.watching().told is None and desk.watching().remedy is None

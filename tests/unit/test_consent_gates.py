@@ -58,6 +58,7 @@ class Run:
             settings=small_settings(),
             keys=keys_of(self.home),
             corpus=self.corpus,
+            token_counter=lambda: None,
             releases=self.releases,
             search=Healthy(),  # type: ignore[arg-type]
             scorer=None,  # type: ignore[arg-type]

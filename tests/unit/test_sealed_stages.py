@@ -97,6 +97,7 @@ class Run:
             settings=small_settings(),
             keys=keys_of(self.place),
             corpus=self.corpus,
+            token_counter=lambda: None,
             releases=Releases(self.place.releases, lambda live, _: live),
             search=None,  # type: ignore[arg-type]
             scorer=None,  # type: ignore[arg-type]

@@ -132,6 +132,19 @@ def test_only_the_converter_leaves_its_wheel() -> None:
     assert [name for name in wanted + other if is_converter(name)] == wanted
 
 
+def test_every_make_that_a_message_or_a_page_names_is_a_target() -> None:
+    """In prose and in messages a command stands between backticks; in the README's examples it begins a line."""
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+    code = [path for package in PACKAGES for kind in ("py", "toml") for path in (PROJECT / package).rglob(f"*.{kind}")]
+    named = {
+        (found, path.name)
+        for path in [*code, PROJECT / "README.md", PROJECT / "CHANGELOG.md"]
+        for found in re.findall(r"(?:`|^)make ([a-z][a-z-]*)", path.read_text("utf-8"), flags=re.MULTILINE)
+    }
+    assert {("install", "node.py"), ("demo", "README.md")} <= named
+    assert {one for one in named if one[0] not in targets} == set()
+
+
 def test_no_child_process_sees_ci() -> None:
     assert "CI" not in os.environ
 

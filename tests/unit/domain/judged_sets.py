@@ -24,6 +24,7 @@ GATE = GateSettings(
     parity_overlap=0.9,
     slowest_ratio=2.0,
     parity_generation=0.9,
+    parity_generation_q4=0.8,
 )
 FAITHFUL = Parity(measures={"cosine": 0.9999}, problems=())
 QUICK = 400  # bootstrap resamples where a test judges many times
