@@ -70,10 +70,9 @@ class Desk:
         return {"view": view, "released": released, "fewest": RECENT, **self._curves(view.training), "jobs": view.jobs}
 
     def run_live(self, number: int) -> dict[str, Any]:
-        """What of a run moves while it is under way."""
-        self._books.jobs.run(number)
-        jobs = self._books.jobs.of_run(number)
-        return {"jobs": jobs, **self._curves(reading.training(self._books, jobs))}
+        """What of a run moves while it is under way, and whether it still is."""
+        run, jobs = self._books.jobs.run(number), self._books.jobs.of_run(number)
+        return {"run": run, "jobs": jobs, **self._curves(reading.training(self._books, jobs))}
 
     def releases(self) -> dict[str, Any]:
         everything = self._releases.all()

@@ -255,6 +255,19 @@ class Household:
             self.train(training, upto, steps)
         return training
 
+    def judged_now(self, training: Job) -> None:
+        """The run of that training ends with a verdict, and nothing is deployed."""
+        assert training.run is not None
+        sets, scored, verdict = self.judged("embedding", 0.0)
+        job = training
+        for stage, following in (("train", "export"), ("export", "validate"), ("validate", None)):
+            claimed = job if stage == "train" else self.claimed(job)
+            result = self.result(stage, "embedding", training.run, sets, verdict)
+            assert self.books.jobs.finish(claimed, result, following, self.now)
+            job = self.books.jobs.of_run(training.run)[-1]
+        self.books.results.store(training.run, stored(scored))
+        self.books.jobs.end_run(training.run, "done", "cannot-tell", verdict.reason, self.now)
+
     def enter(self) -> str:
         """A fresh one-time address."""
         url = self.front.open()["url"]
