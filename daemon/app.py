@@ -22,6 +22,7 @@ from daemon.answers import Answers
 from daemon.attendant import Attendant
 from daemon.checks.daily import Daily
 from daemon.checks.encryption import encryption
+from daemon.door import SocketServer
 from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
@@ -32,7 +33,6 @@ from daemon.ledger.restore import open_or_restore
 from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
-from daemon.socket import SocketServer
 from daemon.space import Space
 from daemon.supervision import TRY_AGAIN
 from daemon.system.lock import single_daemon
