@@ -142,7 +142,9 @@ def test_alerts_speak_the_language_of_the_terminal(settled: Person) -> None:
     assert settled.reads("alerts")["alerts"][1]["title"] == "Better embedding search is live", "JSON does not translate"
     assert settled.types("status").stdout.splitlines()[-1].startswith("alerts   2 unread: A new kind")
     settled.environment |= {"LC_ALL": "en_CA.UTF-8"}
-    assert "Better embedding search is live" in settled.types("alerts").stdout
+    told = settled.types("alerts").stdout
+    assert "Better embedding search is live" in told and "v3 is live" in told
+    assert "`iaipctl verdict` compares, `iaipctl rollback` goes back." in told, "what to do next, in English too"
 
 
 @pytest.mark.parametrize("words", ["status", "--help", "logs -f", "config schema", "logs --json -n 5000"])

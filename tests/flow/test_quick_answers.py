@@ -41,7 +41,9 @@ def test_status_answers_at_once_with_the_daemon_up_too(home: Path) -> None:
     environment = {**os.environ, "IAIP_HOME": str(home)}
     with daemon_of(Home(root=home)):
         taken = [cost([sys.executable, "-m", "daemon.cli", "status"], environment) for _ in range(TRIES)]
-        told = subprocess.run([sys.executable, "-m", "daemon.cli", "status"], env=environment, capture_output=True)
+        told = subprocess.run(
+            [sys.executable, "-m", "daemon.cli", "status"], env=environment, capture_output=True, check=False
+        )
     assert told.returncode == 0 and min(taken) <= 150.0, taken
 
 
