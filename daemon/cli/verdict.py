@@ -31,7 +31,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             schema="iaip.verdict/1",
             data={"run": None},
             text="",
-            talk="no run has been judged yet; start one: `iaipctl run embedding`",
+            talk=_unjudged(options.run, options.target, context),
             code=NOT_FOUND,
         )
     helpful = _would_help(*found, context)
@@ -42,6 +42,18 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         data["queries"] = [query_data(one) for one in compared]
         text += "\n\n" + _query_table(compared)
     return Result(schema="iaip.verdict/1", data=data, text=text)
+
+
+def _unjudged(number: int | None, target: str | None, context: Context) -> str:
+    """Raises KeyError for a run that is not there."""
+    if number is not None:
+        run = context.books.jobs.run(number)
+        return (
+            f"run {run.id}, {run.target}, has no verdict: {run.outcome or run.state}. Next: `iaipctl why run {run.id}`"
+        )
+    return (
+        f"no {f'{target} ' if target else ''}run has been judged yet; start one: `iaipctl run {target or 'embedding'}`"
+    )
 
 
 def query_data(one: Compared) -> dict[str, Any]:

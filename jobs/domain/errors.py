@@ -20,6 +20,10 @@ class BadInput(IaipError):
     """A file of the owner's or a base model cannot be used as it is."""
 
 
+class NotFound(BadInput):
+    """What was asked for by its name is not there."""
+
+
 class ParityFailed(IaipError):
     """The exported file does not compute what the trained model computes."""
 

@@ -169,7 +169,10 @@ def test_a_pipe_closed_early_is_quiet(settled: Person, words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "word"),
     [
-        ("releases pin v9", 1, "v9"),
+        ("releases pin v9", 6, "v9"),
+        ("rollback --to v9", 6, "v9"),
+        ("why v9", 6, "v9"),
+        ("verdict 99", 6, "no run 99"),
         ("queue show 99", 6, "no job 99"),
         ("rollback", 5, "no earlier release"),
         ("queue fly", 2, "invalid choice"),
