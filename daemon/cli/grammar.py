@@ -30,7 +30,7 @@ COMMANDS = {
     "gc": "clear away what no rule keeps, or say what would go",
     "ledger": "list the ledger's copies; put one back",
     "alerts": "what happened since you last looked; say that you have read it",
-    "logs": "the daemon's log, or one job's; -f follows it",
+    "logs": "the daemon's log, or one job's or run's; -f follows it",
     "config": "the settings and where each comes from; check them; their schema",
     "why": "what decided about a job, a run or a release",
     "evaluation": "judge queries in the terminal: what you say decides about every model from then on",

@@ -48,12 +48,10 @@ def _unjudged(number: int | None, target: str | None, context: Context) -> str:
     """Raises KeyError for a run that is not there."""
     if number is not None:
         run = context.books.jobs.run(number)
-        return (
-            f"run {run.id}, {run.target}, has no verdict: {run.outcome or run.state}. Next: `iaipctl why run {run.id}`"
-        )
-    return (
-        f"no {f'{target} ' if target else ''}run has been judged yet; start one: `iaipctl run {target or 'embedding'}`"
-    )
+        ended = run.outcome or run.state
+        return f"run {run.id}, {run.target}, has no verdict: {ended}. Next: `iaipctl why run {run.id}`"
+    judged = f"no {target} run" if target else "no run"
+    return f"{judged} has been judged yet; start one: `iaipctl run {target or 'embedding'}`"
 
 
 def query_data(one: Compared) -> dict[str, Any]:
