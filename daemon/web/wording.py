@@ -81,6 +81,10 @@ class Wording:
         """Local time, in the order that both languages read."""
         return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
+    def day(self, seconds: float) -> str:
+        """The local day of a moment in seconds."""
+        return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d}"
+
     def span(self, seconds: float) -> str:
         """A time to wait or that something took, to the unit that matters."""
         if seconds < 90:

@@ -83,6 +83,7 @@ class Household:
         self.front = Front(self.house)
         self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
         self.chance = random.Random(11)
+        self.asked: tuple[str, ...] = ("the owner's", "made from notes")
         self.notes = [
             DocumentId(collection="notes", path=f"{subject.replace(' ', '-')}/{year}-{part}.md")
             for subject in SUBJECTS.split(",")
@@ -197,7 +198,7 @@ class Household:
             plan = Plan(intensity="gentle", reason="current search scores 0.527 nDCG@10, middling: train gently")
             return builtins(BaselineResult(index="", answers="", sets=tuple(sets), score=0.527, plan=plan))
         if stage == "validate":
-            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=("d",)))
+            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=self.asked))
         if stage == "deploy":
             return builtins(DeployResult(release=self.release(target, run, name, verdict), live=True))
         return {"facts": {"device": "cpu"}} if stage == "train" else {}
