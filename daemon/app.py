@@ -26,6 +26,7 @@ from daemon.door import SocketServer
 from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
+from daemon.installed import installed
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
@@ -248,7 +249,13 @@ def _assemble(
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
     bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
     watcher = Watcher(books, settings.watch, eyes.collections, eyes.look_through, scheduler.changed)
-    answers = Answers(home=home.root, releases=releases, collections=eyes.collections, started_at=datetime.now(UTC))
+    answers = Answers(
+        home=home.root,
+        releases=releases,
+        collections=eyes.collections,
+        started_at=datetime.now(UTC),
+        installed=lambda: installed(home, settings),
+    )
     door = SocketServer(home.socket, answers.answer)
     return _Parts(
         governor=governor,

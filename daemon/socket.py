@@ -31,7 +31,7 @@ UCRED = struct.Struct("iII")  # SO_PEERCRED on Linux: pid, uid, gid
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    ask: Literal["health", "folders"]
+    ask: Literal["health", "folders", "installed"]
     nonce: str = ""
 
 

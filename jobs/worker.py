@@ -130,6 +130,9 @@ def main() -> int:
     except IaipError as error:
         kind = "stopped" if isinstance(error, Stopped) else type(error).__name__
         outcome = Failed(message=error.message, remedy=error.remedy, kind=kind)
+    except ImportError as error:
+        told = f"{error.name} is not installed, and this job needs it"
+        outcome = Failed(message=told, remedy="`iaipctl doctor trainers`", kind="ToolFailed")
     except OSError as error:
         outcome = Failed(
             message=f"the system refused: {error.strerror or error}",

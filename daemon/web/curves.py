@@ -236,7 +236,7 @@ def course(scores: Sequence[Scored], *, width: int, height: int) -> Course | Non
         height=height,
         marks=marks,
         lines=_joined(marks),
-        cuts=tuple(mark.x for mark in marks if mark.scored.anew),
+        cuts=tuple((marks[max(0, n - 1)].x + mark.x) / 2 for n, mark in enumerate(marks) if mark.scored.anew),
         up=tuple(Tick(at=upright(t), value=t) for t in up),
         across=tuple(Tick(at=across(day), value=day) for day in days),
     )
