@@ -114,7 +114,8 @@ def _record(folder: Path, context: Context) -> Result:
         schema="iaip.recordings/1",
         data={"folder": str(folder), "recorded": names},
         text="\n".join(str(folder / f"{name}.txt") for name in names),
-        talk="Read the files before you hand them on: they are redacted, but you know best what is private."
+        talk="Read the files before you hand them on: they are redacted, but you know best what is private. In iaip's"
+        " source, tests/fakes/macos/recordings is their place: the tests read every file there."
         if names
         else "none of macOS's tools is here: run this on a Mac",
         code=DONE if names else FAILED,
