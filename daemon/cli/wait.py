@@ -93,5 +93,7 @@ def _line(jobs: Sequence[Job], context: Context) -> str:
     job = next((job for job in jobs if job.state == "running"), jobs[-1] if jobs else None)
     told = job_line(job) if job is not None and job.state == "running" else "waiting"
     pace = context.books.pace.latest()
-    held = pace is not None and pace.action in ("pause", "checkpoint-and-exit")
-    return f"{told}; paused: {pace.reason}" if held and job and job.stage not in UNGOVERNED_STAGES else told
+    governed = job is not None and job.stage not in UNGOVERNED_STAGES
+    if governed and pace is not None and pace.action in ("pause", "checkpoint-and-exit"):
+        return f"{told}; paused: {pace.reason}"
+    return told

@@ -261,7 +261,8 @@ class Household:
         assert training.run is not None
         sets, scored, verdict = self.judged("embedding", 0.0)
         job = training
-        for stage, following in (("train", "export"), ("export", "validate"), ("validate", None)):
+        after: dict[Stage, Stage | None] = {"train": "export", "export": "validate", "validate": None}
+        for stage, following in after.items():
             claimed = job if stage == "train" else self.claimed(job)
             result = self.result(stage, "embedding", training.run, sets, verdict)
             assert self.books.jobs.finish(claimed, result, following, self.now)

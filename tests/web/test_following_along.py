@@ -16,6 +16,7 @@ pytestmark = IN_CHROMIUM
 
 def daemon_starts_again(household: Household) -> None:
     """To a browser: the stream ends, and the daemon that answers next knows no session."""
+    assert household.front._open is not None
     _, site = household.front._open
     site._sessions._sessions.clear()
     site.stop()

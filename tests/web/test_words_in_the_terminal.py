@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 import pytest
 
 from daemon.cli import rollback, uninstall, wait
@@ -65,6 +67,7 @@ def test_a_run_that_the_machine_holds_back_says_why_while_it_is_waited_for(
     )
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with single_daemon(household.home.daemon_lock):
+        assert training.run is not None
         until_ended(training.run, 0.2, Context(household.home))
     assert f"paused: {reason}" in capsys.readouterr().err
 
@@ -82,5 +85,5 @@ class NoSession:
 def test_stopping_what_was_never_installed_promises_no_start(household: Household) -> None:
     context = Context(household.home)
     context.__dict__["agent"] = NoSession()
-    told = stop(None, context)
+    told = stop(Namespace(), context)
     assert told.text == "no agent is installed, and no daemon runs" and told.talk == ""
