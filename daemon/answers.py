@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from config.version import VERSION
+from daemon.installed import Installed
 from daemon.socket import Health, Question
 from daemon.system.folders import probe_folder
 from jobs.domain.corpus import Collection
@@ -22,11 +23,14 @@ class Answers:
     releases: Releases
     collections: Callable[[], Sequence[Collection]]
     started_at: datetime
+    installed: Callable[[], Installed]
 
     def answer(self, question: Question) -> Any:
-        """Whether the notes' folders can be read from inside this process, or that it is well."""
+        """Whether this process can read the notes' folders, what it finds installed, or that it is well."""
         if question.ask == "folders":
             return {collection.name: probe_folder(collection.path) for collection in self.collections()}
+        if question.ask == "installed":
+            return self.installed()
         return Health(
             version=VERSION,
             pid=os.getpid(),

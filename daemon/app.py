@@ -22,9 +22,11 @@ from daemon.answers import Answers
 from daemon.attendant import Attendant
 from daemon.checks.daily import Daily
 from daemon.checks.encryption import encryption
+from daemon.door import SocketServer
 from daemon.executor import Executor, Means
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
+from daemon.installed import installed
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
@@ -32,7 +34,6 @@ from daemon.ledger.restore import open_or_restore
 from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
-from daemon.socket import SocketServer
 from daemon.space import Space
 from daemon.supervision import TRY_AGAIN
 from daemon.system.lock import single_daemon
@@ -248,7 +249,13 @@ def _assemble(
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
     bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
     watcher = Watcher(books, settings.watch, eyes.collections, eyes.look_through, scheduler.changed)
-    answers = Answers(home=home.root, releases=releases, collections=eyes.collections, started_at=datetime.now(UTC))
+    answers = Answers(
+        home=home.root,
+        releases=releases,
+        collections=eyes.collections,
+        started_at=datetime.now(UTC),
+        installed=lambda: installed(home, settings),
+    )
     door = SocketServer(home.socket, answers.answer)
     return _Parts(
         governor=governor,

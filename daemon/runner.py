@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
+from daemon.system.logs import keep_small
 from daemon.system.sandbox import confined, worker_environment
 from daemon.system.witness import Witness
 from jobs.domain.confinement import Receipt, waived_if
@@ -74,7 +76,7 @@ def run_worker(
     of which ``tool_seconds`` is the longest that one foreign tool may take.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with log.open("ab") as errors, Witness() as witness:
+    with log.open("a+b") as errors, Witness() as witness:
         errors.write(_stamp(spec))
         errors.flush()
         process = subprocess.Popen(
@@ -87,7 +89,8 @@ def run_worker(
         )
         make_gentle(process.pid)
         longest = patience(spec.stage, tool_seconds)
-        worker = _Worker(process, Wakefulness(process.pid), light=spec.stage in LIGHT_STAGES, patience=longest)
+        small = partial(keep_small, errors.fileno())
+        worker = _Worker(process, Wakefulness(process.pid), small, light=spec.stage in LIGHT_STAGES, patience=longest)
         try:
             receipt = worker.receipt(witness, order)
             if receipt is None:
@@ -103,13 +106,20 @@ class _Worker:
     """One worker process and the talk with it."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], wakefulness: Wakefulness, *, light: bool, patience: float
+        self,
+        process: subprocess.Popen[bytes],
+        wakefulness: Wakefulness,
+        keep_log_small: Callable[[], None],
+        *,
+        light: bool,
+        patience: float,
     ) -> None:
         assert process.stdin is not None and process.stdout is not None
         self._process = process
         self._stdin = process.stdin
         self._stdout = process.stdout
         self._wakefulness = wakefulness
+        self._keep_log_small = keep_log_small
         self._light = light
         self._patience = patience
         self._told = RUN
@@ -146,6 +156,7 @@ class _Worker:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return _left("it did not leave in time and was ended")
             chunk = self._exchange()
+            self._keep_log_small()
             now = time.monotonic()
             silence, looked = silence.after(now - looked, self._told), now
             if chunk is None:

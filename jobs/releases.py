@@ -30,7 +30,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.artifacts import ReleaseMetadata, ReleaseState
-from jobs.domain.errors import BadInput, Refused
+from jobs.domain.errors import BadInput, NotFound, Refused
 from jobs.locks import locked
 from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
 from jobs.release_damage import release_damage
@@ -95,10 +95,12 @@ class Releases:
         return f"v{int(names[-1][1:]) + 1}" if names else "v0"
 
     def release(self, name: str) -> Release:
-        """Raises BadInput for a name that does not exist or whose metadata is damaged."""
+        """Raises NotFound for a name that does not exist, BadInput for one whose metadata is damaged."""
         path = self.directory(name) / METADATA
         try:
             metadata = msgspec.json.decode(path.read_bytes(), type=ReleaseMetadata)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"there is no usable release {name}", remedy=_REMEDY) from error
         except (OSError, msgspec.DecodeError) as error:
             raise BadInput(f"there is no usable release {name}", remedy=_REMEDY) from error
         return Release(metadata=metadata, state=self._state(name), directory=self.directory(name))

@@ -145,6 +145,9 @@ def _in_words(error: Exception) -> Failed | None:
         return Failed(message=error.message, remedy=error.remedy, kind=kind)
     if is_disk_full(error):
         return _in_words(DiskFull())
+    if isinstance(error, ImportError):
+        told = f"{error.name} is not installed, and this job needs it"
+        return Failed(message=told, remedy="`iaipctl doctor trainers`", kind="ToolFailed")
     if isinstance(error, OSError):
         return Failed(
             message=f"the system refused: {error.strerror or error}",

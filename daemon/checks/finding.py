@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
 from config.paths import Home, QmdFiles
+from daemon.installed import Installed
 from daemon.system.folders import FolderState
 from jobs.domain.corpus import Collection
 from jobs.keys import Keys
@@ -28,7 +28,8 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """``probe`` answers for the notes' folders, from this process or from inside the agent; none if nobody answered."""
+    """``installed`` and ``probe`` (of the notes' folders) answer from this process or from inside the agent; none if
+    nobody answered."""
 
     home: Home
     machine: Machine
@@ -36,8 +37,7 @@ class Subject:
     program: Program
     qmd_files: QmdFiles
     collections: Callable[[], Sequence[Collection]]
-    find_node: Callable[[], Path]
-    find_qmd: Callable[[], tuple[Path, str]]
+    installed: Callable[[], Installed | None]
     keys: Keys
     probe: Callable[[Sequence[Collection]], Mapping[str, FolderState] | None]
 

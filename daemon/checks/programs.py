@@ -1,4 +1,4 @@
-"""The programs: our interpreter as the agent starts it, its SQLite, Node and QMD."""
+"""Our interpreter as the agent starts it, and its SQLite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from daemon.checks.finding import Finding, Subject, cannot_tell, fail, ok, warn
-from jobs.domain.errors import ToolFailed
 from launchd.machine import NOT_THERE
 from launchd.program import steady_name
 
@@ -59,23 +58,6 @@ def check_sqlite(subject: Subject) -> Finding:
         told = f"SQLite {found.sqlite} can, very rarely, damage a database that two processes write to"
         return warn(told, f"use a Python that comes with SQLite {least} or newer")
     return ok(f"SQLite {found.sqlite}")
-
-
-def check_node(subject: Subject) -> Finding:
-    try:
-        return ok(f"Node at {subject.find_node()}")
-    except ToolFailed as error:
-        return fail(error.message, error.remedy)
-
-
-def check_qmd(subject: Subject) -> Finding:
-    try:
-        place, found = subject.find_qmd()
-    except ToolFailed as error:
-        return fail(error.message, error.remedy)
-    if version(found) < OLDEST_QMD:
-        return fail(f"QMD {found or 'of an unknown version'} at {place} is too old", "`npm install -g @tobilu/qmd`")
-    return ok(f"QMD {found} at {place}")
 
 
 def version(text: str) -> tuple[int, ...]:

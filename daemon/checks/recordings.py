@@ -12,32 +12,34 @@ from launchd.machine import NOT_THERE, Machine
 
 _MARKS = (
     (re.compile(r"\b[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}\b", re.IGNORECASE), "UUID"),
-    (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE), "MAC"),
+    (re.compile(r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b", re.IGNORECASE), "MAC"),
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b"), "ADDRESS"),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "MAIL"),
     (re.compile(r'("(?:IOPlatformSerialNumber|[^"\n]*Serial[^"\n]*)" = )\S.*'), r"\1SERIAL"),
     (re.compile(r"/(?:Users|Volumes)/[^/\s\"']+"), "/Users/u"),
+    (re.compile(r"^( -)(?!InternalBattery).*?(?= \(id=)", re.MULTILINE), r"\1UPS"),
+    (re.compile(r"(for user ').*(')"), r"\1NAME\2"),
 )
+_KEPT = {
+    "ioreg-idle": re.compile(r'\+-o IOHIDSystem\b|"HIDIdleTime" = \d+$'),
+    "launchctl-print-disabled": re.compile(rf'^[^"]*$|"(?:{re.escape(LABEL)}|com\.apple\.[^"]*)" => '),
+}
+"""Of tools that list everything there is: the lines that are read, and no other device's or program's name."""
 _ENVIRONMENT = re.compile(r"^(\t+)((?:default |inherited )?environment = \{\n)(?:.*\n)*?\1\}$", re.MULTILINE)
 
 
 def commands(uid: int) -> dict[str, tuple[str, ...]]:
-    """Every command only reads, and none needs root."""
+    """Each is one that we read the answer of, or that says which macOS it was. None changes anything or needs root."""
     target = f"gui/{uid}/{LABEL}"
     return {
         "sw_vers": ("sw_vers",),
         "launchctl-print": ("launchctl", "print", target),
         "launchctl-print-missing": ("launchctl", "print", target + ".missing"),
         "launchctl-print-disabled": ("launchctl", "print-disabled", f"gui/{uid}"),
-        "pmset-therm": ("pmset", "-g", "therm"),
         "pmset-batt": ("pmset", "-g", "batt"),
         "pmset": ("pmset", "-g"),
         "notifyutil-thermal": ("notifyutil", "-g", "com.apple.system.thermalpressurelevel"),
         "sysctl-pressure": ("sysctl", "-n", "kern.memorystatus_vm_pressure_level"),
-        "sysctl-level": ("sysctl", "-n", "kern.memorystatus_level"),
-        "sysctl-swap": ("sysctl", "-n", "vm.swapusage"),
-        "memory_pressure": ("memory_pressure", "-Q"),
-        "vm_stat": ("vm_stat",),
         "ioreg-idle": ("ioreg", "-c", "IOHIDSystem"),
         "fdesetup": ("fdesetup", "status"),
     }
@@ -53,10 +55,17 @@ def record(machine: Machine, folder: Path) -> list[str]:
         if answer.code == NOT_THERE:
             continue
         shown = " ".join([tool, *arguments]).replace(str(machine.session.uid), "501")
-        text = f"$ {shown}\n# exit {answer.code}\n{answer.out}{answer.err}"
+        text = f"$ {shown}\n# exit {answer.code}\n{wanted_lines(name, answer.out + answer.err)}"
         (folder / f"{name}.txt").write_text(redacted(text, private), "utf-8")
         names.append(name)
     return names
+
+
+def wanted_lines(name: str, text: str) -> str:
+    """What of a tool's answer is recorded."""
+    kept = _KEPT.get(name)
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if kept is None or kept.search(line.rstrip("\n")))
 
 
 def redacted(text: str, private: Sequence[str]) -> str:

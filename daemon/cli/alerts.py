@@ -11,7 +11,7 @@ from daemon.cli.result import DONE, NOT_FOUND, REFUSED, USAGE, Result
 from daemon.cli.root import Context
 from daemon.cli.unanswered import unanswered
 from daemon.ledger.records import Alert
-from daemon.system.notices import Language, catalogue, language_of, retold
+from daemon.system.notices import Language, catalogue, language_of, next_step, retold
 
 SCHEMA = "iaip.alerts/1"
 
@@ -42,9 +42,9 @@ def told(alert: Alert, language: Language) -> str:
     """When, what and how often; below it what to do, and in the ledger's own words what exactly happened."""
     read = _say("read") if alert.acknowledged_at is not None else ""
     often = _say("times", alert.times) if alert.times > 1 else ""
-    title, body = retold(alert.kind, alert.about, language) or (alert.title, "")
+    title = retold(alert.kind, alert.about, language) or alert.title
     first = f"{alert.id}  {alert.at.astimezone():%Y-%m-%d %H:%M}  {title}{often}{read}"
-    return "\n".join([first, *(f"    {line}" for line in (body, alert.body) if line)])
+    return "\n".join([first, *(f"    {line}" for line in (next_step(alert.kind, language), alert.body) if line)])
 
 
 def _say(key: str, times: int = 0) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ from daemon.checks.finding import Finding, Subject
 from daemon.checks.recordings import record
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, Result
 from daemon.cli.root import Context
+from daemon.installed import Installed, installed
 from daemon.socket import Question, ask
 from daemon.system.folders import FolderState, probe_folder
 from jobs.domain.corpus import Collection
@@ -25,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="one check alone (default: all)")
     parser.add_argument("--list-checks", action="store_true", help="the checks' names")
     parser.add_argument(
-        "--from-agent", action="store_true", help="have the agent read the notes' folders: it has other rights than you"
+        "--from-agent",
+        action="store_true",
+        help="have the agent alone answer for the notes' folders and what it finds: it has other rights than you",
     )
     parser.add_argument(
         "--record-fixtures", metavar="DIR", type=Path, help="write what this Mac's tools print into DIR, redacted"
@@ -62,14 +67,7 @@ def _told(findings: Mapping[str, Finding]) -> Result:
 
 
 def _subject(context: Context, *, from_agent: bool) -> Subject:
-    from jobs.adapters.node import find_node, find_qmd, package_version
     from jobs.adapters.qmd_config import read_collections
-
-    settings = context.settings.qmd
-
-    def qmd() -> tuple[Path, str]:
-        package = find_qmd(settings.package)
-        return package, package_version(package)
 
     return Subject(
         home=context.home,
@@ -78,11 +76,21 @@ def _subject(context: Context, *, from_agent: bool) -> Subject:
         program=context.program,
         qmd_files=context.qmd_files,
         collections=lambda: read_collections(context.releases.current / "qmd" / "index.yml"),
-        find_node=lambda: find_node(settings.node),
-        find_qmd=qmd,
+        installed=cache(partial(_installed, context, from_agent=from_agent)),
         keys=context.keys,
         probe=_agent_probe(context.home.socket) if from_agent else _own_probe,
     )
+
+
+def _installed(context: Context, *, from_agent: bool) -> Installed | None:
+    """As the agent finds it, for it starts the jobs; as this process does where no daemon answers, unless asked not
+    to."""
+    asked = from_agent or context.daemon_pid() is not None
+    answer = ask(context.home.socket, Question(ask="installed"), AGENT_SECONDS) if asked else None
+    with suppress(msgspec.DecodeError):  # a daemon of another version
+        if answer is not None:
+            return msgspec.json.decode(answer, type=Installed)
+    return None if from_agent else installed(context.home, context.settings)
 
 
 def _own_probe(collections: Sequence[Collection]) -> Mapping[str, FolderState]:
@@ -106,7 +114,8 @@ def _record(folder: Path, context: Context) -> Result:
         schema="iaip.recordings/1",
         data={"folder": str(folder), "recorded": names},
         text="\n".join(str(folder / f"{name}.txt") for name in names),
-        talk="Read the files before you hand them on: they are redacted, but you know best what is private."
+        talk="Read the files before you hand them on: they are redacted, but you know best what is private. In iaip's"
+        " source, tests/fakes/macos/recordings is their place: the tests read every file there."
         if names
         else "none of macOS's tools is here: run this on a Mac",
         code=DONE if names else FAILED,

@@ -12,8 +12,11 @@ from config.paths import Home, default_home
 from daemon.cli import root
 from daemon.cli.grammar import module_of
 from daemon.cli.result import FAILED, INTERRUPTED, NOT_FOUND, REFUSED, complain, show
-from jobs.domain.errors import IaipError, Refused
+from jobs.domain.errors import IaipError, NotFound, Refused
 from launchd.agent import AgentFailed
+
+WATCHING = ("logs", "run", "wait")
+"""Commands that only look on while the daemon works."""
 
 
 def carry_out(command: str, options: argparse.Namespace) -> int:
@@ -24,8 +27,24 @@ def carry_out(command: str, options: argparse.Namespace) -> int:
     except (IaipError, ConfigurationError, AgentFailed, KeyError) as error:
         return complain(*_explained(error), as_json=options.json)
     except KeyboardInterrupt:
-        print("iaipctl: stopped watching; the daemon goes on", file=sys.stderr)
+        print(f"iaipctl: {_interrupted(command)}", file=sys.stderr)
         return INTERRUPTED
+
+
+def _code(error: IaipError) -> int:
+    match error:
+        case Refused():
+            return REFUSED
+        case NotFound():
+            return NOT_FOUND
+        case _:
+            return FAILED
+
+
+def _interrupted(command: str) -> str:
+    if command in WATCHING:
+        return "stopped watching; the daemon goes on"
+    return f"`{command}` was interrupted; `iaipctl status` shows how things are"
 
 
 def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -> tuple[str, str, int]:
@@ -33,7 +52,7 @@ def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -
         case AgentFailed():
             return error.message, error.remedy, REFUSED if error.kept else FAILED
         case IaipError():
-            return error.message, error.remedy, REFUSED if isinstance(error, Refused) else FAILED
+            return error.message, error.remedy, _code(error)
         case ConfigurationError():
             return str(error), "`iaipctl config check`", FAILED
         case _:

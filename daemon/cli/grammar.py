@@ -30,7 +30,7 @@ COMMANDS = {
     "gc": "clear away what no rule keeps, or say what would go",
     "ledger": "list the ledger's copies; put one back",
     "alerts": "what happened since you last looked; say that you have read it",
-    "logs": "the daemon's log, or one job's; -f follows it",
+    "logs": "the daemon's log, or one job's or run's; -f follows it",
     "config": "the settings and where each comes from; check them; their schema",
     "why": "what decided about a job, a run or a release",
     "evaluation": "judge queries in the terminal: what you say decides about every model from then on",
@@ -57,8 +57,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def named_in(words: list[str]) -> str | None:
-    """The command that the words name."""
-    return next((word for word in words if word in COMMANDS), None)
+    """The command that the words name. A home may be called like one: the word after --home is none."""
+    after = ["", *words]
+    return next(
+        (word for before, word in zip(after, words, strict=False) if word in COMMANDS and before != "--home"), None
+    )
 
 
 def module_of(command: str) -> ModuleType:
@@ -70,6 +73,7 @@ def parser_of(whole: Container[str]) -> Parser:
     """Knows every command by name, and the ``whole`` ones with their arguments: the others cost no import."""
     parser = Parser(
         prog="iaipctl",
+        allow_abbrev=False,
         description="Your notes change; your own machine trains your search; it goes live only if it got better.",
     )
     _add_shared(parser, home=None, as_json=False)

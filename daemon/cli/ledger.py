@@ -41,7 +41,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         schema="iaip.ledger/1",
         data={"restored": chosen.number, "kept": str(restored.kept) if restored.kept else None, "runs": restored.runs},
         text=f"copy {chosen.number} is the ledger now. {restored.told()}",
-        talk="Next: start the daemon with `iaipd`",
+        talk="Next: start the daemon again with `iaipctl start`",
     )
 
 

@@ -1,11 +1,11 @@
-"""iaipctl logs [-f] [--job N]: the daemon's log, or all about one job, for a person or as JSON."""
+"""iaipctl logs [-f] [--job N | --run N]: the daemon's log, or all about one job or run, for a person or as JSON."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,26 +19,29 @@ from daemon.cli.terminal import in_colour, visible
 SCHEMA = "iaip.logs/1"
 POLL_SECONDS = 0.3
 Entry = dict[str, Any]
+About = tuple[str, int] | None
+"""The key that an entry must have with that number: a job's or a run's; none: every entry."""
 _MOMENT = 26  # characters of an ISO moment up to its microseconds
 _COLOURS = {"warning": "33", "error": "31", "critical": "31"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="stay, and show what is added")
-    parser.add_argument(
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
         "--job", type=int, metavar="N", help="what the daemon said of job N and what its process wrote, by time"
     )
+    one.add_argument("--run", type=int, metavar="N", help="the same of all jobs of run N")
     parser.add_argument("-n", "--lines", type=int, default=50, help="so many of the last lines first (default 50)")
     parser.epilog = "With --json and --follow: one JSON document a line."
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
-    sources = [Source(context.home.logs / "iaipd.log", options.job)]
-    if options.job is not None:
-        sources.append(Source(context.home.logs / "jobs" / f"{options.job}.log"))
-    told = in_order([source.so_far() for source in sources])
-    if not told and not (options.job is None and sources[0].path.exists()):
-        next_step = "`iaipctl status`" if options.job is None else "`iaipctl queue`; old jobs' logs are cleared away"
+    everything = options.job is None and options.run is None
+    sources = Sources(lambda: _places(options, context))
+    told = in_order([source.so_far(options.lines) for source in sources.now()])
+    if not told and not (everything and (context.home.logs / "iaipd.log").exists()):
+        next_step = "`iaipctl status`" if everything else "`iaipctl queue`; old jobs' logs are cleared away"
         talk = f"there is no log here yet. Next: {next_step}"
         return Result(schema=SCHEMA, data={"lines": []}, text="", talk=talk, code=NOT_FOUND)
     last = told[-options.lines :] if options.lines > 0 else []
@@ -51,43 +54,95 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     )
 
 
-class Source:
-    """A log that grows and is rotated: its lines as entries, of one job alone where ``job`` is given."""
+def _places(options: argparse.Namespace, context: Context) -> dict[Path, About]:
+    """Which logs are shown, and what of each; a run's jobs come one after the other. Raises KeyError for no run."""
+    logs = context.home.logs
+    if options.run is not None:
+        jobs = [job.id for job in context.books.jobs.of_run(context.books.jobs.run(options.run).id)]
+        return {logs / "iaipd.log": ("run", options.run), **{_of_job(logs, job): None for job in jobs}}
+    if options.job is not None:
+        return {logs / "iaipd.log": ("job", options.job), _of_job(logs, options.job): None}
+    return {logs / "iaipd.log": None}
 
-    def __init__(self, path: Path, job: int | None = None) -> None:
+
+def _of_job(logs: Path, job: int) -> Path:
+    return logs / "jobs" / f"{job}.log"
+
+
+class Sources:
+    """The logs of ``places``, which may become more; each is read on from where it was."""
+
+    def __init__(self, places: Callable[[], Mapping[Path, About]]) -> None:
+        self._places = places
+        self._known: dict[Path, Source] = {}
+
+    def now(self) -> list[Source]:
+        for path, about in self._places().items():
+            self._known.setdefault(path, Source(path, about))
+        return list(self._known.values())
+
+
+class Source:
+    """A log that grows and is rotated: its lines as entries, those alone that are ``about`` it where it is given."""
+
+    def __init__(self, path: Path, about: About) -> None:
         self.path = path
-        self._job = job
+        self._about = about
         self._inode = 0
         self._position = 0
 
-    def so_far(self) -> list[Entry]:
-        """All there is; of one job, also what was rotated away."""
-        older = sorted(self.path.parent.glob(f"{self.path.name}.[0-9]"), reverse=True) if self._job is not None else []
-        lines = [line for path in older for line in _whole_lines(path.read_bytes())[0]]
-        return self._wanted([*lines, *self._added()])
+    def so_far(self, most: int) -> list[Entry]:
+        """``most`` entries or some more, the last ones, also of what was rotated away."""
+        entries = self._wanted(self._added())
+        for former in self._formers():
+            if len(entries) >= most:
+                break
+            entries = self._wanted(_lines_from(former, 0)[0]) + entries
+        return entries
 
     def more(self) -> list[Entry]:
-        """What came since, also in the file that took its place."""
+        """What came since, also to the file before another took its place."""
         return self._wanted(self._added())
 
     def _added(self) -> list[str]:
         """Whole lines after those that were read. The file is rotated, so it is small enough to read."""
         if not self.path.exists():
             return []
-        found = self.path.stat()
+        found, before = self.path.stat(), []
         if found.st_ino != self._inode or found.st_size < self._position:
+            before = self._rotated_away()
             self._inode, self._position = found.st_ino, 0
-        with self.path.open("rb") as file:
-            file.seek(self._position)
-            lines, length = _whole_lines(file.read())
+        lines, length = _lines_from(self.path, self._position)
         self._position += length
+        return before + lines
+
+    def _rotated_away(self) -> list[str]:
+        """What was added to the file that was read (now under another name, or a copy of it), and to those after it."""
+        if not self._inode:
+            return []
+        formers, start, lines = self._formers(), self._position, []
+        read = next((n for n, path in enumerate(formers) if path.stat().st_ino == self._inode), 0)
+        for former in formers[read::-1]:
+            lines += _lines_from(former, start)[0]
+            start = 0
         return lines
 
+    def _formers(self) -> list[Path]:
+        """The newest first."""
+        return sorted(self.path.parent.glob(f"{self.path.name}.[0-9]"))
+
     def _wanted(self, lines: list[str]) -> list[Entry]:
-        if self._job is None:
+        if self._about is None:
             return [entry_of(line) for line in lines]
-        entries = (entry_of(line) for line in lines if str(self._job) in line)
-        return [entry for entry in entries if entry.get("job") == self._job]
+        word, number = self._about
+        entries = (entry_of(line) for line in lines if str(number) in line)
+        return [entry for entry in entries if entry.get(word) == number]
+
+
+def _lines_from(path: Path, start: int) -> tuple[list[str], int]:
+    with path.open("rb") as file:
+        file.seek(start)
+        return _whole_lines(file.read())
 
 
 def _whole_lines(content: bytes) -> tuple[list[str], int]:
@@ -107,11 +162,11 @@ def in_order(sources: Sequence[Sequence[Entry]]) -> list[Entry]:
     return [entry for _, entry in sorted(stamped, key=lambda pair: pair[0])]
 
 
-def followed(last: Sequence[Entry], sources: Sequence[Source]) -> Iterator[Entry]:
+def followed(last: Sequence[Entry], sources: Sources) -> Iterator[Entry]:
     """Those entries, then for ever what is added."""
     yield from last
     while True:
-        yield from in_order([source.more() for source in sources])
+        yield from in_order([source.more() for source in sources.now()])
         time.sleep(POLL_SECONDS)
 
 

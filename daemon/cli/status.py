@@ -10,12 +10,14 @@ from typing import Any, get_args
 
 import msgspec
 
-from daemon.cli.result import DONE, NOT_RUNNING, Result
+from config.version import VERSION
+from daemon.cli.result import DONE, FAILED, NOT_RUNNING, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Alert, Job
 from daemon.ledger.room import in_gb, waits_for_room
+from daemon.socket import Health, ask_health
 from daemon.supervision import Supervision
 from daemon.system.notices import language_of, retold
 from daemon.watching import LastScan, Watching, watching_lines
@@ -23,13 +25,19 @@ from jobs.domain.examples import Target
 from jobs.domain.states import JobState
 from jobs.releases import Release
 
+ANSWER_SECONDS = 2.0
+"""A daemon that is well answers in milliseconds; on a machine that is overloaded, later."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Exit code 3 when the daemon is not running; the answer is complete all the same."
+    parser.epilog = (
+        "Exit code 3 when the daemon is not running, 1 when it runs and does not answer; all else is told all the same."
+    )
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     books, pid = context.books, context.daemon_pid()
+    health = None if pid is None else ask_health(context.home.socket, os.urandom(16).hex(), ANSWER_SECONDS)
     down = None if pid else Supervision(context.home).read().down
     jobs = books.jobs.in_state("running")
     running = jobs[0] if jobs else None
@@ -46,7 +54,13 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
     unused = _unused_lines(books)
     data = {
-        "daemon": {"running": pid is not None, "pid": pid, "stays_down": down},
+        "daemon": {
+            "running": pid is not None,
+            "pid": pid,
+            "stays_down": down,
+            "answers": health is not None,
+            "version": None if health is None else health.version,
+        },
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
         "queue": {state.value: counts.get(state, 0) for state in JobState},
@@ -60,7 +74,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "alerts": {"unread": len(unread)},
     }
     lines = [
-        f"daemon   {_daemon_line(pid, down)}",
+        f"daemon   {_daemon_line(pid, health, down)}",
         f"live     {_live_line(live)}",
         f"running  {job_line(running)}",
         f"pace     {pace_line(pace)}",
@@ -73,12 +87,15 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else "") + _open_disk(disk),
         f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]
-    return Result(
-        schema="iaip.status/1", data=data, text="\n".join(lines), code=DONE if pid is not None else NOT_RUNNING
-    )
+    code = NOT_RUNNING if pid is None else FAILED if health is None else DONE
+    return Result(schema="iaip.status/1", data=data, text="\n".join(lines), code=code)
 
 
-def _daemon_line(pid: int | None, down: str | None) -> str:
+def _daemon_line(pid: int | None, health: Health | None, down: str | None) -> str:
+    if pid is not None and health is None:
+        return f"pid {pid} does not answer: it is starting, ending or stuck; `iaipctl doctor agent` tells more"
+    if pid is not None and health is not None and health.version != VERSION:
+        return f"running, pid {pid}, version {health.version}; {VERSION} is installed: `iaipctl restart`"
     if pid is not None:
         return f"running, pid {pid}"
     if down is not None:
@@ -159,8 +176,7 @@ def _queue_line(counts: dict[str, int]) -> str:
 
 def _title(alert: Alert) -> str:
     """In the language of this terminal."""
-    found = retold(alert.kind, alert.about, language_of(os.environ))
-    return alert.title if found is None else found[0]
+    return retold(alert.kind, alert.about, language_of(os.environ)) or alert.title
 
 
 def _consent_line(broken: str, denied: dict[str, int]) -> str:

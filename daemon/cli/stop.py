@@ -23,7 +23,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             talk=f"the agent is stopped, but a daemon started by hand goes on (pid {pid})\n  next: `kill {pid}`",
             code=FAILED,
         )
-    installed = context.agent.state().condition != "not installed"
+    installed = context.agent.state().definition != "missing"
     return Result(
         schema="iaip.stop/1",
         data={"stopped": True, "pid": None},

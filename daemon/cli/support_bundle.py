@@ -197,4 +197,4 @@ def _ledger(context: Context) -> Any:
 
 
 def _logged(context: Context) -> list[Entry]:
-    return Source(context.home.logs / "iaipd.log").so_far()[-LOG_LINES:]
+    return Source(context.home.logs / "iaipd.log", None).so_far(LOG_LINES)[-LOG_LINES:]

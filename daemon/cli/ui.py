@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> Result:
     _ = context.books  # raises before `iaipctl init`, which is the better advice then
     if context.daemon_pid() is None:
-        talk = "The page is the daemon's, and the daemon is not running. Next: `iaipd`, then `iaipctl ui`"
+        talk = "The page is the daemon's, and the daemon is not running. Next: `iaipctl start`, then `iaipctl ui`"
         return Result(schema=SCHEMA, data={"url": None}, text="", talk=talk, code=NOT_RUNNING)
     answer = context.ask("ui", {})
     if answer is None:

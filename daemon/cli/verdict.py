@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from daemon.cli.result import NOT_FOUND, Result, table
 from daemon.cli.root import Context
+from daemon.cli.terminal import visible
 from daemon.ledger.records import Run
-from daemon.web.reading import Compared, run_view
+from daemon.web.reading import Compared, judged_sets, run_view
+from jobs.domain.examples import JudgedQuery
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.results import ValidationResult
 
@@ -28,24 +31,38 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             schema="iaip.verdict/1",
             data={"run": None},
             text="",
-            talk="no run has been judged yet; start one: `iaipctl run embedding`",
+            talk=_unjudged(options.run, options.target, context),
             code=NOT_FOUND,
         )
-    data, text = _data(*found), render(*found)
+    helpful = _would_help(*found, context)
+    data = {**_data(*found), "would_help": [{"set": name, "query": q.id, "text": q.text} for name, q in helpful]}
+    text = render(*found, [query.text for _, query in helpful])
     if options.queries:
         compared = run_view(context.books, found[0].id).compared
-        data["queries"] = [_query(one) for one in compared]
+        data["queries"] = [query_data(one) for one in compared]
         text += "\n\n" + _query_table(compared)
     return Result(schema="iaip.verdict/1", data=data, text=text)
 
 
-def _query(one: Compared) -> dict[str, Any]:
+def _unjudged(number: int | None, target: str | None, context: Context) -> str:
+    """Raises KeyError for a run that is not there."""
+    if number is not None:
+        run = context.books.jobs.run(number)
+        ended = run.outcome or run.state
+        return f"run {run.id}, {run.target}, has no verdict: {ended}. Next: `iaipctl why run {run.id}`"
+    judged = f"no {target} run" if target else "no run"
+    return f"{judged} has been judged yet; start one: `iaipctl run {target or 'embedding'}`"
+
+
+def query_data(one: Compared) -> dict[str, Any]:
+    """``place``: of the first right document among those found, from 1."""
     return {
         "set": one.query_set,
         "query": one.query,
         "text": one.text,
         "before": one.before.score,
         "after": one.after.score,
+        "place": {"before": one.before.place, "after": one.after.place},
         "change": one.change,
     }
 
@@ -76,8 +93,15 @@ def judged_run(number: int | None, target: str | None, context: Context) -> tupl
     return context.books.jobs.run(row["run"]), validation.verdict
 
 
-def render(run: Run, verdict: Verdict) -> str:
-    """The deciding metric, a line per group of queries, then parity."""
+def _would_help(run: Run, verdict: Verdict, context: Context) -> list[tuple[str, JudgedQuery]]:
+    """The queries whose judgement would tell most, with their sets, the strongest first."""
+    judged = judged_sets(context.books, run.id)
+    asked = {query.id: (one.name, query) for one in (judged[0].sets if judged else ()) for query in one.queries}
+    return [asked[query] for query in verdict.most_informative if query in asked]
+
+
+def render(run: Run, verdict: Verdict, would_help: Sequence[str]) -> str:
+    """The deciding metric, a line per group of queries, then parity, and which questions to judge."""
     rows = [_row(query_set) for query_set in verdict.sets]
     header = [
         f"{DECISIVE_METRIC} on",
@@ -93,8 +117,9 @@ def render(run: Run, verdict: Verdict) -> str:
     parity = ", ".join(f"{name} {value:.6g}" for name, value in verdict.parity.measures.items())
     lines = [f"run {run.id}, {verdict.target}: {verdict.outcome}", verdict.reason, "", table(header, rows), ""]
     lines.append(f"exported file against trained model: {parity}")
-    if verdict.most_informative:
-        lines.append(f"judging these would help most: {', '.join(verdict.most_informative)}")
+    if would_help:
+        lines.append("judging these would help most (`iaipctl ui` or `iaipctl evaluation add`):")
+        lines += [f"  {visible(text)}" for text in would_help]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from daemon.cli.root import Context
 from daemon.cli.status import job_line
 from daemon.ledger.records import Job
 from daemon.ledger.room import waits_for_room
+from jobs.wire import UNGOVERNED_STAGES
 
 POLL_SECONDS = 0.5
 
@@ -49,7 +50,7 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
                 schema="iaip.wait/1",
                 data={"run": msgspec.to_builtins(found)},
                 text="",
-                talk="the daemon is not running; the run goes on when it is started: `iaipd`",
+                talk="the daemon is not running; the run goes on when it is started: `iaipctl start`",
                 code=NOT_RUNNING,
             )
         if deadline is not None and time.monotonic() > deadline:
@@ -89,4 +90,10 @@ def _line(jobs: Sequence[Job], context: Context) -> str:
     waits = waits_for_room(context.books)
     if waits is not None and waits.job in {job.id for job in jobs}:
         return waits.words
-    return next((job_line(job) for job in jobs if job.state == "running"), "waiting")
+    job = next((job for job in jobs if job.state == "running"), jobs[-1] if jobs else None)
+    told = job_line(job) if job is not None and job.state == "running" else "waiting"
+    pace = context.books.pace.latest()
+    governed = job is not None and job.stage not in UNGOVERNED_STAGES
+    if governed and pace is not None and pace.action in ("pause", "checkpoint-and-exit"):
+        return f"{told}; paused: {pace.reason}"
+    return told

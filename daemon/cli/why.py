@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +12,19 @@ from msgspec import Struct
 
 from daemon.cli.result import NOT_FOUND, USAGE, Result
 from daemon.cli.root import Context
+from daemon.cli.terminal import visible
+from daemon.cli.verdict import query_data
 from daemon.ledger import receipts
 from daemon.ledger.records import Job
 from daemon.ledger.room import waits_for_room
 from daemon.web.lineage import manifest, source_changes
+from daemon.web.reading import Compared, run_view
 from jobs.domain.examples import DatasetManifest
-from jobs.domain.gates import DECISIVE_METRIC
 from jobs.domain.results import BaselineResult, ValidationResult
 from jobs.wire import UNGOVERNED_STAGES
+
+MOST_NAMED = 10
+MOST_MOVED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,22 +89,19 @@ def _decided(job: Job, context: Context) -> _Decided:
     if job.stage == "validate":
         verdict = msgspec.convert(job.result, ValidationResult).verdict
         moved = _moved(job.run, context)
-        lines = [
-            f"{'gained' if change > 0 else 'lost  '} {change:+.3f}  {name} {query}" for change, name, query in moved
-        ]
         return _Decided(
-            lines=[f"verdict {verdict.outcome}, rule {verdict.rule}: {verdict.reason}", *lines],
+            lines=[f"verdict {verdict.outcome}, rule {verdict.rule}: {verdict.reason}", *map(_move, moved)],
             data={
                 "rule": verdict.rule,
                 "outcome": verdict.outcome,
-                "moved": [{"change": change, "set": name, "query": query} for change, name, query in moved],
+                "moved": [query_data(one) for one in moved],
             },
         )
     return _Decided()
 
 
 def _notes(job: Job, context: Context) -> _Decided:
-    """How many notes are new to this run's dataset, against the one of the target's run before."""
+    """Which notes are new to this run's dataset, against the one of the target's run before."""
     after = _manifest(job, context)
     unused = [f"not used: curated/{problem}" for problem in (job.result or {}).get("curated_problems", ())]
     if after is None:
@@ -111,25 +114,38 @@ def _notes(job: Job, context: Context) -> _Decided:
     before = None if row is None or row["id"] is None else _manifest(context.books.jobs.job(row["id"]), context)
     changes = source_changes(before, after)
     since = "against the run before" if before is not None else "with no dataset before to compare"
-    counts = f"{changes.new} new, {changes.changed} changed, {changes.gone} gone, {changes.same} as they were"
-    return _Decided(lines=[f"notes: {counts}, {since}", *unused], data={"notes": msgspec.to_builtins(changes)})
+    names = {"new": changes.new, "changed": changes.changed, "gone": changes.gone}
+    counts = {**{word: len(found) for word, found in names.items()}, "same": changes.same}
+    told = ", ".join(f"{count} {'as they were' if word == 'same' else word}" for word, count in counts.items())
+    lines = [f"notes: {told}, {since}", *(line for word, found in names.items() for line in _named(word, found))]
+    return _Decided(lines=[*lines, *unused], data={"notes": counts, "note_names": names})
+
+
+def _named(word: str, notes: Sequence[str]) -> list[str]:
+    """The first of them, and how many there are besides."""
+    more = [f"  and {len(notes) - MOST_NAMED} more {word}: all with --json"] if len(notes) > MOST_NAMED else []
+    return [*(f"  {word}: {visible(note)}" for note in notes[:MOST_NAMED]), *more]
 
 
 def _manifest(job: Job, context: Context) -> DatasetManifest | None:
     return manifest(context.home.datasets, (job.result or {}).get("dataset"))
 
 
-def _moved(number: int, context: Context) -> list[tuple[float, str, str]]:
-    """The queries that gained and lost most, by their ids: their texts stay in the evaluation files."""
-    answers = context.books.results.answers(number)
-    score = {(a.arm, a.query_set, a.query): a.metrics[DECISIVE_METRIC] for a in answers}
-    changes = sorted(
-        (score[("candidate", s, q)] - value, s, q)
-        for (arm, s, q), value in score.items()
-        if arm == "current" and ("candidate", s, q) in score
-    )
-    best = [found for found in changes[::-1][:3] if found[0] > 0]
-    return best + [found for found in changes[:3] if found[0] < 0]
+def _moved(number: int, context: Context) -> list[Compared]:
+    """The queries that gained and lost most."""
+    compared = run_view(context.books, number).compared
+    gained = [one for one in compared if one.change > 0]
+    return gained[:MOST_MOVED] + [one for one in compared if one.change < 0][:MOST_MOVED]
+
+
+def _move(one: Compared) -> str:
+    word = "gained" if one.change > 0 else "lost  "
+    places = f"first right note {_place(one.before.place)} → {_place(one.after.place)}"
+    return f"{word} {one.change:+.3f}  {visible(one.text)} ({one.query_set}; {places})"
+
+
+def _place(place: int | None) -> str:
+    return "not found" if place is None else f"no. {place}"
 
 
 def _pace(job: Job, context: Context) -> list[str]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+
 import msgspec
+from msgspec import Struct
 
 from daemon.ledger.database import Database
 from daemon.ledger.records import Alert, Job, Run, alert_of, job_of, run_of
 from jobs.domain.artifacts import Progress
+from jobs.domain.gates import Verdict
+from jobs.domain.results import ValidationResult
 
 _WITHOUT_RESULT = (
     "id, run, stage, target, state, attempts, reboots, lease, owner_boot, owner_pid, owner_started, stop_wanted, phase,"
     " progress, NULL AS result, error, remedy, created_at, started_at, ended_at"
 )
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """A run's verdict. ``asked``: the digests of the query sets it was measured on, which are the owner's if any is."""
+
+    run: int
+    verdict: Verdict
+    asked: tuple[str, ...]
 
 
 class History:
@@ -61,6 +75,18 @@ class History:
         )
         return None if row is None else run_of(row)
 
+    def judged(self, runs: Sequence[int]) -> list[Judged]:
+        """Those of the runs that have a verdict, by the order of their verdicts."""
+        rows = self._database.rows(
+            "SELECT ended.run, ended.result, (SELECT json_group_array(json_extract(value, '$.kind'))"
+            " FROM json_each(begun.result, '$.sets')) AS kinds FROM job AS ended JOIN job AS begun"
+            " ON begun.run = ended.run AND begun.stage = 'baseline' AND begun.state = 'done'"
+            " WHERE ended.stage = 'validate' AND ended.state = 'done'"
+            " AND ended.run IN (SELECT value FROM json_each(?)) ORDER BY ended.id",
+            msgspec.json.encode(runs).decode(),
+        )
+        return [_judged(row) for row in rows]
+
     def newest_dataset(self, target: str) -> str | None:
         """The name of the dataset that the target's last run made, if some run did."""
         row = self._database.row(
@@ -70,3 +96,10 @@ class History:
             target,
         )
         return None if row is None else str(row["dataset"])
+
+
+def _judged(row: sqlite3.Row) -> Judged:
+    validation = msgspec.json.decode(row["result"], type=ValidationResult)
+    kinds = msgspec.json.decode(row["kinds"], type=list[str])
+    own = tuple(digest for digest, kind in zip(validation.set_digests, kinds, strict=False) if kind == "curated")
+    return Judged(run=row["run"], verdict=validation.verdict, asked=own or validation.set_digests)

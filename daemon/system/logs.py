@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -12,6 +14,9 @@ import structlog
 from jobs.domain.wordless import wordless
 
 MEGABYTE = 1 << 20
+LONGEST_OF_A_JOB = 5 * MEGABYTE
+KEPT_OF_A_JOB = 64 << 10
+_DROPPED = b'{"event": "the log grew too long; what stood before this was dropped", "level": "warning"}\n'
 
 
 def log_to(path: Path, *, terminal: bool = True) -> None:
@@ -41,6 +46,18 @@ def log_to(path: Path, *, terminal: bool = True) -> None:
         root.handlers.append(to_terminal)
     root.setLevel(logging.INFO)
     logging.getLogger("huey").setLevel(logging.WARNING)  # it logs every ring of the bell
+
+
+def keep_small(log: int) -> None:
+    """A job's log (a descriptor that reads and appends) keeps its last lines alone once it has grown too long.
+
+    Its writer appends, and notices nothing; a few of its lines may be lost meanwhile.
+    """
+    if (length := os.fstat(log).st_size) > LONGEST_OF_A_JOB:
+        last = os.pread(log, KEPT_OF_A_JOB, length - KEPT_OF_A_JOB).partition(b"\n")[2]
+        os.ftruncate(log, 0)
+        with suppress(OSError):  # a full disk: there is room for none of it
+            os.write(log, _DROPPED + last)
 
 
 def _without_words(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"v?\d{1,9}")
 
 @cache
 def catalogue() -> Mapping[str, Mapping[str, str]]:
-    """Kind, or kind and ``.body``, → language → sentence."""
+    """Kind, or kind and ``.body`` or ``.listed``, → language → sentence."""
     return tomllib.loads(resources.files("daemon.system").joinpath("notices.toml").read_text("utf-8"))
 
 
@@ -37,13 +37,16 @@ def notice(kind: str, about: str, language: Language) -> tuple[str, str]:
     return title.format(about=named) if named else re.sub(r" \([^)]*\{about\}\)|\{about\}", "", title).strip(), body
 
 
-def retold(kind: str, about: str, language: Language) -> tuple[str, str] | None:
-    """Title and the kind's own body (or nothing) for whoever reads the outbox; none where the ledger's own words do:
-    they are English."""
-    if language == "en" or kind not in catalogue():
-        return None
-    title, body = notice(kind, about, language)
-    return title, body if f"{kind}.body" in catalogue() else ""
+def retold(kind: str, about: str, language: Language) -> str | None:
+    """The title for whoever reads the outbox; none where the ledger's own, which is English, does."""
+    return None if language == "en" or kind not in catalogue() else notice(kind, about, language)[0]
+
+
+def next_step(kind: str, language: Language) -> str:
+    """What to do about an alert of this kind, for whoever reads the outbox; nothing where its own words say it."""
+    known = catalogue()
+    sentence = known.get(f"{kind}.listed") or known.get(f"{kind}.body")
+    return "" if sentence is None else sentence[language]
 
 
 def _named(about: str, language: Language) -> str:

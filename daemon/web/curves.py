@@ -61,6 +61,42 @@ class Whiskers(Struct, frozen=True, kw_only=True):
     zero: float
 
 
+class Scored(Struct, frozen=True, kw_only=True):
+    """What a release scored, what the one before it scored on the same queries, and where the 95 % interval of the gain
+    puts it. ``at``: seconds. ``anew``: on other queries than the one of its kind before."""
+
+    name: str
+    kind: str
+    at: float
+    before: float
+    value: float
+    low: float
+    high: float
+    anew: bool
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    scored: Scored
+    x: float
+    y: float
+    before: float
+    low: float
+    high: float
+
+
+class Course(Struct, frozen=True, kw_only=True):
+    """Scores over time. ``lines``: a kind and its points, joined as long as the queries stay; ``cuts``: where they
+    changed."""
+
+    width: int
+    height: int
+    marks: tuple[Mark, ...]
+    lines: tuple[tuple[str, str], ...]
+    cuts: tuple[float, ...]
+    up: tuple[Tick, ...]
+    across: tuple[Tick, ...]
+
+
 class Bar(Struct, frozen=True, kw_only=True):
     name: str
     x: float
@@ -167,6 +203,56 @@ def whiskers(values: Sequence[Measured], *, width: int, height: int) -> Whiskers
         up=tuple(Tick(at=upright(t), value=t) for t in up),
         zero=upright(0.0),
     )
+
+
+def course(scores: Sequence[Scored], *, width: int, height: int) -> Course | None:
+    """None without scores. The upright axis is fitted to the values: what is looked for is small against the whole."""
+    if not scores:
+        return None
+    up = ticks(min(min(s.low, s.before) for s in scores), max(max(s.high, s.before) for s in scores), most=5)
+    low, high = up[0], max(up[-1], *(max(s.high, s.before) for s in scores))
+    first, last = min(s.at for s in scores), max(s.at for s in scores)
+
+    def across(at: float) -> float:
+        return round(_scaled(at, first, last, LEFT + 30.0, width - RIGHT - 30.0), 1)
+
+    def upright(value: float) -> float:
+        return round(_scaled(value, low, high, height - BOTTOM, TOP), 1)
+
+    marks = tuple(
+        Mark(
+            scored=s,
+            x=across(s.at),
+            y=upright(s.value),
+            before=upright(s.before),
+            low=upright(s.low),
+            high=upright(s.high),
+        )
+        for s in sorted(scores, key=lambda one: one.at)
+    )
+    days = [first + (last - first) * part / 4 for part in range(5)] if last > first else [first]
+    return Course(
+        width=width,
+        height=height,
+        marks=marks,
+        lines=_joined(marks),
+        cuts=tuple((marks[max(0, n - 1)].x + mark.x) / 2 for n, mark in enumerate(marks) if mark.scored.anew),
+        up=tuple(Tick(at=upright(t), value=t) for t in up),
+        across=tuple(Tick(at=across(day), value=day) for day in days),
+    )
+
+
+def _joined(marks: Sequence[Mark]) -> tuple[tuple[str, str], ...]:
+    """A line for each stretch of marks of a kind that were measured on the same queries."""
+    stretches: list[tuple[str, list[Mark]]] = []
+    latest: dict[str, list[Mark]] = {}
+    for mark in marks:
+        kind = mark.scored.kind
+        if kind not in latest or mark.scored.anew:
+            latest[kind] = []
+            stretches.append((kind, latest[kind]))
+        latest[kind].append(mark)
+    return tuple((kind, " ".join(f"{m.x},{m.y}" for m in found)) for kind, found in stretches if len(found) > 1)
 
 
 def ticks(low: float, high: float, *, most: int) -> tuple[float, ...]:

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 from daemon.watching import LastScan
 from daemon.web import judging, lineage, pacing, reading
-from daemon.web.curves import Curve, Measured, Whiskers, curve, whiskers
+from daemon.web.curves import Curve, Measured, Whiskers, course, curve, whiskers
 from daemon.web.house import House
 from daemon.web.judging import Question
+from daemon.web.scores import scores
 from daemon.web.wellness import sentences, troubles
 from jobs.domain.artifacts import Progress
 from jobs.domain.errors import BadInput
@@ -70,14 +71,18 @@ class Desk:
         return {"view": view, "released": released, "fewest": RECENT, **self._curves(view.training), "jobs": view.jobs}
 
     def run_live(self, number: int) -> dict[str, Any]:
-        """What of a run moves while it is under way."""
-        self._books.jobs.run(number)
-        jobs = self._books.jobs.of_run(number)
-        return {"jobs": jobs, **self._curves(reading.training(self._books, jobs))}
+        """What of a run moves while it is under way, and whether it still is."""
+        run, jobs = self._books.jobs.run(number), self._books.jobs.of_run(number)
+        return {"run": run, "jobs": jobs, **self._curves(reading.training(self._books, jobs))}
 
     def releases(self) -> dict[str, Any]:
         everything = self._releases.all()
-        return {"releases": everything[::-1], "gains": gains(everything), "live": self._live(everything)}
+        return {
+            "releases": everything[::-1],
+            "gains": gains(everything),
+            "scored": course(scores(self._books, everything), width=760, height=240),
+            "live": self._live(everything),
+        }
 
     def release(self, name: str) -> dict[str, Any]:
         if name not in self._releases.names():

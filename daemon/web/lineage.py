@@ -40,11 +40,11 @@ class Learned(Struct, frozen=True, kw_only=True):
 
 
 class SourceChanges(Struct, frozen=True, kw_only=True):
-    """Counts of notes between two datasets of a target."""
+    """What became of the notes between two datasets of a target: the names of all but those that stayed ``same``."""
 
-    new: int
-    changed: int
-    gone: int
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
     same: int
 
 
@@ -75,13 +75,15 @@ def manifest(datasets: Path, name: str | None) -> DatasetManifest | None:
 
 def source_changes(before: DatasetManifest | None, after: DatasetManifest) -> SourceChanges:
     """What became of the notes between two datasets; with none before, all are new."""
-    old = {} if before is None else {source.id: source.sha256 for source in before.sources}
-    new = {source.id: source.sha256 for source in after.sources}
+    old = {} if before is None else {str(source.id): source.sha256 for source in before.sources}
+    new = {str(source.id): source.sha256 for source in after.sources}
+    kept = new.keys() & old.keys()
+    changed = {note for note in kept if new[note] != old[note]}
     return SourceChanges(
-        new=len(new.keys() - old.keys()),
-        changed=sum(new[note] != old[note] for note in new.keys() & old.keys()),
-        gone=len(old.keys() - new.keys()),
-        same=sum(new[note] == old[note] for note in new.keys() & old.keys()),
+        new=tuple(sorted(new.keys() - old.keys())),
+        changed=tuple(sorted(changed)),
+        gone=tuple(sorted(old.keys() - new.keys())),
+        same=len(kept) - len(changed),
     )
 
 

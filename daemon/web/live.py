@@ -61,5 +61,5 @@ def _events(parts: Callable[[], dict[str, str]], over: threading.Event) -> Itera
 
 def event(name: str, text: str) -> bytes:
     """One event in the format of the HTML standard (§ 9.2, server-sent events): a line of text a data line."""
-    lines = "".join(f"data: {line}\n" for line in text.splitlines())
+    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])  # without data a browser drops it
     return f"event: {name}\n{lines}\n".encode()

@@ -22,10 +22,12 @@ POINTS = 240
 
 
 class Side(Struct, frozen=True, kw_only=True):
-    """One arm's answer to a query: its first documents with their grades, and its score."""
+    """One arm's answer to a query: its first documents with their grades, its score, and the place of the first
+    right document, if any was found."""
 
     arm: str
     score: float
+    place: int | None
     documents: tuple[tuple[str, int], ...]
 
 
@@ -125,6 +127,7 @@ def _side(answer: StoredAnswer, query: JudgedQuery) -> Side:
     return Side(
         arm=answer.arm,
         score=answer.metrics[DECISIVE_METRIC],
+        place=next((place for place, name in enumerate(answer.documents, 1) if query.relevant.get(name, 0) > 0), None),
         documents=tuple((name, query.relevant.get(name, 0)) for name in answer.documents[:TOP]),
     )
 

@@ -193,7 +193,7 @@ class Site:
 
     def _live_home(self, request: Request) -> Response:
         def parts() -> dict[str, str]:
-            return self._parts(request, ("well", "now", "queue"), self._desk.home())
+            return self._parts(request, ("well", "wanting", "now", "gained", "queue"), self._desk.home())
 
         return self._live.response(parts)
 
@@ -205,7 +205,9 @@ class Site:
 
     def _live_run(self, request: Request, number: int) -> Response:
         def parts() -> dict[str, str]:
-            return self._parts(request, ("stages", "curves"), self._desk.run_live(number))
+            values = self._desk.run_live(number)
+            told = self._parts(request, ("stages", "curves"), values)
+            return told if values["run"].state == "active" else {**told, "ended": "The page is to be loaded again."}
 
         parts()  # an unknown run is said before the stream begins
         return self._live.response(parts)

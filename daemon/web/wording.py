@@ -81,6 +81,10 @@ class Wording:
         """Local time, in the order that both languages read."""
         return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
+    def day(self, seconds: float) -> str:
+        """The local day of a moment in seconds."""
+        return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d}"
+
     def span(self, seconds: float) -> str:
         """A time to wait or that something took, to the unit that matters."""
         if seconds < 90:
@@ -89,13 +93,13 @@ class Wording:
             return self.say("span.minutes", n=round(seconds / 60))
         return self.say("span.hours", n=self.number(seconds / 3600, 1))
 
-    def alert(self, kind: str, about: str) -> tuple[str, str] | None:
-        """An alert's title and body as the desktop tells it; none where the ledger's own words are in this language,
-        or nobody has put this kind of alert into it."""
-        if self.language == "en" or kind not in notices.catalogue():
-            return None
-        title, body = notices.notice(kind, about, "fr")
-        return title, body if f"{kind}.body" in notices.catalogue() else ""
+    def alert_title(self, kind: str, about: str) -> str | None:
+        """None where the ledger's own title is in this language, or nobody has put this kind of alert into it."""
+        return notices.retold(kind, about, "fr" if self.language == "fr" else "en")
+
+    def alert_step(self, kind: str) -> str:
+        """What to do about an alert of this kind; nothing where its own words say it."""
+        return notices.next_step(kind, "fr" if self.language == "fr" else "en")
 
     def reading(self, value: object, unit: Unit = "") -> str:
         """A reading of the machine, in the unit given; its word where it is one, or that it is unknown."""

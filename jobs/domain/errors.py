@@ -29,6 +29,10 @@ class DiskFull(IaipError):
         super().__init__("the disk is full", remedy=REMEDY)
 
 
+class NotFound(BadInput):
+    """What was asked for by its name is not there."""
+
+
 class ParityFailed(IaipError):
     """The exported file does not compute what the trained model computes."""
 

@@ -143,7 +143,9 @@ def test_alerts_speak_the_language_of_the_terminal(settled: Person) -> None:
     assert settled.reads("alerts")["alerts"][1]["title"] == "Better embedding search is live", "JSON does not translate"
     assert settled.types("status").stdout.splitlines()[-1].startswith("alerts   2 unread: A new kind")
     settled.environment |= {"LC_ALL": "en_CA.UTF-8"}
-    assert "Better embedding search is live" in settled.types("alerts").stdout
+    told = settled.types("alerts").stdout
+    assert "Better embedding search is live" in told and "v3 is live" in told
+    assert "`iaipctl verdict` compares, `iaipctl rollback` goes back." in told, "what to do next, in English too"
 
 
 @pytest.mark.parametrize("words", ["status", "--help", "logs -f", "config schema", "logs --json -n 5000"])
@@ -168,7 +170,10 @@ def test_a_pipe_closed_early_is_quiet(settled: Person, words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "word"),
     [
-        ("releases pin v9", 1, "v9"),
+        ("releases pin v9", 6, "v9"),
+        ("rollback --to v9", 6, "v9"),
+        ("why v9", 6, "v9"),
+        ("verdict 99", 6, "no run 99"),
         ("queue show 99", 6, "no job 99"),
         ("rollback", 5, "no earlier release"),
         ("queue fly", 2, "invalid choice"),

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
+from daemon.cli.logs import Source
+from daemon.ledger.books import open_books
 from tests.flow.person import Person
 
 
@@ -59,7 +63,56 @@ def test_a_followed_log_goes_on_over_its_rotation(settled: Person) -> None:
         with log.open("a") as file:
             file.write('{"event": "two"}\n')
         assert json.loads(following.stdout.readline()) == {"event": "two"}
+        with log.open("a") as file:
+            file.write('{"event": "the last before it"}\n')
         log.rename(log.with_suffix(".log.1"))
         log.write_text('{"event": "three"}\n')
+        assert json.loads(following.stdout.readline()) == {"event": "the last before it"}
         assert json.loads(following.stdout.readline()) == {"event": "three"}
         following.terminate()
+
+
+def test_the_last_lines_are_shown_also_right_after_a_rotation(settled: Person) -> None:
+    log = settled.home / "logs" / "iaipd.log"
+    log.parent.mkdir(exist_ok=True)
+    for number, path in enumerate((log.with_suffix(".log.2"), log.with_suffix(".log.1"), log)):
+        path.write_text(f'{{"event": "{number}a"}}\n{{"event": "{number}b"}}\n')
+    for most, events in ((1, ["2b"]), (3, ["1b", "2a", "2b"]), (50, ["0a", "0b", "1a", "1b", "2a", "2b"])):
+        told = settled.reads("logs", "-n", str(most))
+        assert [line["event"] for line in told["lines"]] == events
+
+
+def test_the_log_of_a_run_holds_what_every_job_of_it_wrote(settled: Person) -> None:
+    books = open_books(settled.home / "ledger.sqlite")
+    started = books.jobs.start_run("embedding", cause="test", forced=False, now=datetime.now(UTC))
+    books.database.close()
+    assert started is not None
+    run, job = started
+    logs = settled.home / "logs"
+    (logs / "jobs").mkdir(parents=True, exist_ok=True)
+    said = [(1, "job started", run.id), (3, "job settled", run.id), (4, "another run's", run.id + 1)]
+    (logs / "iaipd.log").write_text(
+        "".join(
+            json.dumps({"timestamp": f"2026-01-02T03:04:0{second}.000001Z", "event": event, "run": number}) + "\n"
+            for second, event, number in said
+        )
+    )
+    stamp = {"timestamp": "2026-01-02T03:04:02.000001Z", "event": "worker starts", "job": job.id}
+    (logs / "jobs" / f"{job.id}.log").write_text(json.dumps(stamp) + "\na warning\n")
+    told = [entry["event"] for entry in settled.reads("logs", "--run", str(run.id))["lines"]]
+    assert told == ["job started", "worker starts", "a warning", "job settled"]
+    assert settled.types("logs", "--run", "99").returncode == 6
+
+
+def test_lines_of_several_rotations_between_two_looks_are_all_followed(tmp_path: Path) -> None:
+    log, one, two = (tmp_path / name for name in ("iaipd.log", "iaipd.log.1", "iaipd.log.2"))
+    log.write_text("a\n")
+    source = Source(log, None)
+    assert [entry["event"] for entry in source.so_far(10)] == ["a"]
+    with log.open("a") as file:
+        file.write("b\n")
+    log.rename(two)
+    one.write_text("c\n")
+    log.write_text("d\n")
+    assert [entry["event"] for entry in source.more()] == ["b", "c", "d"]
+    assert source.more() == []

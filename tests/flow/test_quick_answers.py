@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from config.paths import Home
+from tests.answering import daemon_of
 from tests.web.household import Household
 
 TRIES = 7
@@ -33,6 +35,16 @@ def test_it_answers_at_once(home: Path, words: str, milliseconds: float) -> None
     environment = {**os.environ, "IAIP_HOME": str(home)}
     taken = [cost([sys.executable, "-m", "daemon.cli", words], environment) for _ in range(TRIES)]
     assert min(taken) <= milliseconds, taken
+
+
+def test_status_answers_at_once_with_the_daemon_up_too(home: Path) -> None:
+    environment = {**os.environ, "IAIP_HOME": str(home)}
+    with daemon_of(Home(root=home)):
+        taken = [cost([sys.executable, "-m", "daemon.cli", "status"], environment) for _ in range(TRIES)]
+        told = subprocess.run(
+            [sys.executable, "-m", "daemon.cli", "status"], env=environment, capture_output=True, check=False
+        )
+    assert told.returncode == 0 and min(taken) <= 150.0, taken
 
 
 def cost(command: list[str], environment: dict[str, str]) -> float:

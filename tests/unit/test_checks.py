@@ -13,22 +13,32 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from config.paths import Home, QmdFiles
 from daemon.checks.every import CHECKS
 from daemon.checks.finding import Subject
 from daemon.checks.programs import links, version
+from daemon.installed import Installed, Need
 from daemon.supervision import Supervision
 from daemon.system.folders import probe_folder
 from jobs.adoption import adopt
 from jobs.domain.corpus import Collection
-from jobs.domain.errors import ToolFailed
 from jobs.publish import write_file
 from jobs.releases import Releases
 from launchd.launchd_agent import LABEL, LaunchdAgent
 from launchd.machine import Answer
 from launchd.program import Program, script
 from tests.house import keys_of
+
+EVERYTHING = Installed(
+    node=Need(told="Node at /usr/bin/node"),
+    qmd=Need(told="/qmd"),
+    qmd_version="2.8.3",
+    trainers=Need(told="all of it"),
+    bases=Need(told="both"),
+    notifier="osascript",
+)
 
 
 @pytest.fixture
@@ -62,8 +72,7 @@ def subject(private, mac, tmp_path) -> Subject:
         program=Program(home, write_file),
         qmd_files=files,
         collections=lambda: [Collection(name="notes", path=str(notes), pattern="**/*.md", ignore=())],
-        find_node=lambda: Path("/usr/bin/node"),
-        find_qmd=lambda: (Path("/qmd"), "2.8.3"),
+        installed=lambda: EVERYTHING,
         keys=keys_of(home),
         probe=lambda collections: {collection.name: probe_folder(collection.path) for collection in collections},
     )
@@ -74,7 +83,11 @@ def found(subject: Subject, name: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["interpreter", "node", "qmd", "home", "permissions", "qmd-files", "notes", "encryption", "keys"]
+    "name",
+    [
+        *("interpreter", "node", "qmd", "trainers", "base", "home", "permissions", "qmd-files", "notes"),
+        *("notifications", "encryption", "keys"),
+    ],
 )
 def test_a_machine_that_is_well_is_told_so(subject, name) -> None:
     finding = found(subject, name)
@@ -129,17 +142,28 @@ def test_an_interpreter_that_does_not_start_leaves_sqlite_unknown(subject) -> No
 
 
 def test_missing_tools_are_failures_with_their_own_remedy(subject) -> None:
-    def missing():
-        raise ToolFailed("it is not here", remedy="install it")
+    missing = Need(told="it is not here", remedy="install it")
+    lacking = structs.replace(EVERYTHING, node=missing, qmd=missing, trainers=missing, bases=missing)
+    for name in ("node", "qmd", "trainers", "base"):
+        finding = found(replace(subject, installed=lambda: lacking), name)
+        assert (finding.level, finding.told, finding.remedy) == ("fail", "it is not here", "install it")
 
-    for name in ("node", "qmd"):
-        finding = found(replace(subject, find_node=missing, find_qmd=missing), name)
-        assert (finding.level, finding.remedy) == ("fail", "install it")
+
+def test_without_a_notifier_alerts_are_said_to_wait(subject) -> None:
+    silent = structs.replace(EVERYTHING, notifier=None)
+    finding = found(replace(subject, installed=lambda: silent), "notifications")
+    assert finding.level == "warn" and "`iaipctl alerts`" in finding.told and "notify-send" in finding.remedy
+
+
+@pytest.mark.parametrize("name", ["node", "qmd", "trainers", "base", "notifications"])
+def test_an_agent_that_does_not_answer_leaves_what_it_finds_unknown(subject, name) -> None:
+    assert found(replace(subject, installed=lambda: None), name).level == "cannot tell"
 
 
 @pytest.mark.parametrize("told", ["2.7.9", "", "one"])
 def test_an_old_qmd_is_a_failure(subject, told) -> None:
-    assert found(replace(subject, find_qmd=lambda: (Path("/qmd"), told)), "qmd").level == "fail"
+    old = structs.replace(EVERYTHING, qmd_version=told)
+    assert found(replace(subject, installed=lambda: old), "qmd").level == "fail"
 
 
 def test_a_home_open_to_others_is_a_failure(subject) -> None:

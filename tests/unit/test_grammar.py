@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.cli import completions
-from daemon.cli.grammar import COMMANDS, Misused, parser_of
+from daemon.cli.grammar import COMMANDS, Misused, named_in, parser_of
 
 HEAVY = {
     "yaml",
@@ -77,6 +77,22 @@ def test_what_is_not_understood_is_told_with_the_help_to_ask_for() -> None:
     with pytest.raises(Misused, match="invalid choice") as mistake:
         parser_of(("queue",)).parse_args(["queue", "fly"])
     assert mistake.value.remedy == "`iaipctl queue --help`"
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ("--home logs status", "status"),
+        ("--home=logs status", "status"),
+        ("status --home logs", "status"),
+        ("--json --home status", None),
+        ("queue", "queue"),
+    ],
+)
+def test_a_home_that_is_called_like_a_command_is_none(typed: str, command: str | None) -> None:
+    assert named_in(typed.split()) == command
+    if command is not None:
+        assert parser_of((command,)).parse_args(typed.split()).home in ("logs", None)
 
 
 @pytest.mark.parametrize("shell", completions.PLACES)

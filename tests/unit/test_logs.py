@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
 import structlog
 
+from daemon.system import logs
 from daemon.system.logs import log_to
 
 
@@ -34,6 +36,20 @@ def test_every_line_inside_names_the_job_and_its_run(lines) -> None:
     assert (first["job"], first["run"], first["event"], first["level"]) == (7, 3, "job started", "info")
     assert (second["job"], second["event"]) == (7, "odd") and "job" not in third
     assert all(line["timestamp"].endswith("Z") for line in (first, second, third))
+
+
+def test_the_log_of_a_job_keeps_its_last_lines_however_much_is_written(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(logs, "LONGEST_OF_A_JOB", 10_000)
+    monkeypatch.setattr(logs, "KEPT_OF_A_JOB", 1_000)
+    with (tmp_path / "7.log").open("a+b") as log, (tmp_path / "7.log").open("ab", buffering=0) as worker:
+        for number in range(5_000):
+            worker.write(b"a warning, number %d\n" % number)
+            logs.keep_small(log.fileno())
+            assert os.fstat(log.fileno()).st_size < 10_100
+    first, *rest = (tmp_path / "7.log").read_text().splitlines()
+    assert "what stood before this was dropped" in json.loads(first)["event"]
+    numbers = [int(line.removeprefix("a warning, number ")) for line in rest]
+    assert numbers == list(range(numbers[0], 5_000)), "whole lines, in their order, up to the last"
 
 
 @pytest.mark.parametrize("name", ["ours", "theirs"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from config.paths import Home
 from daemon.ledger.books import Books, open_books
 from daemon.outbox import MOST_SHOWN, WINDOW, may_show, repeats
-from daemon.system.notices import catalogue, language_of, notice
+from daemon.system.notices import catalogue, language_of, next_step, notice
 from launchd.surroundings import agent_environment
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -100,6 +100,13 @@ def test_no_word_from_elsewhere_reaches_the_desktop(kind, about, language) -> No
     )
     title, body = notice(kind, about, language)
     assert title and body and "{" not in title + body
+
+
+@pytest.mark.parametrize("kind", [key for key in catalogue() if f"{key}.body" in catalogue() and key != "other"])
+def test_whoever_reads_the_outbox_is_told_what_to_do_in_either_language(kind: str) -> None:
+    steps = {next_step(kind, language) for language in ("en", "fr")}
+    assert len(steps) == 2 and "" not in steps
+    assert not any("`iaipctl alerts`" in step for step in steps), "that is what is being read"
 
 
 def test_a_notice_names_the_target_or_the_release() -> None:

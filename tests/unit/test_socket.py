@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from config.paths import LONGEST_SOCKET_PATH, Home
+from daemon.door import SocketServer
 from daemon.socket import (
     XUCRED,
     Health,
     Question,
-    SocketServer,
     ask,
     ask_health,
     own_folder,

@@ -83,6 +83,7 @@ class Household:
         self.front = Front(self.house)
         self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
         self.chance = random.Random(11)
+        self.asked: tuple[str, ...] = ("the owner's", "made from notes")
         self.notes = [
             DocumentId(collection="notes", path=f"{subject.replace(' ', '-')}/{year}-{part}.md")
             for subject in SUBJECTS.split(",")
@@ -197,7 +198,7 @@ class Household:
             plan = Plan(intensity="gentle", reason="current search scores 0.527 nDCG@10, middling: train gently")
             return builtins(BaselineResult(index="", answers="", sets=tuple(sets), score=0.527, plan=plan))
         if stage == "validate":
-            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=("d",)))
+            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=self.asked))
         if stage == "deploy":
             return builtins(DeployResult(release=self.release(target, run, name, verdict), live=True))
         return {"facts": {"device": "cpu"}} if stage == "train" else {}
@@ -254,6 +255,20 @@ class Household:
         with self.books.database.transaction():
             self.train(training, upto, steps)
         return training
+
+    def judged_now(self, training: Job) -> None:
+        """The run of that training ends with a verdict, and nothing is deployed."""
+        assert training.run is not None
+        sets, scored, verdict = self.judged("embedding", 0.0)
+        job = training
+        after: dict[Stage, Stage | None] = {"train": "export", "export": "validate", "validate": None}
+        for stage, following in after.items():
+            claimed = job if stage == "train" else self.claimed(job)
+            result = self.result(stage, "embedding", training.run, sets, verdict)
+            assert self.books.jobs.finish(claimed, result, following, self.now)
+            job = self.books.jobs.of_run(training.run)[-1]
+        self.books.results.store(training.run, stored(scored))
+        self.books.jobs.end_run(training.run, "done", "cannot-tell", verdict.reason, self.now)
 
     def enter(self) -> str:
         """A fresh one-time address."""

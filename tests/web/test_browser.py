@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from daemon.ledger.pace import PaceRecord
-from daemon.readings import Readings
 from daemon.web.judging import OWN_SET
-from tests.web.chromium import IN_CHROMIUM, Opened, at, named, playwright
+from tests.web.chromium import IN_CHROMIUM, Opened, at, named
 from tests.web.household import Household
-from tests.web.machine import paced
 
 pytestmark = IN_CHROMIUM
 
@@ -22,33 +18,6 @@ def test_it_begins_with_how_the_search_is(large: Household, opened: Opened) -> N
     assert page.inner_text("h1").startswith("Your search is well. v50 is live: +0.")
     assert "on your own 134 queries" in page.inner_text("h1")
     assert page.title() == "Now · iaip"
-
-
-def test_a_training_is_followed_live(household: Household, opened: Opened) -> None:
-    page = opened(household)
-    assert "Nothing runs" in page.inner_text("h1")
-    job = household.training_now(upto=10)
-    playwright.expect(page.locator("h1")).to_contain_text("A new embedding model is in training", timeout=5000)
-    playwright.expect(page.locator("[data-part=now]")).to_contain_text("10 / 141", timeout=5000)
-    household.train(job, upto=42, steps=141)
-    playwright.expect(page.locator("[data-part=now]")).to_contain_text("42 / 141", timeout=5000)
-    assert page.get_attribute("progress", "value") == "42"
-    page.click("[data-part=now] a")
-    assert page.locator("[data-part=curves] polyline").count() == 2
-    before = page.get_attribute("[data-part=curves] polyline >> nth=0", "points")
-    page.click("[data-part=curves] summary >> nth=0")
-    household.train(job, upto=80, steps=141)
-    playwright.expect(page.locator("[data-part=stages]")).to_contain_text("step 80 of 141", timeout=5000)
-    assert page.get_attribute("[data-part=curves] polyline >> nth=0", "points") != before
-    assert page.locator("[data-part=curves] details[open]").count() == 1, "what was open stays open"
-
-
-def test_leaving_and_coming_back_many_times_never_starves_it(household: Household, opened: Opened) -> None:
-    page = opened(household)
-    for _ in range(25):
-        page.goto(at(page, "/"))
-    household.training_now(upto=7)
-    playwright.expect(page.locator("[data-part=now]")).to_contain_text("7 / 141", timeout=8000)
 
 
 def test_a_rollback_asks_first(household: Household, opened: Opened) -> None:
@@ -173,20 +142,6 @@ def test_a_freer_word_must_be_meant(household: Household, opened: Opened) -> Non
     page.click("button.firm")
     page.wait_for_url("**/consent")
     assert "public" in page.inner_text("section:has(#classes)")
-
-
-def test_the_pace_is_followed_live(household: Household, opened: Opened) -> None:
-    page = opened(household)
-    page.goto(at(page, "/pace"))
-    assert "Nobody has looked" in page.inner_text("main")
-    paced(household.books, household.settings.governor, datetime.now(UTC))
-    playwright.expect(page.locator("svg rect.bar").first).to_be_visible(timeout=8000)
-    now = datetime.now(UTC)
-    reason = "the machine runs on battery (64 % left)"
-    held = PaceRecord(at=now, since=now, action="slow", rest=0.5, reason=reason, readings=Readings(load=2.0))
-    household.books.pace.add(held)
-    playwright.expect(page.locator("[data-part=pace]")).to_contain_text("Heavy work goes slowly.", timeout=8000)
-    assert reason in page.inner_text("[data-part=pace]")
 
 
 def test_alerts_speak_french_and_keep_their_own_words(household: Household, opened: Opened) -> None:

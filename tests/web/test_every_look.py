@@ -12,12 +12,12 @@ from tests.web.household import Household
 pytestmark = IN_CHROMIUM
 AXE = Path(__file__).parents[2] / ".tools/qmd/node_modules/axe-core/axe.min.js"
 PAGES = (
-    *("/", "/jobs", "/runs", "/runs/189?queries=all", "/runs/191", "/judge", "/alerts", "/nothing"),
+    *("/", "/jobs", "/runs", "/runs/189?queries=all", "/runs/191", "/judge", "QUESTION", "/alerts", "/nothing"),
     *("/releases", "/releases/v50", "/releases/v49/rollback", "/lineage?note=ice-road/2008"),
     *("/rows", "/rows/DATASET", "/rows/DATASET?words=tea&class=personal", "/consent", "/consent/report", "/pace"),
     *("/consent/classify?folder=notes/dog-team&other=notes/canoe&as=public", "/consent/classify?as=public"),
 )
-"""DATASET is the newest one."""
+"""DATASET is the newest one, QUESTION the page of the first query to judge."""
 WIDE, NARROW = {"width": 960, "height": 900}, {"width": 320, "height": 640}
 LOOKS = (("light", WIDE), ("dark", WIDE), ("light", NARROW))
 

@@ -241,6 +241,13 @@ def test_the_page_has_an_address_once_it_is_open(household: Household) -> None:
     assert household.front.address() == f"http://{port}/alerts"
 
 
+@pytest.mark.parametrize(("language", "step"), [("en", "Judging a few queries"), ("fr", "Juger quelques requêtes")])
+def test_an_alert_says_what_would_help_in_either_language(household: Household, language: str, step: str) -> None:
+    household.books.alerts.post("cannot-tell", "Cannot tell", "p is 0.4", household.now, about="embedding")
+    text = owner(household).get("/alerts", Accept_Language=language).body
+    assert f"{step} " in text and "p is 0.4" in text
+
+
 def test_an_alert_that_repeats_is_shown_with_its_count(household: Household) -> None:
     for _ in range(3):
         household.books.alerts.post("failed", "A job failed", "b", household.now)
