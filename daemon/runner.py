@@ -19,9 +19,10 @@ from pathlib import Path
 
 import msgspec
 
+from config.paths import Home
 from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
-from daemon.system.sandbox import confined, worker_environment
+from daemon.system.sandbox import confined, job_environment, places_of_jobs
 from daemon.system.witness import Witness
 from jobs.domain.confinement import Receipt, waived_if
 from jobs.wire import (
@@ -78,12 +79,12 @@ def run_worker(
         errors.write(_stamp(spec))
         errors.flush()
         process = subprocess.Popen(
-            gentle(confined(command, witness)),
+            gentle(confined(command, witness, places_of_jobs(Home(root=Path(spec.home))))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=worker_environment(),
-            process_group=0,
+            env=job_environment(witness),
+            start_new_session=True,  # it has no terminal, and a process group of its own
         )
         make_gentle(process.pid)
         longest = patience(spec.stage, tool_seconds)

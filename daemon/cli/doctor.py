@@ -15,6 +15,8 @@ from daemon.cli.result import DONE, FAILED, NOT_FOUND, Result
 from daemon.cli.root import Context
 from daemon.socket import Question, ask
 from daemon.system.folders import FolderState, probe_folder
+from daemon.system.sandbox import SANDBOX_EXEC
+from jobs.domain.confinement import FileWalls
 from jobs.domain.corpus import Collection
 
 AGENT_SECONDS = 20.0
@@ -81,8 +83,17 @@ def _subject(context: Context, *, from_agent: bool) -> Subject:
         find_node=lambda: find_node(settings.node),
         find_qmd=qmd,
         keys=context.keys,
+        file_walls=lambda: _file_walls(context.machine.platform),
         probe=_agent_probe(context.home.socket) if from_agent else _own_probe,
     )
+
+
+def _file_walls(platform: str) -> FileWalls:
+    from jobs.adapters.landlock import OLDEST_FOR_FILES, landlock_version
+
+    if platform == "darwin":
+        return "sandbox-exec" if Path(SANDBOX_EXEC).exists() else "none"
+    return "landlock" if landlock_version() >= OLDEST_FOR_FILES else "none"
 
 
 def _own_probe(collections: Sequence[Collection]) -> Mapping[str, FolderState]:
