@@ -60,7 +60,7 @@ def confine(writable: Iterable[Path]) -> tuple[Rung, FileWalls]:
     if version >= OLDEST_FOR_FILES and _taken(partial(enter_landlock, (*writable, *devices))):
         files = "landlock"
         rung = "landlock" if rung == "none" and version >= OLDEST_FOR_TCP else rung
-    if not _taken(_deny_calls):
+    if rung != "none" and not _taken(_deny_calls):
         rung = "none"
     return rung, files
 

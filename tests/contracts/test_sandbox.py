@@ -103,7 +103,7 @@ def test_a_job_that_cannot_be_confined_is_refused_before_it_knows_anything(
     assert "open: no sandbox, tcp-parent" in word.message
     assert "queue retry" in word.remedy
     assert [type(event) for event in events] == [Receipt], "the worker never spoke: it was told nothing"
-    assert not (tmp_path / "checkpoints").exists()
+    assert list((tmp_path / "stages").iterdir()) == []
 
 
 @linux
