@@ -19,10 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from config.paths import Home
 from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
-from daemon.system.sandbox import confined, job_environment, places_of_jobs
+from daemon.system.sandbox import confined, job_environment, places_of
 from daemon.system.witness import Witness
 from jobs.domain.confinement import Receipt, waived_if
 from jobs.wire import (
@@ -79,7 +78,7 @@ def run_worker(
         errors.write(_stamp(spec))
         errors.flush()
         process = subprocess.Popen(
-            gentle(confined(command, witness, places_of_jobs(Home(root=Path(spec.home))))),
+            gentle(confined(command, witness, places_of(spec))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -11,6 +11,7 @@ from pathlib import Path
 from config.paths import Home, runtime_directory
 from daemon.system.witness import Witness
 from jobs.publish import make_directory
+from jobs.wire import JobSpec
 
 SANDBOX_EXEC = "/usr/bin/sandbox-exec"
 PROFILE = Path(__file__).with_name("heavy_job.sb")
@@ -33,24 +34,27 @@ OFFLINE = {
 METAL_MEMORY = {"PYTORCH_MPS_HIGH_WATERMARK_RATIO": "0.8", "PYTORCH_MPS_LOW_WATERMARK_RATIO": "0.6"}
 
 
-def places_of_jobs(home: Home, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Where a job writes, each by its name in heavy_job.sb, and there by now.
+def places_of(spec: JobSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Where this job writes, each by its name in heavy_job.sb, and there by now. Nothing of it is ever run or obeyed:
 
-    Nothing of it is ever run, by us or by others. What cannot be made is left to the job, which says what is wrong.
+    QMD's configuration may hold commands, so only the job that publishes a release writes into releases. The others
+    read the live index, beside which SQLite has files of its own, and one leaves a model. What cannot be made is left
+    to the job, which says what is wrong.
     """
+    home = Home(root=Path(spec.home))
     places = {
         "CACHE": home.examples_cache.parent,
         "CONSENT": home.consent,
         "DATASETS": home.datasets,
         "KEYS": home.keys,
-        "RELEASES": home.releases,
+        "MODELS": home.releases / "models",
         "STAGES": home.stages,
         "SLOT": runtime_directory(environment),
     }
     for place in places.values():
         with suppress(OSError):
             make_directory(place)
-    return places
+    return {**places, "RELEASES": home.releases if spec.stage == "deploy" else home.releases / "current" / "index"}
 
 
 def confined(
@@ -58,7 +62,7 @@ def confined(
 ) -> list[str]:
     """The command, started by jobs.confine, which tries to reach the witness first.
 
-    It writes into the ``places`` of ``places_of_jobs`` and the witness's scratch folder only.
+    It writes into the ``places`` of ``places_of`` and the witness's scratch folder only.
 
     macOS confines from outside, by sandbox-exec and heavy_job.sb; a profile that it does not understand ends the
     process at once. Linux confines from inside. Where neither can, the canary tells.

@@ -18,12 +18,12 @@ from config.paths import Home
 from daemon import runner
 from daemon.runner import run_worker
 from daemon.system import sandbox
-from daemon.system.sandbox import confined, job_environment, places_of_jobs
+from daemon.system.sandbox import confined, job_environment, places_of
 from daemon.system.witness import Witness
 from jobs.adapters import landlock
 from jobs.adapters.landlock import enter_landlock, landlock_version
 from jobs.domain.confinement import A_FILE, NO_FILE_WALLS, Receipt
-from jobs.wire import RUN, Done, Event, JobSpec
+from jobs.wire import RUN, STAGE_ORDER, Done, Event, JobSpec, Stage
 from tests.contracts.confining import NO_LANDLOCK, have_landlock, have_namespaces, inside, linux
 
 SMALL_WORKER = (sys.executable, "-m", "tests.fakes.small_worker")
@@ -158,12 +158,18 @@ def test_where_there_is_no_landlock_jobs_run_without_a_network_and_the_receipt_s
     assert NO_FILE_WALLS in receipt.in_words()
 
 
-def test_nothing_that_the_owner_or_the_system_runs_or_obeys_is_among_a_job_s_places(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", STAGE_ORDER)
+def test_nothing_that_the_owner_or_the_system_runs_or_obeys_is_among_a_job_s_places(
+    stage: Stage, tmp_path: Path
+) -> None:
     home = Home(root=tmp_path / "home")
-    places = places_of_jobs(home, {"XDG_RUNTIME_DIR": str(tmp_path / "run")})
-    assert all(place.is_dir() for place in places.values())
-    for obeyed in (home.agent_program, home.config_file, home.ledger, home.requests, home.curated, home.evaluation):
-        assert not any(obeyed.is_relative_to(place) for place in places.values()), obeyed
+    places = places_of(JobSpec(job=7, stage=stage, home=str(home.root)), {"XDG_RUNTIME_DIR": str(tmp_path / "run")})
+    obeyed = [home.agent_program, home.config_file, home.ledger, home.requests, home.curated, home.evaluation]
+    if stage != "deploy":
+        obeyed += [home.releases / "current" / "qmd" / "index.yml", home.releases / "v3" / "qmd" / "index.yml"]
+    assert [path for path in obeyed for place in places.values() if path.is_relative_to(place)] == []
+    assert [path for name, path in places.items() if not path.is_dir()] in ([], [places["RELEASES"]])
+    assert not (home.releases / "current").exists()
 
 
 def test_what_a_job_left_in_its_scratch_folder_goes_with_it(tmp_path: Path) -> None:
@@ -246,7 +252,7 @@ def test_macos_names_every_place_of_a_job_to_its_profile_with_resolved_paths(
     tool.touch()
     (tmp_path / "real").mkdir()
     (tmp_path / "home").symlink_to("real")
-    places = places_of_jobs(Home(root=tmp_path / "home"))
+    places = places_of(JobSpec(job=7, stage="train", home=str(tmp_path / "home")))
     monkeypatch.setattr(sys, "platform", "darwin")
     command = confined(["/bin/worker"], witness, places, sandbox_exec=str(tool))
     assert command[0] == str(tool)
