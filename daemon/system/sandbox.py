@@ -35,7 +35,7 @@ METAL_MEMORY = {"PYTORCH_MPS_HIGH_WATERMARK_RATIO": "0.8", "PYTORCH_MPS_LOW_WATE
 
 
 def places_of(spec: JobSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Where this job writes, each by its name in heavy_job.sb, and there by now. Nothing of it is ever run or obeyed:
+    """Where this job writes, each by its name in heavy_job.sb, and there by now. Nothing of it is ever run.
 
     QMD's configuration may hold commands, so only the job that publishes a release writes into releases. The others
     read the live index, beside which SQLite has files of its own, and one leaves a model. What cannot be made is left

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,7 +27,7 @@ class Witness:
 
     def __enter__(self) -> Witness:
         with ExitStack() as opened:
-            self.folder = Path(tempfile.mkdtemp(prefix="iaip-")).resolve()
+            self.folder = Path(tempfile.mkdtemp(prefix="iaip-", dir=_place())).resolve()
             opened.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self.scratch = self.folder / "scratch"
             self.scratch.mkdir(mode=0o700)
@@ -52,6 +53,11 @@ class Witness:
         """The ways, as in WAYS_OUT, by which anything has arrived so far."""
         heard = tuple(way for way, listener in self._listeners.items() if _has_heard(listener))
         return (*heard, A_FILE) if (self.folder / "file").exists() else heard
+
+
+def _place() -> str:
+    """On macOS a user's own folder for what is temporary is open to every job: Metal writes there."""
+    return "/tmp" if sys.platform == "darwin" else tempfile.gettempdir()  # noqa: S108 - the folder in it is new
 
 
 def _loopback_pair() -> tuple[socket.socket, socket.socket]:

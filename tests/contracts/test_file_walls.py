@@ -266,6 +266,13 @@ def test_macos_names_every_place_of_a_job_to_its_profile_with_resolved_paths(
     assert command[-2:] == ["--", "/bin/worker"]
 
 
+def test_macos_s_witness_looks_where_no_job_may_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with Witness() as witness:
+        assert witness.folder.parent == Path("/tmp").resolve()
+        assert witness.scratch.parent == witness.folder
+
+
 def test_macos_s_profile_bars_all_writing_but_there_and_the_terminals() -> None:
     profile = " ".join(re.sub(r";;.*", "", sandbox.PROFILE.read_text()).split())
     assert re.search(
