@@ -79,8 +79,11 @@ def confined(
 
 
 def job_environment(witness: Witness) -> dict[str, str]:
-    """The surroundings of a confined job: a worker's, and what is temporary goes where it may write."""
-    return worker_environment() | {"TMPDIR": str(witness.scratch)}
+    """The surroundings of a confined job: a worker's, and what is temporary goes where it may write.
+
+    joblib would complain that it may not make semaphores in /dev/shm; nothing here needs it to have processes.
+    """
+    return worker_environment() | {"TMPDIR": str(witness.scratch), "JOBLIB_MULTIPROCESSING": "0"}
 
 
 def worker_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
