@@ -1,24 +1,23 @@
-"""A job leaves nothing behind for another to run: it writes into its own folders, and types into no terminal."""
+"""A job leaves nothing behind for another to run: it writes into its own folders alone."""
 
 from __future__ import annotations
 
 import os
 import re
-import select
+import sqlite3
 import subprocess
 import sys
-import termios
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
 from config.paths import Home
 from daemon import runner
 from daemon.runner import run_worker
 from daemon.system import sandbox
-from daemon.system.sandbox import confined, job_environment, places_of
+from daemon.system.sandbox import confined, places_of
 from daemon.system.witness import Witness
 from jobs.adapters import landlock
 from jobs.adapters.landlock import enter_landlock, landlock_version
@@ -172,6 +171,37 @@ def test_nothing_that_the_owner_or_the_system_runs_or_obeys_is_among_a_job_s_pla
     assert not (home.releases / "current").exists()
 
 
+COPIES = """
+import pathlib
+from jobs.index_file import copy_index
+home = pathlib.Path({home!r})
+copy_index(home / "releases" / "current" / "index" / "index.sqlite", home / "stages" / "copy.sqlite")
+try:
+    (home / "releases" / "current" / "qmd" / "index.yml").write_text("update: anything")
+except PermissionError:
+    print("barred")
+"""
+
+
+@linux
+@needs_landlock
+def test_a_baseline_copies_the_live_index_as_qmd_leaves_it_and_cannot_change_the_configuration_beside_it(
+    witness: Witness, tmp_path: Path
+) -> None:
+    release = tmp_path / "releases" / "v0"
+    for part in ("index", "qmd"):
+        (release / part).mkdir(parents=True)
+    (release / "qmd" / "index.yml").write_text("collections: {}")
+    (release.parent / "current").symlink_to("v0")
+    with closing(sqlite3.connect(release / "index" / "index.sqlite")) as index:
+        index.executescript("PRAGMA journal_mode = wal; CREATE TABLE notes (text); INSERT INTO notes VALUES ('word')")
+    code = COPIES.format(home=str(tmp_path))
+    _, answer = inside(witness, code, places=places_of(JobSpec(job=7, stage="baseline", home=str(tmp_path))))
+    assert (answer, (release / "qmd" / "index.yml").read_text()) == ("barred\n", "collections: {}")
+    with closing(sqlite3.connect(tmp_path / "stages" / "copy.sqlite")) as copy:
+        assert copy.execute("SELECT text FROM notes").fetchall() == [("word",)]
+
+
 def test_what_a_job_left_in_its_scratch_folder_goes_with_it(tmp_path: Path) -> None:
     told = tmp_path / "stages" / "told"
     code = f"import tempfile, time; open({str(told)!r}, 'w').write(tempfile.mkdtemp()); time.sleep(1)"
@@ -180,69 +210,6 @@ def test_what_a_job_left_in_its_scratch_folder_goes_with_it(tmp_path: Path) -> N
         run_worker(spec, tmp_path / "log", print, lambda: RUN, (sys.executable, "-c", code))
     left = Path(told.read_text())
     assert left.parent.name == "scratch" and not left.parent.parent.exists()
-
-
-TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
-TYPING = (termios.TIOCSTI, 0x541C)  # and TIOCLINUX, of a console
-TYPES = "import os\nfrom jobs.probes import try_every_way as t\nprint(t(9, os.devnull)[-1].outcome)"
-
-
-@pytest.fixture
-def window() -> Iterator[tuple[int, int]]:
-    """Both sides of a terminal that hands over each character as it is typed."""
-    master, slave = os.openpty()
-    settings = termios.tcgetattr(slave)
-    settings[3] &= ~(termios.ICANON | termios.ECHO)
-    termios.tcsetattr(slave, termios.TCSANOW, settings)
-    yield master, slave
-    os.close(master)
-    os.close(slave)
-
-
-def in_window(command: Sequence[str], slave: int, environment: dict[str, str]) -> str:
-    """What the command printed, whose terminal this window is."""
-    started = [sys.executable, "-c", TERMINAL, *command]
-    done = subprocess.run(
-        started, stdin=slave, stdout=subprocess.PIPE, env=environment, timeout=60, check=True, start_new_session=True
-    )
-    return done.stdout.decode().splitlines()[-1]
-
-
-def typed(slave: int) -> bytes:
-    return os.read(slave, 9) if select.select([slave], [], [], 0.2)[0] else b""
-
-
-@linux
-def test_on_every_rung_nothing_is_typed_into_the_terminal_it_was_started_from(
-    witness: Witness, window: tuple[int, int], around: Sequence[str]
-) -> None:
-    library = "import ctypes, errno, os; c = ctypes.CDLL(None, use_errno=True); t = os.open('/dev/tty', 0); "
-    typing = f"print(*[c.ioctl(t, code, b'x') and errno.errorcode[ctypes.get_errno()] for code in {TYPING}])"
-    command = [*around, *confined([sys.executable, "-c", library + typing], witness, {})]
-    assert in_window(command, window[1], job_environment(witness)) == "EACCES EACCES"
-    assert typed(window[1]) == b""
-
-
-def test_without_walls_the_canary_types_where_the_system_lets_it(window: tuple[int, int]) -> None:
-    outcome = in_window([sys.executable, "-c", TYPES], window[1], {**os.environ, "PYTHONPATH": str(Path.cwd())})
-    assert (outcome, typed(window[1])) in [("open", b"\0"), ("EIO", b"")], "Linux since 6.2 may refuse it to all"
-
-
-def test_a_worker_is_in_a_session_of_its_own_which_has_no_terminal(tmp_path: Path) -> None:
-    sessions: list[bool] = []
-
-    def look(event: Event) -> None:
-        if isinstance(event, Receipt):
-            [worker] = [child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-            sessions.append(os.getsid(worker) == worker)
-
-    spec = JobSpec(job=7, stage="train", home=str(tmp_path))
-    assert isinstance(run_worker(spec, tmp_path / "log", look, lambda: RUN, SMALL_WORKER), Done)
-    assert sessions == [True]
 
 
 def test_macos_names_every_place_of_a_job_to_its_profile_with_resolved_paths(
