@@ -231,7 +231,7 @@ def _refused(receipt: Receipt) -> Failed:
     if receipt.rung == "none":
         mend += '; if every note is public, [confinement] where_none = "all-public" in config.toml does without'
     return Failed(
-        message=f"this job could not be kept from the network, so it was not started ({receipt.in_words()})",
+        message=f"this job could not be confined, so it was not started ({receipt.in_words()})",
         remedy=mend,
         kind="Refused",
     )
