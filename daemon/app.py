@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -57,6 +57,7 @@ from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.consent.withdrawals import Journal
 from jobs.dataset.permission import every_note_is_public
 from jobs.domain.corpus import Collection, DocumentId
+from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
 from jobs.keys import Keys
@@ -101,6 +102,7 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         stopping.set()
 
     books.database.on_damage = end_damaged
+    _make_keys_ready(home)
     waiting = recover(books, home, releases, this := this_process(boot_id()))
     parts = _assemble(home, settings, books, releases, this, stopping)
     consumer = parts.bell.consumer()
@@ -246,6 +248,7 @@ def _assemble(
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
+    bell.every_minute("keys", lambda: _make_keys_ready(home))
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
     bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
     watcher = Watcher(books, settings.watch, eyes.collections, eyes.look_through, scheduler.changed)
@@ -271,6 +274,11 @@ def _assemble(
 def _keys(home: Home) -> Keys:
     """Read anew each time: the daemon holds none."""
     return Keys(home.keys, AesGcm(), keychain_here())
+
+
+def _make_keys_ready(home: Home) -> None:
+    with suppress(Refused):  # a job that needs them says what is wrong
+        _keys(home).make_ready()
 
 
 def _seal_leftovers(home: Home) -> None:

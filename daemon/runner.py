@@ -23,7 +23,7 @@ import msgspec
 from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
 from daemon.system.logs import keep_small
-from daemon.system.sandbox import confined, worker_environment
+from daemon.system.sandbox import confined, job_environment, places_of
 from daemon.system.witness import Witness
 from jobs.domain.confinement import Receipt, waived_if
 from jobs.wire import (
@@ -80,12 +80,12 @@ def run_worker(
         errors.write(_stamp(spec))
         errors.flush()
         process = subprocess.Popen(
-            gentle(confined(command, witness)),
+            gentle(confined(command, witness, places_of(spec))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=worker_environment(),
-            process_group=0,
+            env=job_environment(witness),
+            start_new_session=True,  # it has no terminal, and a process group of its own
         )
         make_gentle(process.pid)
         longest = patience(spec.stage, tool_seconds)
@@ -242,7 +242,7 @@ def _refused(receipt: Receipt) -> Failed:
     if receipt.rung == "none":
         mend += '; if every note is public, [confinement] where_none = "all-public" in config.toml does without'
     return Failed(
-        message=f"this job could not be kept from the network, so it was not started ({receipt.in_words()})",
+        message=f"this job could not be confined, so it was not started ({receipt.in_words()})",
         remedy=mend,
         kind="Refused",
     )

@@ -139,6 +139,14 @@ class Keys:
             remove_file(path)
             return True
 
+    def make_ready(self) -> None:
+        """Has the keychain, where there is one, keep a master key before any is needed: a job cannot put it there.
+
+        Raises Refused for a damaged one.
+        """
+        if self._keychain is not None and self.where() is None:
+            self.ids(())
+
     def where(self) -> Literal["keychain", "file"] | None:
         """Where the master key is kept; none while there is none. Asks no keychain."""
         try:

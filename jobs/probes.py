@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import socket
+import termios
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
-from jobs.domain.confinement import Probe
+from jobs.domain.confinement import A_FILE, Probe
 
 NOWHERE = "192.0.2.1"  # TEST-NET-1 (RFC 5737): no machine has this address
 NOWHERE_6 = "2001:db8::1"  # the same for IPv6 (RFC 3849)
@@ -21,7 +25,7 @@ def try_every_way(port: int, folder: str) -> tuple[Probe, ...]:
     """One probe for each of WAYS_OUT.
 
     ``port`` of the loopback is listened to by the parent in TCP and UDP, and so are ``folder/stream`` and
-    ``folder/datagram``.
+    ``folder/datagram``. A file ``folder/file`` would be found by it.
     """
     stream, datagram = socket.SOCK_STREAM, socket.SOCK_DGRAM
     ways: dict[str, Callable[[], object]] = {
@@ -33,6 +37,8 @@ def try_every_way(port: int, folder: str) -> tuple[Probe, ...]:
         "udp": lambda: _connect(socket.AF_INET, datagram, (NOWHERE, _DISCARD)),
         "tcp6": lambda: _connect(socket.AF_INET6, stream, (NOWHERE_6, _DISCARD)),
         "dns": lambda: socket.getaddrinfo(A_NAME, _DISCARD),
+        A_FILE: lambda: Path(folder, "file").write_bytes(_WORD),
+        "terminal": _type,
     }
     return tuple(Probe(way=way, outcome=_outcome(attempt)) for way, attempt in ways.items())
 
@@ -57,6 +63,18 @@ def _send_from_pair(address: str) -> None:
         if error.errno != errno.EISCONN:
             raise
         _connect(socket.AF_UNIX, socket.SOCK_DGRAM, address)
+
+
+def _type() -> None:
+    """Types a character that shows nowhere into the terminal that this process was started from, if there is one."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except FileNotFoundError:  # some containers have no devices: then what it would be started on
+        terminal = os.dup(0)
+    try:
+        fcntl.ioctl(terminal, termios.TIOCSTI, b"\0")
+    finally:
+        os.close(terminal)
 
 
 def _outcome(attempt: Callable[[], object]) -> str:

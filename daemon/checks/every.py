@@ -6,7 +6,7 @@ from daemon.checks.encryption import check_encryption
 from daemon.checks.finding import Check
 from daemon.checks.needs import check_base, check_node, check_notifications, check_qmd, check_trainers
 from daemon.checks.places import check_disk, check_home, check_notes, check_qmd_files
-from daemon.checks.privacy import check_keys, check_permissions
+from daemon.checks.privacy import check_keys, check_permissions, check_walls
 from daemon.checks.programs import check_interpreter, check_sqlite
 from daemon.checks.supervisor import check_agent
 
@@ -26,4 +26,5 @@ CHECKS: dict[str, Check] = {
     "disk": check_disk,
     "encryption": check_encryption,
     "keys": check_keys,
+    "walls": check_walls,
 }

@@ -11,6 +11,7 @@ from msgspec import Struct
 from config.paths import Home, QmdFiles
 from daemon.installed import Installed
 from daemon.system.folders import FolderState
+from jobs.domain.confinement import FileWalls
 from jobs.domain.corpus import Collection
 from jobs.keys import Keys
 from launchd.agent import Agent
@@ -39,6 +40,7 @@ class Subject:
     collections: Callable[[], Sequence[Collection]]
     installed: Callable[[], Installed | None]
     keys: Keys
+    file_walls: Callable[[], FileWalls]
     probe: Callable[[Sequence[Collection]], Mapping[str, FolderState] | None]
 
 

@@ -1,4 +1,4 @@
-"""What others on this machine may see of the home, and where the key to what is sealed lies."""
+"""What others on this machine may see of the home, where the key to what is sealed lies, and where a job may write."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ def check_keys(subject: Subject) -> Finding:
     if where == "keychain":
         return ok("the master key of what is sealed is in your keychain")
     return ok(f"the master key of what is sealed is in {subject.keys.folder}, for you alone; keep it out of backups")
+
+
+def check_walls(subject: Subject) -> Finding:
+    """Whether this system can keep a job from writing into the owner's other files."""
+    walls = subject.file_walls()
+    if walls != "none":
+        return ok(f"a job writes into its own folders alone ({walls})")
+    remedy = "use Linux 5.19 or newer with landlock in /sys/kernel/security/lsm (macOS: /usr/bin/sandbox-exec)"
+    return warn("this system cannot keep a job from writing anywhere in your home", remedy)
 
 
 def _closing(root: Path) -> str:

@@ -18,6 +18,8 @@ from daemon.cli.root import Context
 from daemon.installed import Installed, installed
 from daemon.socket import Question, ask
 from daemon.system.folders import FolderState, probe_folder
+from daemon.system.sandbox import SANDBOX_EXEC
+from jobs.domain.confinement import FileWalls
 from jobs.domain.corpus import Collection
 
 AGENT_SECONDS = 20.0
@@ -78,6 +80,7 @@ def _subject(context: Context, *, from_agent: bool) -> Subject:
         collections=lambda: read_collections(context.releases.current / "qmd" / "index.yml"),
         installed=cache(partial(_installed, context, from_agent=from_agent)),
         keys=context.keys,
+        file_walls=lambda: _file_walls(context.machine.platform),
         probe=_agent_probe(context.home.socket) if from_agent else _own_probe,
     )
 
@@ -91,6 +94,14 @@ def _installed(context: Context, *, from_agent: bool) -> Installed | None:
         if answer is not None:
             return msgspec.json.decode(answer, type=Installed)
     return None if from_agent else installed(context.home, context.settings)
+
+
+def _file_walls(platform: str) -> FileWalls:
+    from jobs.adapters.landlock import OLDEST_FOR_FILES, landlock_version
+
+    if platform == "darwin":
+        return "sandbox-exec" if Path(SANDBOX_EXEC).exists() else "none"
+    return "landlock" if landlock_version() >= OLDEST_FOR_FILES else "none"
 
 
 def _own_probe(collections: Sequence[Collection]) -> Mapping[str, FolderState]:

@@ -1,13 +1,19 @@
-"""Listeners that nobody should reach: they hear whether the canary of a confined process got out."""
+"""Listeners that nobody should reach: they hear whether the canary of a confined process got out.
+
+And the one folder for what is temporary that the process may write into, which goes with it.
+"""
 
 from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+
+from jobs.domain.confinement import A_FILE
 
 _MOST_TRIES = 8
 
@@ -15,13 +21,16 @@ _MOST_TRIES = 8
 class Witness:
     """Listens while the block lasts: on one loopback ``port`` in TCP and UDP, and at two UNIX sockets in ``folder``.
 
-    The folder is this user's alone, and its path is short enough for a socket's address.
+    The folder is this user's alone, and its path is short enough for a socket's address. Nobody else may write there,
+    but in ``scratch`` inside it. Both are removed at the end.
     """
 
     def __enter__(self) -> Witness:
         with ExitStack() as opened:
-            self.folder = Path(tempfile.mkdtemp(prefix="iaip-")).resolve()
+            self.folder = Path(tempfile.mkdtemp(prefix="iaip-", dir=_place())).resolve()
             opened.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.scratch = self.folder / "scratch"
+            self.scratch.mkdir(mode=0o700)
             tcp, udp = (opened.enter_context(one) for one in _loopback_pair())
             stream = opened.enter_context(_listener(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "stream")))
             datagram = opened.enter_context(_listener(socket.AF_UNIX, socket.SOCK_DGRAM, str(self.folder / "datagram")))
@@ -42,7 +51,13 @@ class Witness:
 
     def heard(self) -> tuple[str, ...]:
         """The ways, as in WAYS_OUT, by which anything has arrived so far."""
-        return tuple(way for way, listener in self._listeners.items() if _has_heard(listener))
+        heard = tuple(way for way, listener in self._listeners.items() if _has_heard(listener))
+        return (*heard, A_FILE) if (self.folder / "file").exists() else heard
+
+
+def _place() -> str:
+    """On macOS a user's own folder for what is temporary is open to every job: Metal writes there."""
+    return "/tmp" if sys.platform == "darwin" else tempfile.gettempdir()  # noqa: S108 - the folder in it is new
 
 
 def _loopback_pair() -> tuple[socket.socket, socket.socket]:

@@ -12,6 +12,13 @@ from msgspec import Struct
 Rung = Literal["sandbox-exec", "namespace", "landlock", "none"]
 """What holds the process. On Linux both a namespace and Landlock come together with a filter of system calls."""
 
+FileWalls = Literal["sandbox-exec", "landlock", "none"]
+"""What keeps the process from writing anywhere but in a job's own folders. ``none``: this system has no such means."""
+
+NO_FILE_WALLS = "writing files, for which this system has no walls"
+
+A_FILE = "file-parent"
+
 WAYS_OUT = (
     "tcp-parent",
     "udp-parent",
@@ -21,11 +28,17 @@ WAYS_OUT = (
     "udp",
     "tcp6",
     "dns",
+    A_FILE,
+    "terminal",
 )
-"""What the canary tries. The parent's are listeners of the daemon: they would hear it, network or not."""
+"""What the canary tries. The parent's are listeners of the daemon: they would hear it, network or not.
 
-_BARRED = frozenset({"EPERM", "EACCES", "ENETUNREACH", "EAFNOSUPPORT"})
-"""What a barred way answers. Anything else, a time-out above all, may have let a packet go."""
+A file outside the job's folders could be a program that another runs later, and so could a word typed into a terminal.
+"""
+
+_BARRED = frozenset({"EPERM", "EACCES", "ENETUNREACH", "EAFNOSUPPORT", "ENXIO"})
+"""What a barred way answers; ENXIO: there is no terminal. Anything else, a time-out above all, may have let something
+go."""
 
 
 class Probe(Struct, frozen=True, kw_only=True):
@@ -38,10 +51,13 @@ class Probe(Struct, frozen=True, kw_only=True):
 class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
     """The canary's report. ``heard`` are the parent's listeners that heard anything, by the parent itself.
 
+    A system that has no walls around files is no gap: the network is barred all the same. It is told.
+
     ``waived``: the job was started in spite of it, because the system has no sandbox and every note was public.
     """
 
     rung: Rung
+    files: FileWalls = "none"
     probes: tuple[Probe, ...]
     heard: tuple[str, ...] = ()
     waived: bool = False
@@ -55,7 +71,8 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
         outcomes = {probe.way: probe.outcome for probe in self.probes}
         tried = [way for way in WAYS_OUT if not _barred(outcomes.get(way, "not tried"))]
         walls = ["no sandbox"] if self.rung == "none" else []
-        return (*walls, *dict.fromkeys([*tried, *self.heard]))
+        found = (*walls, *dict.fromkeys([*tried, *self.heard]))
+        return tuple(way for way in found if way != A_FILE or self.files != "none")
 
     def holds(self) -> bool:
         """Whether the job could be started."""
@@ -63,11 +80,14 @@ class Receipt(Struct, frozen=True, kw_only=True, tag="receipt"):
 
     def in_words(self) -> str:
         tried = f"{len(self.probes)} ways out tried"
-        if not (gaps := self.gaps()):
-            return f"no way out ({self.rung}): {tried}, all barred, nothing heard outside; receipt {self.digest()[:12]}"
+        end = f"receipt {self.digest()[:12]}"
         if self.waived:
-            return f"no sandbox (none), allowed since every note is public: {tried}; receipt {self.digest()[:12]}"
-        return f"not confined: {tried}; open: {', '.join(gaps)}; receipt {self.digest()[:12]}"
+            return f"no sandbox (none), allowed since every note is public: {tried}; {end}"
+        if gaps := self.gaps():
+            return f"not confined: {tried}; open: {', '.join(gaps)}; {end}"
+        if self.files == "none":
+            return f"no network ({self.rung}): {tried}, all barred but {NO_FILE_WALLS}; {end}"
+        return f"no way out ({self.rung}): {tried}, all barred, nothing heard or written outside; {end}"
 
 
 def _barred(outcome: str) -> bool:

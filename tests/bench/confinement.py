@@ -24,7 +24,7 @@ def measure(folder: Path) -> list[Row]:
     for _ in range(STARTS):
         plain.append(_start(program, folder))
         with Witness() as witness:
-            guarded.append(_start(confined(program, witness), folder))
+            guarded.append(_start(confined(program, witness, {}), folder))
     wall, used = (
         statistics.median(after[place] - before[place] for before, after in zip(plain, guarded, strict=True))
         for place in (0, 1)

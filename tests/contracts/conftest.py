@@ -1,16 +1,18 @@
-"""Real QMD over three notes, with a model that is a real GGUF of random weights."""
+"""Real QMD over three notes, with a model that is a real GGUF of random weights; and the walls of a job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from daemon.system.witness import Witness
 from jobs.adapters.node import find_node, find_qmd
 from jobs.adapters.qmd_arm import QmdArm
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import SearchModels
+from tests.contracts.confining import AS_IT_IS, NO_NAMESPACES, have_landlock, have_namespaces
 from tests.contracts.tools import tool
 
 
@@ -53,3 +55,23 @@ def index(tmp_path: Path) -> Path:
 def arm(tools: QmdTools, configuration: Path, index: Path, model: Path) -> Iterator[QmdArm]:
     with QmdArm(tools, configuration, index, SearchModels(embed=str(model))) as opened:
         yield opened
+
+
+@pytest.fixture(params=["namespace", "landlock"])
+def rung(request: pytest.FixtureRequest) -> str:
+    wanted: str = request.param
+    if not have_namespaces() or (wanted == "landlock" and not have_landlock()):
+        pytest.skip(f"this machine cannot show the rung {wanted}")
+    return wanted
+
+
+@pytest.fixture
+def around(rung: str) -> Sequence[str]:
+    """What makes the system offer no better rung than this one."""
+    return NO_NAMESPACES if rung == "landlock" else AS_IT_IS
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    with Witness() as listening:
+        yield listening

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -16,57 +15,15 @@ import pytest
 from daemon import runner
 from daemon.runner import run_worker
 from daemon.system import sandbox
-from daemon.system.sandbox import confined, worker_environment
+from daemon.system.sandbox import confined, job_environment, worker_environment
 from daemon.system.witness import Witness
 from jobs.domain.confinement import WAYS_OUT, Receipt
 from jobs.probes import try_every_way
-from jobs.wire import RUN, Done, Event, Failed, JobSpec, Step, decode_receipt
+from jobs.wire import RUN, Done, Event, Failed, JobSpec, Step
+from tests.contracts.confining import OLD_KERNEL, have_namespaces, inside, linux
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux confines from inside")
 SMALL_WORKER = (sys.executable, "-m", "tests.fakes.small_worker")
-AS_IT_IS: tuple[str, ...] = ()
-NO_NAMESPACES = ("unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "--")
-OLD_KERNEL = (sys.executable, "-m", "tests.fakes.old_kernel")
 WATCH = "strace -f -qq -e trace=socket,connect,sendto,sendmsg,sendmmsg,bind,io_uring_setup -o".split()
-
-
-def have_namespaces() -> bool:
-    """Ubuntu's AppArmor, and containers, grant an ordinary user none."""
-    return subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
-
-
-def have_landlock() -> bool:
-    """TCP rules came with Linux 6.7; a kernel may be built without them."""
-    major, minor = platform.release().split(".")[:2]
-    return (int(major), int(minor)) >= (6, 7)
-
-
-@pytest.fixture(params=["namespace", "landlock"])
-def rung(request: pytest.FixtureRequest) -> str:
-    wanted: str = request.param
-    if not have_namespaces() or (wanted == "landlock" and not have_landlock()):
-        pytest.skip(f"this machine cannot show the rung {wanted}")
-    return wanted
-
-
-@pytest.fixture
-def around(rung: str) -> Sequence[str]:
-    """What makes the system offer no better rung than this one."""
-    return NO_NAMESPACES if rung == "landlock" else AS_IT_IS
-
-
-@pytest.fixture
-def witness() -> Iterator[Witness]:
-    with Witness() as listening:
-        yield listening
-
-
-def inside(witness: Witness, code: str, around: Sequence[str] = AS_IT_IS) -> tuple[Receipt, str]:
-    """The receipt of a confined Python that then runs ``code``, with what that printed."""
-    command = [*around, *confined([sys.executable, "-c", code], witness)]
-    done = subprocess.run(command, env=worker_environment(), capture_output=True, timeout=60, check=True)
-    receipt, _, rest = done.stdout.partition(b"\n")
-    return decode_receipt(receipt), rest.decode()
 
 
 @linux
@@ -81,7 +38,7 @@ def test_on_every_rung_no_way_out_is_open_and_the_parent_hears_nothing(
 
 
 def test_without_walls_the_canary_finds_the_way_out_and_the_parent_hears_it(witness: Witness) -> None:
-    receipt = Receipt(rung="namespace", probes=try_every_way(witness.port, str(witness.folder)))
+    receipt = Receipt(rung="namespace", files="landlock", probes=try_every_way(witness.port, str(witness.folder)))
     parents = tuple(way for way in WAYS_OUT if way.endswith("parent"))
     assert set(parents) <= set(receipt.gaps())
     assert witness.heard() == parents
@@ -138,7 +95,7 @@ def test_a_worker_does_its_job_and_its_receipt_comes_first(tmp_path: Path) -> No
 def test_a_job_that_cannot_be_confined_is_refused_before_it_knows_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "confined", lambda command, witness: [*OLD_KERNEL, *confined(command, witness)])
+    monkeypatch.setattr(runner, "confined", lambda *given: [*OLD_KERNEL, *confined(*given)])
     events: list[Event] = []
     word = run_worker(spec(tmp_path), tmp_path / "log", events.append, lambda: RUN, SMALL_WORKER)
     assert isinstance(word, Failed)
@@ -146,7 +103,7 @@ def test_a_job_that_cannot_be_confined_is_refused_before_it_knows_anything(
     assert "open: no sandbox, tcp-parent" in word.message
     assert "queue retry" in word.remedy
     assert [type(event) for event in events] == [Receipt], "the worker never spoke: it was told nothing"
-    assert not (tmp_path / "checkpoints").exists()
+    assert list((tmp_path / "stages").iterdir()) == []
 
 
 @linux
@@ -154,7 +111,7 @@ def test_a_job_that_cannot_be_confined_is_refused_before_it_knows_anything(
 def test_without_any_sandbox_a_job_starts_only_where_its_owner_and_its_notes_allow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: bool
 ) -> None:
-    monkeypatch.setattr(runner, "confined", lambda command, witness: [*OLD_KERNEL, *confined(command, witness)])
+    monkeypatch.setattr(runner, "confined", lambda *given: [*OLD_KERNEL, *confined(*given)])
     events: list[Event] = []
     word = run_worker(
         spec(tmp_path), tmp_path / "log", events.append, lambda: RUN, SMALL_WORKER, may_do_without=lambda: public
@@ -167,7 +124,7 @@ def test_without_any_sandbox_a_job_starts_only_where_its_owner_and_its_notes_all
 
 
 def test_a_worker_that_skips_the_canary_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "confined", lambda command, witness: command)
+    monkeypatch.setattr(runner, "confined", lambda command, witness, places: command)
     talks = (sys.executable, "-c", "print('{}')")
     with pytest.raises(runner.Crashed, match="something else than its receipt"):
         run_worker(spec(tmp_path), tmp_path / "log", print, lambda: RUN, talks)
@@ -181,7 +138,7 @@ def test_a_worker_that_skips_the_canary_is_not_believed(tmp_path: Path, monkeypa
 def test_seen_from_outside_no_socket_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = tmp_path / "trace"
     watched = [*WATCH, str(trace)]
-    monkeypatch.setattr(runner, "confined", lambda command, witness: [*watched, *confined(command, witness)])
+    monkeypatch.setattr(runner, "confined", lambda *given: [*watched, *confined(*given)])
     assert isinstance(run_worker(spec(tmp_path), tmp_path / "log", lambda e: None, lambda: RUN, SMALL_WORKER), Done)
     calls = [line for line in trace.read_text().splitlines() if re.search(r"\w+\(", line)]
     assert len([line for line in calls if " socket(" in line]) >= 6, "the canary's own attempts are seen"
@@ -229,8 +186,8 @@ def test_real_qmd_indexes_and_answers_inside(witness: Witness, tmp_path: Path) -
     trace = tmp_path / "trace"
     watched = [*WATCH, str(trace)] if shutil.which("strace") else []
     done = subprocess.run(
-        [*watched, *confined(pytest_run, witness)],
-        env=worker_environment(),
+        [*watched, *confined(pytest_run, witness, {})],
+        env=job_environment(witness),
         capture_output=True,
         text=True,
         timeout=280,
@@ -241,28 +198,11 @@ def test_real_qmd_indexes_and_answers_inside(witness: Witness, tmp_path: Path) -
     assert witness.heard() == ()
 
 
-def test_macos_confines_from_outside_with_resolved_paths(
-    witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "sandbox-exec"
-    tool.touch()
-    (tmp_path / "real").mkdir()
-    (tmp_path / "home").symlink_to("real")
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    command = confined(["/bin/worker"], witness, sandbox_exec=str(tool))
-    assert command[:2] == [str(tool), "-D"]
-    assert command[2] == f"LAUNCH_AGENTS={(tmp_path / 'real').resolve()}/Library/LaunchAgents"
-    assert command[3:5] == ["-f", str(sandbox.PROFILE)]
-    assert command[5:9] == [sys.executable, "-m", "jobs.confine", "sandbox-exec"]
-    assert command[-1] == "/bin/worker"
-
-
 def test_macos_without_its_tool_confines_nothing_and_does_not_claim_to(
     witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    command = confined(["/bin/worker"], witness, sandbox_exec=str(tmp_path / "absent"))
+    command = confined(["/bin/worker"], witness, {}, sandbox_exec=str(tmp_path / "absent"))
     assert command[1:4] == ["-m", "jobs.confine", "itself"]
 
 
@@ -272,7 +212,6 @@ def test_the_profile_is_balanced_and_allows_nothing_after_a_denial() -> None:
     assert profile.split("(deny", 1)[0].split() == "(version 1) (allow default)".split()
     assert "(allow" not in profile.split("(deny", 1)[1]
     assert "(deny network*)" in profile
-    assert set(re.findall(r'\(param "(\w+)"\)', profile)) == {"LAUNCH_AGENTS"}
 
 
 def test_no_proxy_and_no_token_reaches_a_worker() -> None:

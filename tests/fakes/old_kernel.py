@@ -1,6 +1,6 @@
-"""Runs a command as on a system with neither user namespaces nor Landlock: both calls are unknown to it.
+"""Runs a command as on a system without Landlock, and maybe without user namespaces: the calls are unknown to it.
 
-python -m tests.fakes.old_kernel PROGRAM [ARGUMENT ...]
+python -m tests.fakes.old_kernel bare|with-namespaces PROGRAM [ARGUMENT ...]
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ UNSHARE = {"x86_64": 272, "aarch64": 97}
 ALLOW, UNKNOWN = 0x7FFF0000, 0x00050000 | 38
 
 
-def forget() -> None:
+def forget(*calls: int) -> None:
     lines = [
         (0x20, 0, 0, 0),
-        (0x15, 2, 0, LANDLOCK_CREATE_RULESET),
-        (0x15, 1, 0, UNSHARE[os.uname().machine]),
+        *((0x15, len(calls) - place, 0, call) for place, call in enumerate(calls)),
         (0x06, 0, 0, ALLOW),
         (0x06, 0, 0, UNKNOWN),
     ]
@@ -33,5 +32,5 @@ def forget() -> None:
 
 
 if __name__ == "__main__":
-    forget()
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 - the command takes the place of this process
+    forget(LANDLOCK_CREATE_RULESET, *([UNSHARE[os.uname().machine]] if sys.argv[1] == "bare" else []))
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command takes the place of this process

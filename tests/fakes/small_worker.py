@@ -45,5 +45,5 @@ def train(work: Path, lifeline: Lifeline) -> Done | Failed:
 
 if __name__ == "__main__":
     spec = decode_spec(sys.stdin.buffer.readline())
-    tell(train(Path(spec.home) / "checkpoints", Lifeline(sys.stdin.buffer, spec.stage)))
+    tell(train(Path(spec.home) / "stages", Lifeline(sys.stdin.buffer, spec.stage)))
     os._exit(0)

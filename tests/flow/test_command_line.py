@@ -216,12 +216,14 @@ def test_how_the_last_job_was_confined_is_said(settled: Person) -> None:
     started = books.jobs.start_run("embedding", cause="test", forced=False, now=now)
     assert started is not None
     run, job = started
-    good = Receipt(rung="namespace", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT))
+    good = Receipt(
+        rung="namespace", files="landlock", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT)
+    )
     books.receipts.add(job.id, good, now)
     told = settled.reads("status")["confinement"]
     assert (told["job"], told["rung"], told["gaps"], told["digest"]) == (job.id, "namespace", [], good.digest())
     assert [probe["outcome"] for probe in told["probes"]] == ["EACCES"] * len(WAYS_OUT)
-    assert "no way out (namespace): 8 ways out tried" in settled.types("why", "job", str(job.id)).stdout
+    assert "no way out (namespace): 10 ways out tried" in settled.types("why", "job", str(job.id)).stdout
     books.receipts.add(job.id, Receipt(rung="none", probes=()), now)
     assert "open: no sandbox, tcp-parent" in settled.types("status").stdout
     books.jobs.end_run(run.id, "failed", None, "not started", now)

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon import app, runner
@@ -24,7 +25,7 @@ TRAIN = JobSpec(job=1, stage="train", home="", target="embedding")
 
 
 def run(code: str, folder: Path, order: Order = RUN, spec: JobSpec = TRAIN, tool_seconds: float = 1.0) -> Done | Failed:
-    """The order is given once the worker is at work."""
+    """The order is given once the worker is at work. It may write into one file."""
     at_work: list[float] = []
 
     def hear(event: Event) -> None:
@@ -33,17 +34,25 @@ def run(code: str, folder: Path, order: Order = RUN, spec: JobSpec = TRAIN, tool
     def ordered() -> Order:
         return order if at_work and time.monotonic() - at_work[0] > 0.5 else RUN
 
-    command = (sys.executable, "-c", code, str(folder / "told"))
-    return run_worker(spec, folder / "log", hear, ordered, command, tool_seconds)
+    command = (sys.executable, "-c", code, str(told(folder)))
+    return run_worker(
+        msgspec.structs.replace(spec, home=str(folder)), folder / "log", hear, ordered, command, tool_seconds
+    )
 
 
-def is_gone(told: Path) -> bool:
+def told(folder: Path) -> Path:
+    """What a worker wrote."""
+    return folder / "stages" / "told"
+
+
+def is_gone(folder: Path) -> bool:
     """Whether the process that wrote its number there is no more."""
+    number = told(folder).read_text().strip()
     try:
-        os.kill(int(told.read_text()), 0)
+        os.kill(int(number), 0)
     except ProcessLookupError:
         return True
-    return "\nState:\tZ" in Path(f"/proc/{told.read_text().strip()}/status").read_text()
+    return "\nState:\tZ" in Path(f"/proc/{number}/status").read_text()
 
 
 @pytest.fixture
@@ -71,7 +80,7 @@ def test_a_worker_that_ignores_its_orders_and_sigterm_is_killed_with_its_tools(t
     assert isinstance(outcome, Failed) and outcome.kind == "stopped"
     assert time.monotonic() - began < 20.0
     deadline = time.monotonic() + 20.0
-    while not is_gone(tmp_path / "told"):
+    while not is_gone(tmp_path):
         assert time.monotonic() < deadline, "a tool that it started lives on"
         time.sleep(0.05)
 
@@ -79,7 +88,7 @@ def test_a_worker_that_ignores_its_orders_and_sigterm_is_killed_with_its_tools(t
 def test_a_worker_that_ignores_its_orders_may_still_go_at_sigterm(tmp_path: Path, quick: None) -> None:
     tidies = "def tidy(*_):\n    open(sys.argv[1], 'w').write('tidied')\n    os._exit(0)\n"
     run(READS + tidies + "signal.signal(signal.SIGTERM, tidy)\n" + HANGS, tmp_path, LEAVE)
-    assert (tmp_path / "told").read_text() == "tidied"
+    assert told(tmp_path).read_text() == "tidied"
 
 
 def test_a_worker_that_says_nothing_is_ended_by_its_own_fault(tmp_path: Path, impatient: None) -> None:
@@ -113,7 +122,7 @@ def test_a_large_job_reaches_its_worker_whole(tmp_path: Path) -> None:
     spec = JobSpec(job=1, stage="dataset", home="", documents=documents)
     counts = "import sys; line = sys.stdin.buffer.readline(); open(sys.argv[1], 'w').write(str(len(line)))\n"
     assert run(counts + SAYS_DONE, tmp_path, spec=spec) == Done(result={})
-    assert int((tmp_path / "told").read_text()) == len(encode(spec))
+    assert int(told(tmp_path).read_text()) == len(encode(msgspec.structs.replace(spec, home=str(tmp_path))))
 
 
 def test_a_worker_that_closes_its_pipe_and_goes_on_is_ended(tmp_path: Path, quick: None) -> None:

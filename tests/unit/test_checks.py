@@ -74,6 +74,7 @@ def subject(private, mac, tmp_path) -> Subject:
         collections=lambda: [Collection(name="notes", path=str(notes), pattern="**/*.md", ignore=())],
         installed=lambda: EVERYTHING,
         keys=keys_of(home),
+        file_walls=lambda: "sandbox-exec",
         probe=lambda collections: {collection.name: probe_folder(collection.path) for collection in collections},
     )
 
@@ -86,7 +87,7 @@ def found(subject: Subject, name: str):
     "name",
     [
         *("interpreter", "node", "qmd", "trainers", "base", "home", "permissions", "qmd-files", "notes"),
-        *("notifications", "encryption", "keys"),
+        *("notifications", "encryption", "keys", "walls"),
     ],
 )
 def test_a_machine_that_is_well_is_told_so(subject, name) -> None:
@@ -276,3 +277,9 @@ def test_a_circle_of_links_ends(tmp_path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert len(list(links(tmp_path / "a"))) == 40
+
+
+def test_a_system_that_cannot_bar_writing_is_said_with_what_would(subject) -> None:
+    bare = found(replace(subject, file_walls=lambda: "none"), "walls")
+    assert bare.level == "warn" and "anywhere in your home" in bare.told and "landlock" in bare.remedy
+    assert "its own folders alone (landlock)" in found(replace(subject, file_walls=lambda: "landlock"), "walls").told

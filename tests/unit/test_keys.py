@@ -181,6 +181,20 @@ def test_the_keychain_keeps_the_master_key_and_no_argument_shows_it(tmp_path: Pa
     assert keys(tmp_path, LoginKeychain(str(security))).secret(ids) == there.secret(ids)
 
 
+def test_the_keychain_has_the_master_key_before_a_job_that_cannot_put_it_there_needs_one(
+    tmp_path: Path, security: Path
+) -> None:
+    keys(tmp_path, LoginKeychain(str(security))).make_ready()
+    [item] = (security.parent / "items").iterdir()
+    there = keys(tmp_path, LoginKeychain(str(security)))
+    there.make_ready()
+    assert there.where() == "keychain" and there.secret(there.ids(["maria"]))
+    assert [item] == list((security.parent / "items").iterdir()), "the second time there is nothing left to do"
+    elsewhere = keys(tmp_path / "linux")
+    elsewhere.make_ready()
+    assert elsewhere.where() is None and not elsewhere.folder.exists()
+
+
 def test_a_keychain_locked_later_refuses_with_what_to_do(tmp_path: Path, security: Path) -> None:
     there = keys(tmp_path, LoginKeychain(str(security)))
     ids = there.ids(["maria"])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.domain.confinement import WAYS_OUT, Probe, Receipt, waived_if
+from jobs.domain.confinement import A_FILE, NO_FILE_WALLS, WAYS_OUT, Probe, Receipt, waived_if
 
-GOOD = Receipt(rung="landlock", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT))
+GOOD = Receipt(rung="landlock", files="landlock", probes=tuple(Probe(way=way, outcome="EACCES") for way in WAYS_OUT))
 
 
 def with_outcome(way: str, outcome: str) -> Receipt:
@@ -19,7 +19,7 @@ def with_outcome(way: str, outcome: str) -> Receipt:
 
 def test_a_good_receipt_has_no_gap_and_says_so() -> None:
     assert GOOD.gaps() == ()
-    assert "no way out (landlock): 8 ways out tried, all barred" in GOOD.in_words()
+    assert "no way out (landlock): 10 ways out tried, all barred, nothing heard or written" in GOOD.in_words()
 
 
 @given(st.sampled_from(WAYS_OUT), st.sampled_from(["open", "ETIMEDOUT", "ECONNREFUSED", "EHOSTUNREACH", "ENOENT", ""]))
@@ -28,7 +28,9 @@ def test_any_other_answer_is_a_gap_by_its_name(way: str, outcome: str) -> None:
     assert f"open: {way}" in with_outcome(way, outcome).in_words()
 
 
-@given(st.sampled_from(WAYS_OUT), st.sampled_from(["EPERM", "EACCES", "ENETUNREACH", "EAFNOSUPPORT", "EAI_AGAIN"]))
+@given(
+    st.sampled_from(WAYS_OUT), st.sampled_from(["EPERM", "EACCES", "ENETUNREACH", "EAFNOSUPPORT", "ENXIO", "EAI_AGAIN"])
+)
 def test_every_refusal_will_do(way: str, outcome: str) -> None:
     assert with_outcome(way, outcome).gaps() == ()
 
@@ -42,6 +44,14 @@ def test_a_way_that_was_not_tried_and_one_that_was_heard_are_gaps(way: str) -> N
 
 def test_no_sandbox_is_a_gap_even_if_all_is_silent() -> None:
     assert msgspec.structs.replace(GOOD, rung="none").gaps() == ("no sandbox",)
+
+
+def test_without_walls_around_files_the_network_is_barred_all_the_same_and_the_receipt_says_which_is_not() -> None:
+    written = msgspec.structs.replace(with_outcome(A_FILE, "open"), files="none", heard=(A_FILE,))
+    assert written.holds() and written.gaps() == ()
+    assert f"all barred but {NO_FILE_WALLS}" in written.in_words()
+    assert "no network (landlock)" in written.in_words() and "no way out" not in written.in_words()
+    assert msgspec.structs.replace(written, heard=(A_FILE, "udp-parent")).gaps() == ("udp-parent",)
 
 
 BARE = msgspec.structs.replace(GOOD, rung="none", heard=("tcp-parent",))
