@@ -24,6 +24,7 @@ from jobs.domain.results import ArmAnswers, BaselineResult, ScoredAnswer, Valida
 from jobs.index_file import copy_index
 from jobs.ports import SearchArm
 from jobs.publish import write_file
+from jobs.still_live import require_still_live
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop, once
 
@@ -85,6 +86,8 @@ def _baseline(
     score = primary_score(_scored_sets(sets, answers), workshop.settings.gate)
     gate = workshop.settings.gate
     return BaselineResult(
+        live=str(workshop.releases.live()),
+        models=models,
         index=str(index),
         answers=_stored(directory, answers),
         sets=tuple(sets),
@@ -105,6 +108,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
             f"what run {spec.run} measured as its baseline has been cleared away since",
             remedy=f"`iaipctl run {target}` starts anew; the live search is untouched",
         )
+    require_still_live(spec, workshop.releases)
     inputs = digest(baseline.answers, exported.sha256, msgspec.json.encode(workshop.settings.gate).decode())
     result = once(
         workshop.home.stages / f"validate-{inputs}",
@@ -127,9 +131,8 @@ def _validate(
 ) -> ValidationResult:
     index = directory / "index.sqlite"
     _fresh_copy(Path(baseline.index), index)
-    models = workshop.search.models(_live_configuration(workshop))
     changed = "embed" if target == "embedding" else "generate"
-    models = msgspec.structs.replace(models, **{changed: exported.gguf})
+    models = msgspec.structs.replace(baseline.models, **{changed: exported.gguf})
     arm = workshop.search.open_arm(_live_configuration(workshop), index, models)
     try:
         arm.index(

@@ -19,7 +19,8 @@ STAGE_ORDER: tuple[Stage, ...] = ("dataset", "baseline", "train", "export", "val
 
 
 LIGHT_STAGES: frozenset[Stage] = frozenset({"dataset"})
-"""They need no accelerator, little memory and few seconds: any number runs beside a heavy job."""
+"""They need no accelerator, little memory and few seconds, and don't wait for a heavy job. One at a time: they share
+the cache of examples."""
 
 UNGOVERNED_STAGES: frozenset[Stage] = LIGHT_STAGES | {"deploy"}
 """They run at full speed to their end: a switch is short, and best ended as it was begun."""

@@ -141,7 +141,8 @@ class Learnt:
         earlier = {
             "dataset": dataset.result,
             "baseline": BaselineResult(
-                index="", answers="", sets=judged_by, score=0.3, plan=Plan(intensity="firm", reason="a test")
+                live=str(self.releases.live()), index="", answers="", sets=judged_by, score=0.3,
+                plan=Plan(intensity="firm", reason="a test"),
             ),
             "train": TrainedModel(
                 directory="", steps=1, seconds=1.0, final_loss=0.1, facts={"device": "cpu"}, base="b" * 64,

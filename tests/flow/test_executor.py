@@ -74,6 +74,30 @@ def test_what_a_person_asked_for_is_what_happens(books: Books, tmp_path: Path, w
     assert books.jobs.job(job.id).state == state
 
 
+@pytest.mark.parametrize(
+    ("wanted", "next_job", "run"), [("cancel", "cancelled", "cancelled"), ("pause", "paused", "active")]
+)
+def test_what_a_person_asked_for_at_the_last_word_holds_for_the_next_stage(
+    books: Books, tmp_path: Path, wanted: str, next_job: str, run: str
+) -> None:
+    job = new_run(books)
+    worker = ScriptedWorker(Done(result={"dataset": "d", "rows": {}}))
+    worker.during = lambda: books.jobs.want_stop(job.id, wanted)
+    assert executor(books, tmp_path, worker).execute(job.id) == []
+    found = [(one.stage, one.state) for one in books.jobs.of_run(job.run or 0)]
+    assert found == [("dataset", "done"), ("baseline", next_job)]
+    assert books.jobs.run(job.run or 0).state == run
+
+
+def test_a_run_that_ends_by_itself_at_its_last_word_has_nothing_left_to_cancel(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    worker = ScriptedWorker(Done(result={}, ends_run="not-enough: 12 of 500 pairs"))
+    worker.during = lambda: books.jobs.want_stop(job.id, "cancel")
+    executor(books, tmp_path, worker).execute(job.id)
+    run = books.jobs.run(job.run or 0)
+    assert (run.state, run.outcome) == ("done", "not-enough")
+
+
 def test_progress_is_visible_while_it_runs(books: Books, tmp_path: Path) -> None:
     job = new_run(books)
     progress = Progress(step=3, steps=3, loss=0.25, rate=12.0, unit="pairs", eta=0.0)
