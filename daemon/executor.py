@@ -116,7 +116,7 @@ class Executor:
         documents: tuple[tuple[str, str, str], ...] = ()
         if job.stage == "dataset":
             documents = tuple((d.collection, d.path, known.sha256) for d, known in books.knowledge.documents().items())
-        attempts = books.results.judgements_before(run.target, run.id) if run and job.stage == "validate" else {}
+        judged = books.results.judgements_before(run.target, run.id) if run and job.stage == "validate" else {}
         return JobSpec(
             job=job.id,
             run=job.run,
@@ -125,7 +125,7 @@ class Executor:
             home=str(self._home.root),
             forced=bool(run and run.forced),
             smaller=job.reboots > 0,
-            attempts_on_set=attempts,
+            judged_before=judged,
             earlier=earlier,
             documents=documents,
         )
@@ -198,8 +198,7 @@ class Executor:
         if job.stage == "validate" and job.run is not None and job.target is not None:
             validation = msgspec.convert(result, ValidationResult)
             self._books.results.store(job.run, _stored_answers(Path(validation.answers)))
-            for digest in validation.set_digests:
-                self._books.results.judged(job.target, digest, job.run)
+            self._books.results.judged(job.target, validation.judged_by, job.run)
 
     def _count_new_rows(self, result: dict[str, Any]) -> None:
         """New rows add up until a run of their target starts."""

@@ -45,8 +45,8 @@ class JobSpec(Struct, frozen=True, kw_only=True):
     forced: bool = False
     smaller: bool = False
     """The machine restarted under this job: it gets one more try, and should ask less of the machine."""
-    attempts_on_set: dict[str, int] = {}
-    """How often each query set (by digest) has judged this target before: the gate's alpha budget."""
+    judged_before: dict[str, int] = {}
+    """How often each query (by digest) has decided on this target before: the gate's alpha budget."""
     earlier: dict[str, Any] = {}
     documents: tuple[tuple[str, str, str], ...] = ()
     """For dataset jobs: (collection, path, sha256) of every readable document."""

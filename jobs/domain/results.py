@@ -36,12 +36,15 @@ class BaselineResult(Struct, frozen=True, kw_only=True):
 
 
 class ValidationResult(Struct, frozen=True, kw_only=True):
-    """``answers`` is a file of all three arms' ArmAnswers; ``index`` has the candidate's vectors."""
+    """``answers`` is a file of all three arms' ArmAnswers; ``index`` has the candidate's vectors.
+
+    ``judged_by`` are the queries that decided, as ``deciding.deciding_queries`` names them.
+    """
 
     index: str
     answers: str
     verdict: Verdict
-    set_digests: tuple[str, ...]
+    judged_by: tuple[str, ...] = ()
 
 
 class DeployResult(Struct, frozen=True, kw_only=True):

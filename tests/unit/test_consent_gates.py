@@ -90,7 +90,7 @@ class Run:
         return metadata.name
 
     def deploys(self) -> Done:
-        validation = ValidationResult(index="", answers="", verdict=PROMOTED, set_digests=())
+        validation = ValidationResult(index="", answers="", verdict=PROMOTED)
         earlier = self.earlier | {"validate": msgspec.to_builtins(validation), "baseline": msgspec.to_builtins(BASELINE)}
         return deploy.run(self._spec("deploy", earlier=earlier), self.workshop)
 

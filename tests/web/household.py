@@ -197,7 +197,7 @@ class Household:
             plan = Plan(intensity="gentle", reason="current search scores 0.527 nDCG@10, middling: train gently")
             return builtins(BaselineResult(index="", answers="", sets=tuple(sets), score=0.527, plan=plan))
         if stage == "validate":
-            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=("d",)))
+            return builtins(ValidationResult(index="", answers="", verdict=verdict))
         if stage == "deploy":
             return builtins(DeployResult(release=self.release(target, run, name, verdict), live=True))
         return {"facts": {"device": "cpu"}} if stage == "train" else {}
