@@ -27,7 +27,9 @@ from tests.learnt import PROMOTED
 from tests.unit.dataset.sample import Notes, classify, home, notes, small_settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-BASELINE = BaselineResult(live="v0", index="", answers="", sets=(), score=0.3, plan=Plan(intensity="firm", reason="a test"))
+BASELINE = BaselineResult(
+    live="v0", index="", answers="", sets=(), score=0.3, plan=Plan(intensity="firm", reason="a test")
+)
 
 
 class Reached(Exception):
@@ -91,7 +93,10 @@ class Run:
 
     def deploys(self) -> Done:
         validation = ValidationResult(index="", answers="", verdict=PROMOTED)
-        earlier = self.earlier | {"validate": msgspec.to_builtins(validation), "baseline": msgspec.to_builtins(BASELINE)}
+        earlier = self.earlier | {
+            "validate": msgspec.to_builtins(validation),
+            "baseline": msgspec.to_builtins(BASELINE),
+        }
         return deploy.run(self._spec("deploy", earlier=earlier), self.workshop)
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from jobs import export
+from jobs.dataset.build import Dataset, load
 from jobs.domain.artifacts import BaseModel, Parity, TrainedModel
 from jobs.domain.examples import Target
 from jobs.wire import JobSpec
@@ -36,10 +37,10 @@ class Exporter:
     generation_parity = embedding_parity
 
 
-def compared(folder: Path, target: Target, uses: Sequence[str], notes: int) -> tuple[list[str], dict[str, int]]:
-    """The texts that the exporter was given, and the dataset's rows by split."""
+def compared(folder: Path, target: Target, uses: Sequence[str]) -> tuple[list[str], Dataset]:
+    """The texts that the exporter was given, and the dataset that they come from."""
     house, exporter = Learnt(folder), Exporter()
-    house.write(*(f"{number}.md" for number in range(notes)))
+    house.write(*(f"{number}.md" for number in range(130)))
     house.classify(notes="personal")
     house.consent("me", "person", "notes", uses=uses)
     base = BaseModel(name="small", directory=str(folder), digest="d", kind=target)
@@ -52,12 +53,12 @@ def compared(folder: Path, target: Target, uses: Sequence[str], notes: int) -> t
     export.run(
         JobSpec(job=1, run=1, stage="export", target=target, home=str(house.home.root), earlier=earlier), workshop
     )
-    return exporter.texts, dataset["rows"]
+    return exporter.texts, load(house.home.datasets / dataset["dataset"], workshop.keys)
 
 
 def test_a_hundred_passages_are_compared_also_where_fewer_were_kept_back(tmp_path: Path) -> None:
-    texts, rows = compared(tmp_path, "embedding", ALL, notes=130)
-    assert 0 < rows["test"] < 100
+    texts, dataset = compared(tmp_path, "embedding", ALL)
+    assert 0 < len({pair.passage for pair in dataset.pairs("test")}) < 100
     assert len(texts) == len(set(texts)) == 100
 
 
@@ -65,6 +66,6 @@ def test_a_hundred_passages_are_compared_also_where_fewer_were_kept_back(tmp_pat
 def test_without_consent_to_evaluate_the_file_is_compared_on_what_was_trained_on(
     tmp_path: Path, target: Target, most: int
 ) -> None:
-    texts, rows = compared(tmp_path, target, ("embed", "expand"), notes=130)
-    assert rows["test"] == 0
+    texts, dataset = compared(tmp_path, target, ("embed", "expand"))
+    assert dataset.test == ()
     assert len(texts) == most
