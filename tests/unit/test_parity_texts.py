@@ -44,7 +44,7 @@ def compared(folder: Path, target: Target, uses: Sequence[str]) -> tuple[list[st
     house.classify(notes="personal")
     house.consent("me", "person", "notes", uses=uses)
     base = BaseModel(name="small", directory=str(folder), digest="d", kind=target)
-    workshop = replace(house.workshop(), base_model=lambda _: base, exporter=lambda: exporter)  # type: ignore[arg-type, return-value]
+    workshop = replace(house.workshop(), base_model=lambda _: base, exporter=lambda: exporter)
     trained = folder / "stages" / "trained"
     trained.mkdir(parents=True)
     model = TrainedModel(directory=str(trained), steps=1, seconds=1.0, final_loss=0.1, facts={})

@@ -106,6 +106,9 @@ class Household:
         scan = {
             "at": self.now.isoformat(),
             "documents": len(self.notes),
+            "changed": 0,
+            "removed": 0,
+            "seconds": 0.4,
             "left_out": {"not-downloaded": 3},
             "unreadable_folders": 0,
         }
