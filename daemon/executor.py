@@ -25,7 +25,7 @@ from jobs.domain.endings import Ending, ending_of_attempt
 from jobs.domain.errors import Refused
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
-from jobs.wire import Done, Event, Failed, JobSpec, Phase, Step, following
+from jobs.wire import LIGHT_STAGES, Done, Event, Failed, JobSpec, Phase, Step, following
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class Means:
 
 
 class Executor:
-    """Runs jobs in the calling thread; one heavy job at a time over all threads, and only if it may start."""
+    """Runs jobs in the calling thread: over all threads one light job at a time, and one heavy one, if it may start."""
 
     def __init__(self, books: Books, home: Home, owner: Owner, stopping: threading.Event, means: Means) -> None:
         self._books = books
@@ -57,7 +57,7 @@ class Executor:
         self._owner = owner
         self._stopping = stopping
         self._means = means
-        self._heavy = threading.Lock()
+        self._light, self._heavy = threading.Lock(), threading.Lock()
         self._at: list[int] = []  # a job may be rung for twice, and then is here twice
 
     def attended(self) -> frozenset[int]:
@@ -67,12 +67,13 @@ class Executor:
     def execute(self, job_id: int) -> list[int]:
         """Does the job if it is waiting and may run now; returns the jobs to ring for next."""
         waiting = self._books.jobs.job(job_id)
-        light = waiting.stage == "dataset"
-        if self._stopping.is_set() or not (light or self._heavy.acquire(blocking=False)):
+        light = waiting.stage in LIGHT_STAGES
+        slot = self._light if light else self._heavy
+        if self._stopping.is_set() or not slot.acquire(blocking=False):
             return []
         self._at.append(job_id)
         try:
-            if not light and not self._means.may_start(waiting):
+            if not light and (self._books.jobs.waits_its_turn(waiting) or not self._means.may_start(waiting)):
                 return []
             job = self._books.jobs.claim(job_id, self._owner, _now())
             if job is None:
@@ -80,8 +81,7 @@ class Executor:
             self._attempt(job)
         finally:
             self._at.remove(job_id)
-            if not light:
-                self._heavy.release()
+            slot.release()
         return [waiting.id for waiting in self._books.jobs.in_state("queued")]
 
     def _attempt(self, job: Job) -> None:
@@ -116,7 +116,7 @@ class Executor:
         documents: tuple[tuple[str, str, str], ...] = ()
         if job.stage == "dataset":
             documents = tuple((d.collection, d.path, known.sha256) for d, known in books.knowledge.documents().items())
-        attempts = books.results.judgements_before(run.target, run.id) if run and job.stage == "validate" else {}
+        judged = books.results.judgements_before(run.target, run.id) if run and job.stage == "validate" else {}
         return JobSpec(
             job=job.id,
             run=job.run,
@@ -125,7 +125,7 @@ class Executor:
             home=str(self._home.root),
             forced=bool(run and run.forced),
             smaller=job.reboots > 0,
-            attempts_on_set=attempts,
+            judged_before=judged,
             earlier=earlier,
             documents=documents,
         )
@@ -198,8 +198,7 @@ class Executor:
         if job.stage == "validate" and job.run is not None and job.target is not None:
             validation = msgspec.convert(result, ValidationResult)
             self._books.results.store(job.run, _stored_answers(Path(validation.answers)))
-            for digest in validation.set_digests:
-                self._books.results.judged(job.target, digest, job.run)
+            self._books.results.judged(job.target, validation.judged_by, job.run)
 
     def _count_new_rows(self, result: dict[str, Any]) -> None:
         """New rows add up until a run of their target starts."""

@@ -29,6 +29,7 @@ from daemon.system.notifications import notify
 from daemon.triggers import due_triggers
 from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
+from jobs.domain.states import RunState
 
 log = structlog.get_logger()
 
@@ -111,6 +112,7 @@ class Scheduler:
         triggers = due_triggers(
             self._settings.schedule,
             new_rows={target: int(knowledge.fact(f"new-rows:{target}") or 0) for target in targets},
+            left_undone=[target for target in targets if self._left_undone(target)],
             last_started={target: moment.astimezone() for target, moment in started.items() if moment is not None},
             installed_at=installed.astimezone(),
             now=now.astimezone(),
@@ -119,6 +121,10 @@ class Scheduler:
             self.start_run(trigger.target, trigger.cause, forced=False)
         self._ring_for_waiting()
         self._keep_safe(now)
+
+    def _left_undone(self, target: Target) -> bool:
+        last = self._books.jobs.latest_run(target)
+        return last is not None and last.state in (RunState.FAILED, RunState.CANCELLED)
 
     def _ring_for_waiting(self) -> None:
         for job in self._books.jobs.in_state("queued"):

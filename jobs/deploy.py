@@ -21,18 +21,23 @@ from jobs.index_file import copy_index
 from jobs.lineage import BILL, records_in, with_record
 from jobs.publish import write_file
 from jobs.releases import WITHDRAWN
+from jobs.still_live import require_still_live
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
-    """The result is a DeployResult. An unhealthy release is rolled back here and the run ends with that word."""
+    """The result is a DeployResult. An unhealthy release is rolled back here and the run ends with that word.
+
+    Raises Refused if another release went live since the baseline.
+    """
     assert spec.target is not None and spec.run is not None
+    require_still_live(spec, workshop.releases)
     validation = msgspec.convert(spec.earlier["validate"], ValidationResult)
     dataset = built(spec, workshop)
     name = _published(spec, validation, dataset, workshop)
     queries = dataset.trial_queries(workshop.settings.release.trial_queries)
-    return try_out(name, queries, workshop, lambda: _switched(name, dataset.manifest, workshop))
+    return try_out(name, queries, workshop, lambda: _switched(spec, name, dataset.manifest, workshop))
 
 
 def try_out(name: str, queries: Sequence[str], workshop: Workshop, switch: Callable[[], Done | None]) -> Done:
@@ -63,7 +68,7 @@ def _taken_back(name: str, problems: tuple[str, ...], reason: str) -> Done:
     return Done(result=msgspec.to_builtins(result), ends_run=f"rolled-back: {reason}")
 
 
-def _switched(name: str, manifest: DatasetManifest, workshop: Workshop) -> Done | None:
+def _switched(spec: JobSpec, name: str, manifest: DatasetManifest, workshop: Workshop) -> Done | None:
     """Makes the release live if everything it was made from is still permitted, with consent held still meanwhile.
 
     Else it is withdrawn: it can never be live, nor be rolled back to.
@@ -72,6 +77,7 @@ def _switched(name: str, manifest: DatasetManifest, workshop: Workshop) -> Done 
     with book.held():
         _, denied = no_longer_permitted(manifest, workshop.corpus, workshop.home, workshop.settings)
         if not denied:
+            require_still_live(spec, releases)  # publishing took its time
             releases.switch(name)
             return None
         if releases.live() == name:  # switched by an attempt that was cut off

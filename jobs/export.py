@@ -12,6 +12,7 @@ from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, ExportedModel, Parity, Quantisation, TrainedModel
 from jobs.domain.corpus import digest
 from jobs.domain.errors import ParityFailed
+from jobs.domain.examples import Split
 from jobs.domain.prompts import embedding_document
 from jobs.publish import publish_file
 from jobs.sealing import plain_inside
@@ -20,6 +21,7 @@ from jobs.workshop import STAYS_PLAIN, Workshop, once
 
 PARITY_PASSAGES = 100
 PARITY_QUERIES = 10
+PARITY_SPLITS: tuple[Split, ...] = ("test", "development", "train")
 
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
@@ -71,12 +73,14 @@ def _export(
 def _parity(
     base: BaseModel, model: Path, gguf: Path, quantisation: Quantisation, dataset: Dataset, workshop: Workshop
 ) -> Parity:
+    """On what was kept back and, where that is too little, on what was trained on: the file is compared, not judged."""
     exporter = workshop.exporter()
     if base.kind == "embedding":
-        passages = dict.fromkeys((pair.title, pair.passage) for pair in dataset.pairs("test"))
+        pairs = (pair for split in PARITY_SPLITS for pair in dataset.pairs(split))
+        passages = dict.fromkeys((pair.title, pair.passage) for pair in pairs)
         texts = [embedding_document(title, text, base.stem) for title, text in list(passages)[:PARITY_PASSAGES]]
         return exporter.embedding_parity(model, gguf, quantisation, texts)
-    queries = [row.query for row in dataset.expansions("test")][:PARITY_QUERIES]
+    queries = [row.query for split in PARITY_SPLITS for row in dataset.expansions(split)][:PARITY_QUERIES]
     return exporter.generation_parity(model, gguf, quantisation, queries)
 
 

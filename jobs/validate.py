@@ -15,6 +15,7 @@ from jobs.dataset.evaluation import read_evaluation_sets
 from jobs.dataset.stage import built
 from jobs.domain.artifacts import ExportedModel, SearchModels
 from jobs.domain.corpus import digest
+from jobs.domain.deciding import attempt_on, deciding_queries, too_few
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import QuerySet, Target
 from jobs.domain.gates import ArmName, QueryScore, ScoredSet
@@ -24,6 +25,7 @@ from jobs.domain.results import ArmAnswers, BaselineResult, ScoredAnswer, Valida
 from jobs.index_file import copy_index
 from jobs.ports import SearchArm
 from jobs.publish import write_file
+from jobs.still_live import require_still_live
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop, once
 
@@ -36,13 +38,16 @@ MODEL_ARM = {"embedding": "vector", "expansion": "hybrid"}
 
 
 def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
-    """Measures the arms none and current. Ends the run when search is strong already and nobody asked for more."""
+    """Measures the arms none and current. Ends the run when search is strong already and nobody asked for more, or
+    when there are too few queries to tell a better model from a worse one."""
     assert spec.target is not None
     target = spec.target
     dataset = built(spec, workshop)
     models = workshop.search.models(_live_configuration(workshop))
     curated = read_evaluation_sets(workshop.home.evaluation, dataset)
     sets = (*curated.sets, *dataset.query_sets)
+    if (word := too_few(sets, workshop.settings.gate)) is not None:
+        return Done(result={}, ends_run=f"cannot-tell: {word}")
     inputs = digest(
         dataset.manifest.name,
         *map(_digest_of_set, sets),
@@ -85,6 +90,8 @@ def _baseline(
     score = primary_score(_scored_sets(sets, answers), workshop.settings.gate)
     gate = workshop.settings.gate
     return BaselineResult(
+        live=str(workshop.releases.live()),
+        models=models,
         index=str(index),
         answers=_stored(directory, answers),
         sets=tuple(sets),
@@ -105,6 +112,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
             f"what run {spec.run} measured as its baseline has been cleared away since",
             remedy=f"`iaipctl run {target}` starts anew; the live search is untouched",
         )
+    require_still_live(spec, workshop.releases)
     inputs = digest(baseline.answers, exported.sha256, msgspec.json.encode(workshop.settings.gate).decode())
     result = once(
         workshop.home.stages / f"validate-{inputs}",
@@ -127,9 +135,8 @@ def _validate(
 ) -> ValidationResult:
     index = directory / "index.sqlite"
     _fresh_copy(Path(baseline.index), index)
-    models = workshop.search.models(_live_configuration(workshop))
     changed = "embed" if target == "embedding" else "generate"
-    models = msgspec.structs.replace(models, **{changed: exported.gguf})
+    models = msgspec.structs.replace(baseline.models, **{changed: exported.gguf})
     arm = workshop.search.open_arm(_live_configuration(workshop), index, models)
     try:
         arm.index(
@@ -142,17 +149,10 @@ def _validate(
         arm.close()
     before = msgspec.json.decode(Path(baseline.answers).read_bytes(), type=list[ArmAnswers])
     answers = [*before, *candidate]
-    set_digests = tuple(map(_digest_of_set, baseline.sets))
-    verdict = judge(
-        target,
-        _scored_sets(baseline.sets, answers),
-        exported.parity,
-        workshop.settings.gate,
-        attempt=1 + max((spec.attempts_on_set.get(name, 0) for name in set_digests), default=0),
-    )
-    return ValidationResult(
-        index=str(index), answers=_stored(directory, answers), verdict=verdict, set_digests=set_digests
-    )
+    scored, gate = _scored_sets(baseline.sets, answers), workshop.settings.gate
+    judged_by = deciding_queries(scored, gate)
+    verdict = judge(target, scored, exported.parity, gate, attempt=attempt_on(judged_by, spec.judged_before))
+    return ValidationResult(index=str(index), answers=_stored(directory, answers), verdict=verdict, judged_by=judged_by)
 
 
 def _ask(arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, workshop: Workshop) -> list[ArmAnswers]:

@@ -19,7 +19,8 @@ STAGE_ORDER: tuple[Stage, ...] = ("dataset", "baseline", "train", "export", "val
 
 
 LIGHT_STAGES: frozenset[Stage] = frozenset({"dataset"})
-"""They need no accelerator, little memory and few seconds: any number runs beside a heavy job."""
+"""They need no accelerator, little memory and few seconds, and don't wait for a heavy job. One at a time: they share
+the cache of examples."""
 
 UNGOVERNED_STAGES: frozenset[Stage] = LIGHT_STAGES | {"deploy"}
 """They run at full speed to their end: a switch is short, and best ended as it was begun."""
@@ -44,8 +45,8 @@ class JobSpec(Struct, frozen=True, kw_only=True):
     forced: bool = False
     smaller: bool = False
     """The machine restarted under this job: it gets one more try, and should ask less of the machine."""
-    attempts_on_set: dict[str, int] = {}
-    """How often each query set (by digest) has judged this target before: the gate's alpha budget."""
+    judged_before: dict[str, int] = {}
+    """How often each query (by digest) has decided on this target before: the gate's alpha budget."""
     earlier: dict[str, Any] = {}
     documents: tuple[tuple[str, str, str], ...] = ()
     """For dataset jobs: (collection, path, sha256) of every readable document."""

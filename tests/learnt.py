@@ -128,8 +128,11 @@ class Learnt:
         self.runs += 1
         return stage.run(self._spec("dataset", target, documents=self.documents()), self.workshop())
 
-    def learn(self, target: Target = "embedding", judged_by: tuple[QuerySet, ...] = ()) -> str:
-        """The next release: a dataset of today's notes, a model that stands for one trained on it, deployed."""
+    def learn(self, target: Target = "embedding", judged_by: tuple[QuerySet, ...] = (), measured: str = "") -> str:
+        """The next release: a dataset of today's notes, a model that stands for one trained on it, deployed.
+
+        ``measured``: the release that its baseline was, if not the live one.
+        """
         dataset = self.built(target)
         assert dataset.ends_run is None, dataset.ends_run
         sha256 = hashlib.sha256(f"{target} {self.runs}".encode()).hexdigest()
@@ -141,7 +144,8 @@ class Learnt:
         earlier = {
             "dataset": dataset.result,
             "baseline": BaselineResult(
-                index="", answers="", sets=judged_by, score=0.3, plan=Plan(intensity="firm", reason="a test")
+                live=measured or str(self.releases.live()), index="", answers="", sets=judged_by, score=0.3,
+                plan=Plan(intensity="firm", reason="a test"),
             ),
             "train": TrainedModel(
                 directory="", steps=1, seconds=1.0, final_loss=0.1, facts={"device": "cpu"}, base="b" * 64,
@@ -150,7 +154,7 @@ class Learnt:
             "export": ExportedModel(
                 gguf=str(gguf), sha256=sha256, quantisation="f16", parity=Parity(measures={}, problems=())
             ),
-            "validate": ValidationResult(index=str(index), answers="", verdict=PROMOTED, set_digests=()),
+            "validate": ValidationResult(index=str(index), answers="", verdict=PROMOTED),
         }  # fmt: skip
         done = deploy.run(self._spec("deploy", target, earlier=msgspec.to_builtins(earlier)), self.workshop())
         assert done.ends_run is None, done.ends_run

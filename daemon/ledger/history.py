@@ -21,7 +21,7 @@ _WITHOUT_RESULT = (
 
 
 class Judged(Struct, frozen=True, kw_only=True):
-    """A run's verdict. ``asked``: the digests of the query sets it was measured on, which are the owner's if any is."""
+    """A run's verdict. ``asked``: the queries that decided, by their digests."""
 
     run: int
     verdict: Verdict
@@ -78,11 +78,8 @@ class History:
     def judged(self, runs: Sequence[int]) -> list[Judged]:
         """Those of the runs that have a verdict, by the order of their verdicts."""
         rows = self._database.rows(
-            "SELECT ended.run, ended.result, (SELECT json_group_array(json_extract(value, '$.kind'))"
-            " FROM json_each(begun.result, '$.sets')) AS kinds FROM job AS ended JOIN job AS begun"
-            " ON begun.run = ended.run AND begun.stage = 'baseline' AND begun.state = 'done'"
-            " WHERE ended.stage = 'validate' AND ended.state = 'done'"
-            " AND ended.run IN (SELECT value FROM json_each(?)) ORDER BY ended.id",
+            "SELECT run, result FROM job WHERE stage = 'validate' AND state = 'done'"
+            " AND run IN (SELECT value FROM json_each(?)) ORDER BY id",
             msgspec.json.encode(runs).decode(),
         )
         return [_judged(row) for row in rows]
@@ -100,6 +97,4 @@ class History:
 
 def _judged(row: sqlite3.Row) -> Judged:
     validation = msgspec.json.decode(row["result"], type=ValidationResult)
-    kinds = msgspec.json.decode(row["kinds"], type=list[str])
-    own = tuple(digest for digest, kind in zip(validation.set_digests, kinds, strict=False) if kind == "curated")
-    return Judged(run=row["run"], verdict=validation.verdict, asked=own or validation.set_digests)
+    return Judged(run=row["run"], verdict=validation.verdict, asked=validation.judged_by)

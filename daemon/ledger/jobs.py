@@ -14,7 +14,7 @@ from daemon.ledger.lookup import Lookup
 from daemon.ledger.records import Job, Owner, Run
 from jobs.domain.artifacts import Progress
 from jobs.domain.curve import superfluous
-from jobs.domain.endings import OWN_FAULTS, Ending, fate
+from jobs.domain.endings import OWN_FAULTS, Ending, begins_as, fate
 from jobs.domain.examples import Target
 from jobs.domain.states import JobState, RunState, may_move
 from jobs.wire import Stage
@@ -73,14 +73,20 @@ class Jobs(Lookup):
             return self.job(job)
 
     def finish(self, job: Job, result: dict[str, Any], following: Stage | None, now: datetime) -> bool:
-        """running → done, and the run's next job is queued, in one transaction. False: the lease was lost."""
+        """running → done, and the run's next job is there, in one transaction. False: the lease was lost.
+
+        A wish that came too late to stop the job holds for the next one: it begins paused, or cancelled with the run.
+        """
         with self._database.transaction() as connection:
+            begins = begins_as(self.job(job.id).stop_wanted)
             if not self._leave(connection, job, JobState.DONE, now):
                 return False
             connection.execute("UPDATE job SET result = ? WHERE id = ?", (msgspec.json.encode(result).decode(), job.id))
             self._event(connection, job.id, JobState.DONE, {}, now)
             if following is not None and job.run is not None:
-                self._insert(connection, following, job.target, job.run, now)
+                self._insert(connection, following, job.target, job.run, now, begins)
+                if begins in _RUN_ENDS:
+                    self.end_run(job.run, _RUN_ENDS[begins], None, "asked for", now)
             return True
 
     def settle(self, job: Job, left: Left, now: datetime) -> Job | None:
@@ -195,14 +201,20 @@ class Jobs(Lookup):
         connection.executemany("DELETE FROM event WHERE id = ?", [(event,) for event in doomed])
 
     def _insert(
-        self, connection: sqlite3.Connection, stage: Stage, target: Target | None, run: int | None, now: datetime
+        self,
+        connection: sqlite3.Connection,
+        stage: Stage,
+        target: Target | None,
+        run: int | None,
+        now: datetime,
+        state: JobState = JobState.QUEUED,
     ) -> int:
         cursor = connection.execute(
-            "INSERT INTO job (stage, target, run, created_at) VALUES (?, ?, ?, ?)",
-            (stage, target, run, now.isoformat()),
+            "INSERT INTO job (stage, target, run, state, created_at) VALUES (?, ?, ?, ?, ?)",
+            (stage, target, run, state, now.isoformat()),
         )
         assert cursor.lastrowid is not None
-        self._event(connection, cursor.lastrowid, "queued", {}, now)
+        self._event(connection, cursor.lastrowid, state, {}, now)
         return cursor.lastrowid
 
     @staticmethod

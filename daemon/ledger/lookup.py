@@ -36,6 +36,16 @@ class Lookup:
         )
         return [job_of(row) for row in found]
 
+    def waits_its_turn(self, job: Job) -> bool:
+        """Whether a run that began earlier is on its way: one run at a time changes what is live, so that each is
+        judged and deployed against what it measured. One that waits for a person holds up nobody."""
+        row = self._database.row(
+            "SELECT 1 FROM job JOIN run ON run.id = job.run"
+            " WHERE job.state IN ('queued', 'running') AND run.state = 'active' AND run.id < ? LIMIT 1",
+            job.run,
+        )
+        return row is not None
+
     def of_run(self, run: int) -> list[Job]:
         return [job_of(row) for row in self._database.rows("SELECT * FROM job WHERE run = ? ORDER BY id", run)]
 

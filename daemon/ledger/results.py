@@ -1,4 +1,4 @@
-"""Every per-query result, how often a query set has judged, alerts, and requests from the command line."""
+"""Every per-query result, how often a query has decided, alerts, and requests from the command line."""
 
 from __future__ import annotations
 
@@ -52,12 +52,15 @@ class Results:
             for row in self._database.rows("SELECT * FROM answer WHERE run = ? ORDER BY query_set, query, arm", run)
         ]
 
-    def judged(self, target: str, set_digest: str, run: int) -> None:
+    def judged(self, target: str, queries: Sequence[str], run: int) -> None:
+        """Idempotent. A query stands by its digest in the column that is called ``set_digest``."""
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO judgement VALUES (?, ?, ?)", (target, set_digest, run))
+            connection.executemany(
+                "INSERT OR IGNORE INTO judgement VALUES (?, ?, ?)", [(target, query, run) for query in queries]
+            )
 
     def judgements_before(self, target: str, run: int) -> dict[str, int]:
-        """How often each query set has judged this target in other runs, by the set's digest."""
+        """How often each query has decided on this target in other runs, by the query's digest."""
         return {
             row["set_digest"]: row["n"]
             for row in self._database.rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from jobs.dataset import assemble
 from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
 from jobs.dataset.curated import Curated, read_curated
+from jobs.dataset.evaluation import asked_in
 from jobs.dataset.held_out import held_out_sets
 from jobs.dataset.left_out import left_out, without
 from jobs.dataset.library import Library, library
@@ -27,6 +28,7 @@ from jobs.dataset.material import GENERATOR_VERSION
 from jobs.dataset.permission import allowed_lines, ruled_files
 from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under
 from jobs.dataset.sources import sources
+from jobs.dataset.words import query_key
 from jobs.domain.consent import Terms
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput, NotEnough
@@ -119,11 +121,10 @@ def build(
         shelf.dropped.clear()
         placed = without(unwanted, assemble.expansions(shelf, curated, settings.dataset), shelf.dropped)
         most = settings.dataset.most_expansion_queries
-    placed = [one for one in placed if _may_be_kept(one, shelf)]
+    sets = _held_out(pairs, shelf, most, settings.dataset.seed)
+    asked = asked_in(home.evaluation) | {query_key(query.text) for one in sets for query in one.queries}
+    placed = [one for one in placed if _may_be_kept(one, shelf, asked)]
     _refuse_too_few(target, len(placed), refreshed, curated.problems, settings.dataset)
-    kept_back = frozenset(name for name in shelf.by_name if shelf.splits[name] == "test" and shelf.judges(name))
-    judging = [one.row for one in pairs if one.split == "test" and shelf.may_judge(one.row)]
-    sets = held_out_sets(judging, kept_back, most, settings.dataset.seed)
     files = _files(placed, sets, shelf)
     manifest = DatasetManifest(
         name=digest(target, str(settings.dataset.seed), now.terms.revision, *map(_sha256, files.values())),
@@ -157,12 +158,24 @@ def _collected(
     return library(cached, names, judged.pairs, files, settings), curated, judged
 
 
-def _may_be_kept(one: Placed[Pair] | Placed[Expansion], library: Library) -> bool:
-    """A test row judges: everything it was made from and leads to must be permitted for that as well."""
-    if one.split != "test" or library.may_judge(one.row):
-        return True
-    library.dropped["query that may not be used to evaluate"] += 1
-    return False
+def _held_out(pairs: Sequence[Placed[Pair]], library: Library, most: int, seed: int) -> tuple[QuerySet, ...]:
+    kept_back = frozenset(name for name in library.by_name if library.splits[name] == "test" and library.judges(name))
+    judging = [one.row for one in pairs if one.split == "test" and library.may_judge(one.row)]
+    return held_out_sets(judging, kept_back, most, seed)
+
+
+def _may_be_kept(one: Placed[Pair] | Placed[Expansion], library: Library, asked: Set[str]) -> bool:
+    """A test row judges: everything it was made from and leads to must be permitted for that as well.
+
+    No other row teaches what the gate asks: ``asked`` are its queries, by ``query_key``.
+    """
+    if one.split == "test":
+        reason = "" if library.may_judge(one.row) else "query that may not be used to evaluate"
+    else:
+        reason = "query that the gate asks" if query_key(one.row.query) in asked else ""
+    if reason:
+        library.dropped[reason] += 1
+    return not reason
 
 
 def load(directory: Path, keys: Keys) -> Dataset:

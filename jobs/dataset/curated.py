@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,6 +62,13 @@ class _ExpansionRow(Struct, frozen=True):
 
 def curated_files(folder: Path, target: Target) -> list[Path]:
     return sorted((folder / target).glob("*.jsonl"))
+
+
+def curated_contents(folder: Path, target: Target) -> Iterator[tuple[Path, bytes]]:
+    """Every curated file that can be read, with its bytes; ``read_curated`` names the others."""
+    for file in curated_files(folder, target):
+        with suppress(OSError):
+            yield file, file.read_bytes()
 
 
 def curated_file_of(document: DocumentId) -> str | None:

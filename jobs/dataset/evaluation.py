@@ -6,16 +6,19 @@ Every line that cannot be used is named (``claims/qrels.tsv:7: …``), and the o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from jobs.dataset.build import Dataset
 from jobs.dataset.links import DocumentNames
-from jobs.dataset.words import language_of
+from jobs.dataset.words import language_of, query_key
 from jobs.domain.examples import JudgedQuery, QuerySet
+
+if TYPE_CHECKING:
+    from jobs.dataset.build import Dataset
 
 
 class EvaluationSets(Struct, frozen=True, kw_only=True):
@@ -40,12 +43,26 @@ def read_evaluation_sets(folder: Path, dataset: Dataset) -> EvaluationSets:
     seen = dataset.trained_on()
     problems: list[str] = []
     sets = []
-    for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else ():
+    for place in _places(folder):
         relevant = _relevant(place, names, problems)
         queries = tuple(_queries(place, relevant, seen, problems))
         if queries:
             sets.append(QuerySet(name=place.name, kind="curated", queries=queries))
     return EvaluationSets(sets=tuple(sets), problems=tuple(problems))
+
+
+def asked_in(folder: Path) -> frozenset[str]:
+    """``query_key`` of every query that the owner's sets ask, also of those that no document answers yet."""
+    keys: set[str] = set()
+    for place in _places(folder):
+        for _, line in _lines(place / "queries.jsonl", []):
+            with suppress(msgspec.DecodeError):
+                keys.add(query_key(msgspec.json.decode(line, type=_QueryLine).text))
+    return frozenset(keys)
+
+
+def _places(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
 
 
 def _relevant(place: Path, names: DocumentNames, problems: list[str]) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from config.settings import Settings
 from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import InForce, in_force
-from jobs.dataset.curated import Curated, curated_document, curated_file_of, curated_files
+from jobs.dataset.curated import Curated, curated_contents, curated_document, curated_file_of
 from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
@@ -34,26 +34,30 @@ class RuledFile(Struct, frozen=True, kw_only=True):
 
 
 def ruled_files(folder: Path, terms: Terms) -> dict[str, RuledFile]:
-    """Every curated file by the name that its rows carry (``embedding/mine.jsonl``)."""
+    """Every curated file that can be read, by the name that its rows carry (``embedding/mine.jsonl``)."""
     targets: tuple[Target, ...] = ("embedding", "expansion")
-    documents = {curated_document(file): file for target in targets for file in curated_files(folder, target)}
+    contents = (found for target in targets for found in curated_contents(folder, target))
     return {
-        document.path: RuledFile(
+        (document := curated_document(file)).path: RuledFile(
             id=document,
-            sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+            sha256=hashlib.sha256(content).hexdigest(),
             ruling=ruling(document, NoteSaid(), terms),
         )
-        for document, file in documents.items()
+        for file, content in contents
     }
 
 
 def allowed_lines(curated: Curated, files: Mapping[str, RuledFile], use: Use) -> Curated:
     """Without the lines of files that may not be put to this use. Each such file is named as a problem."""
     denied = {name: file.ruling.for_use(use).reason for name, file in files.items() if use not in file.ruling.uses}
-    pairs = tuple(pair for pair in curated.pairs if pair.file not in denied)
-    expansions = tuple(expansion for expansion in curated.expansions if expansion.file not in denied)
+    allowed = files.keys() - denied.keys()
+    pairs = tuple(pair for pair in curated.pairs if pair.file in allowed)
+    expansions = tuple(expansion for expansion in curated.expansions if expansion.file in allowed)
     given = {pair.file for pair in curated.pairs} | {expansion.file for expansion in curated.expansions}
-    problems = [f"{name}: {denied[name]}, so its lines are not used" for name in sorted(given & set(denied))]
+    problems = [
+        f"{name}: {denied.get(name, 'it could not be read for a moment')}, so its lines are not used"
+        for name in sorted(given - allowed)
+    ]
     return Curated(pairs=pairs, expansions=expansions, problems=(*curated.problems, *problems))
 
 

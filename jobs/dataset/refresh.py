@@ -15,7 +15,7 @@ from config.settings import Settings
 from jobs.consent.front_matter import RaisingWords, note_said
 from jobs.consent.terms import InForce, in_force
 from jobs.dataset.cache import CuratedFile, ExamplesCache, Remembered, opened
-from jobs.dataset.curated import curated_document, curated_files
+from jobs.dataset.curated import curated_contents, curated_document
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
@@ -194,10 +194,9 @@ def _count_curated(folder: Path, cache: ExamplesCache, desk: _Desk) -> None:
     """Lines that were added to the curated files since the last refresh."""
     known = cache.curated()
     for target in _TARGETS:
-        for file in curated_files(folder, target):
+        for file, content in curated_contents(folder, target):
             if TARGET_USES[target] not in ruling(curated_document(file), NoteSaid(), desk.terms).uses:
                 continue
-            content = file.read_bytes()
             name, sha256 = f"{target}/{file.name}", hashlib.sha256(content).hexdigest()
             before = known.get(name)
             if before is None or before.sha256 != sha256:

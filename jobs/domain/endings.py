@@ -49,6 +49,12 @@ def fate(ending: Ending, *, attempts: int, reboots: int) -> JobState:
             return JobState.QUEUED
 
 
+def begins_as(wanted: str | None) -> JobState:
+    """How a run's next job begins when the one before it was done in spite of what was asked of it meanwhile."""
+    wish = _WISHES.get(wanted or "")
+    return fate(wish, attempts=0, reboots=0) if wish else JobState.QUEUED
+
+
 def ending_under_dead_owner(wanted: str | None, *, owner_boot: str | None, boot: str) -> Ending:
     """How the attempt ended whose owner is no more. ``wanted`` is what was asked of it before.
 

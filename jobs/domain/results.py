@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from jobs.domain.artifacts import SearchModels
 from jobs.domain.examples import QuerySet
 from jobs.domain.gates import Answer, ArmName, Verdict
 from jobs.domain.recipe import Plan
@@ -19,8 +20,13 @@ class DatasetResult(Struct, frozen=True, kw_only=True):
 
 
 class BaselineResult(Struct, frozen=True, kw_only=True):
-    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read."""
+    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read.
 
+    ``live`` is the release that was measured, and ``models`` are those that it searched with.
+    """
+
+    live: str = ""
+    models: SearchModels = SearchModels()
     index: str
     answers: str
     sets: tuple[QuerySet, ...]
@@ -30,12 +36,15 @@ class BaselineResult(Struct, frozen=True, kw_only=True):
 
 
 class ValidationResult(Struct, frozen=True, kw_only=True):
-    """``answers`` is a file of all three arms' ArmAnswers; ``index`` has the candidate's vectors."""
+    """``answers`` is a file of all three arms' ArmAnswers; ``index`` has the candidate's vectors.
+
+    ``judged_by`` are the queries that decided, as ``deciding.deciding_queries`` names them.
+    """
 
     index: str
     answers: str
     verdict: Verdict
-    set_digests: tuple[str, ...]
+    judged_by: tuple[str, ...] = ()
 
 
 class DeployResult(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.ledger.books import Books
@@ -13,8 +14,11 @@ from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
 from jobs.domain.confinement import WAYS_OUT, Probe, Receipt
 from jobs.domain.endings import MOST_ATTEMPTS
+from jobs.domain.examples import Target
+from jobs.domain.results import ValidationResult
 from jobs.wire import Done, Failed, Phase, Step
 from tests.flow.scripted_worker import NOW, ScriptedWorker, executor, new_run
+from tests.learnt import PROMOTED
 
 
 def test_a_finished_stage_rings_for_the_next_and_hands_its_result_on(books: Books, tmp_path: Path) -> None:
@@ -72,6 +76,30 @@ def test_what_a_person_asked_for_is_what_happens(books: Books, tmp_path: Path, w
     worker.during = lambda: books.jobs.want_stop(job.id, wanted)
     executor(books, tmp_path, worker).execute(job.id)
     assert books.jobs.job(job.id).state == state
+
+
+@pytest.mark.parametrize(
+    ("wanted", "next_job", "run"), [("cancel", "cancelled", "cancelled"), ("pause", "paused", "active")]
+)
+def test_what_a_person_asked_for_at_the_last_word_holds_for_the_next_stage(
+    books: Books, tmp_path: Path, wanted: str, next_job: str, run: str
+) -> None:
+    job = new_run(books)
+    worker = ScriptedWorker(Done(result={"dataset": "d", "rows": {}}))
+    worker.during = lambda: books.jobs.want_stop(job.id, wanted)
+    assert executor(books, tmp_path, worker).execute(job.id) == []
+    found = [(one.stage, one.state) for one in books.jobs.of_run(job.run or 0)]
+    assert found == [("dataset", "done"), ("baseline", next_job)]
+    assert books.jobs.run(job.run or 0).state == run
+
+
+def test_a_run_that_ends_by_itself_at_its_last_word_has_nothing_left_to_cancel(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    worker = ScriptedWorker(Done(result={}, ends_run="not-enough: 12 of 500 pairs"))
+    worker.during = lambda: books.jobs.want_stop(job.id, "cancel")
+    executor(books, tmp_path, worker).execute(job.id)
+    run = books.jobs.run(job.run or 0)
+    assert (run.state, run.outcome) == ("done", "not-enough")
 
 
 def test_progress_is_visible_while_it_runs(books: Books, tmp_path: Path) -> None:
@@ -186,3 +214,19 @@ def test_a_broken_consent_log_is_said_once_and_loudly_and_again_when_it_breaks_a
     assert [sum(kind == "consent-broken" for kind, _ in alerts) for alerts in told][:3] == [1, 1, 1]
     assert "No consent counts until it is whole" in told[0][0][1] and "consent verify" in told[0][0][1]
     assert books.knowledge.fact("consent-problem") == "line 3 was changed"
+
+
+def test_the_queries_that_decided_are_counted_against_the_next_run_of_their_target(
+    books: Books, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text("[]")
+    result = ValidationResult(index="", answers=str(answers), verdict=PROMOTED, judged_by=("query-a", "query-b"))
+    worker = ScriptedWorker(*[Done(result=msgspec.to_builtins(result), ends_run="reject: no better")] * 3)
+    targets: tuple[Target, ...] = ("embedding", "embedding", "expansion")
+    for target in targets:
+        started = books.jobs.start_run(target, cause="test", forced=False, now=NOW)
+        assert started is not None
+        books.database.row("UPDATE job SET stage = 'validate' WHERE id = ?", started[1].id)
+        executor(books, tmp_path, worker).execute(started[1].id)
+    assert [spec.judged_before for spec in worker.specs] == [{}, {"query-a": 1, "query-b": 1}, {}]

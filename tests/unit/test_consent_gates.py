@@ -18,7 +18,7 @@ from jobs.dataset import stage
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import Refused
 from jobs.domain.recipe import Plan
-from jobs.domain.results import ValidationResult
+from jobs.domain.results import BaselineResult, ValidationResult
 from jobs.releases import Releases
 from jobs.wire import Done, Event, JobSpec
 from jobs.workshop import Workshop
@@ -27,6 +27,9 @@ from tests.learnt import PROMOTED
 from tests.unit.dataset.sample import Notes, classify, home, notes, small_settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+BASELINE = BaselineResult(
+    live="v0", index="", answers="", sets=(), score=0.3, plan=Plan(intensity="firm", reason="a test")
+)
 
 
 class Reached(Exception):
@@ -90,8 +93,11 @@ class Run:
         return metadata.name
 
     def deploys(self) -> Done:
-        validation = ValidationResult(index="", answers="", verdict=PROMOTED, set_digests=())
-        earlier = self.earlier | {"validate": msgspec.to_builtins(validation)}
+        validation = ValidationResult(index="", answers="", verdict=PROMOTED)
+        earlier = self.earlier | {
+            "validate": msgspec.to_builtins(validation),
+            "baseline": msgspec.to_builtins(BASELINE),
+        }
         return deploy.run(self._spec("deploy", earlier=earlier), self.workshop)
 
 

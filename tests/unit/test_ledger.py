@@ -216,10 +216,11 @@ def test_a_reader_sees_what_a_killed_daemon_had_committed(tmp_path: Path) -> Non
     assert read_books(path).jobs.counts() == {"queued": 1}
 
 
-def test_the_same_query_set_is_counted_over_runs(books: Books) -> None:
+def test_the_queries_that_decided_are_counted_over_runs(books: Books) -> None:
     first = claimed(books).run or 0
     books.jobs.end_run(first, "done", "rejected", "r", NOW)
     second = claimed(books).run or 0
     for run in (first, first, second):
-        books.results.judged("embedding", "set-a", run)
-    assert books.results.judgements_before("embedding", second) == {"set-a": 1}
+        books.results.judged("embedding", ("query-a", "query-b"), run)
+    assert books.results.judgements_before("embedding", second) == {"query-a": 1, "query-b": 1}
+    assert books.results.judgements_before("expansion", second) == {}

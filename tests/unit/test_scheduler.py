@@ -222,3 +222,24 @@ def test_what_waited_out_a_pause_is_rung_for_as_soon_as_the_machine_allows_it(de
     assert desk.rung == [waiting.id]
     desk.scheduler._round()
     assert desk.rung == [waiting.id], "once a pause"
+
+
+@pytest.mark.parametrize(("ending", "again"), [(Ending.FAILED, 1), (Ending.CANCELLED, 1), (None, 0)])
+def test_new_examples_of_a_run_that_came_to_no_end_are_not_forgotten(
+    desk: Desk, ending: Ending | None, again: int
+) -> None:
+    desk.books.knowledge.set_fact("installed-at", (datetime.now(UTC) - timedelta(days=60)).isoformat())
+    desk.books.knowledge.set_fact("new-rows:embedding", "7")
+    desk.scheduler.tick()
+    [waiting] = desk.books.jobs.in_state("queued")
+    job = desk.books.jobs.claim(waiting.id, OWNER, NOW) or pytest.fail("not claimable")
+    if ending is None:
+        desk.books.jobs.finish(job, {}, None, NOW)
+        desk.books.jobs.end_run(job.run or 0, "done", "rejected", "r", NOW)
+    else:
+        desk.books.jobs.settle(job, Left(ending=ending, reason="QMD is not installed"), NOW)
+    desk.scheduler.tick()
+    assert desk.books.jobs.in_state("queued") == [], "not in the same window"
+    desk.books.knowledge.set_fact("last-run:embedding", (datetime.now(UTC) - timedelta(days=8)).isoformat())
+    desk.scheduler.tick()
+    assert len(desk.books.jobs.in_state("queued")) == again

@@ -83,7 +83,7 @@ class Household:
         self.front = Front(self.house)
         self.now = datetime(2026, 1, 9, 22, 0, tzinfo=UTC)
         self.chance = random.Random(11)
-        self.asked: tuple[str, ...] = ("the owner's", "made from notes")
+        self.asked: tuple[str, ...] = ("a query",)
         self.notes = [
             DocumentId(collection="notes", path=f"{subject.replace(' ', '-')}/{year}-{part}.md")
             for subject in SUBJECTS.split(",")
@@ -107,6 +107,9 @@ class Household:
         scan = {
             "at": self.now.isoformat(),
             "documents": len(self.notes),
+            "changed": 0,
+            "removed": 0,
+            "seconds": 0.4,
             "left_out": {"not-downloaded": 3},
             "unreadable_folders": 0,
         }
@@ -198,7 +201,7 @@ class Household:
             plan = Plan(intensity="gentle", reason="current search scores 0.527 nDCG@10, middling: train gently")
             return builtins(BaselineResult(index="", answers="", sets=tuple(sets), score=0.527, plan=plan))
         if stage == "validate":
-            return builtins(ValidationResult(index="", answers="", verdict=verdict, set_digests=self.asked))
+            return builtins(ValidationResult(index="", answers="", verdict=verdict, judged_by=self.asked))
         if stage == "deploy":
             return builtins(DeployResult(release=self.release(target, run, name, verdict), live=True))
         return {"facts": {"device": "cpu"}} if stage == "train" else {}

@@ -57,9 +57,9 @@ def test_the_scores_are_those_of_the_verdicts(household: Household) -> None:
     assert found[0].at < found[1].at and primary.queries == 134
 
 
-@pytest.mark.parametrize(("asked", "anew"), [(("other", "made from notes"), True), (("the owner's", "other"), False)])
-def test_other_queries_of_the_owners_are_a_cut_and_other_notes_are_none(household: Household, asked, anew) -> None:
-    household.asked = asked
+@pytest.mark.parametrize(("asked", "anew"), [("another query", True), ("a query", False)])
+def test_where_other_queries_decided_there_is_a_cut(household: Household, asked, anew) -> None:
+    household.asked = (asked,)
     household.live_through(1, promoted=1)
     found = scores(household.books, household.releases.all())
     assert [one.anew for one in found] == [False, False, anew]

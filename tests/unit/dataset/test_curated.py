@@ -8,7 +8,7 @@ import pytest
 
 from jobs.domain.errors import NotEnough
 from jobs.domain.examples import Expansion, Pair
-from tests.unit.dataset.making import built, curate, rows
+from tests.unit.dataset.making import built, curate, fresh, rows
 from tests.unit.dataset.sample import note, notes
 
 
@@ -93,3 +93,18 @@ def test_curated_expansions_are_linted_and_counted(tmp_path: Path) -> None:
     assert [problem.split(" ")[0] for problem in dataset.manifest.curated_problems] == [
         "expansion/mine.jsonl:2:", "expansion/mine.jsonl:3:",
     ]  # fmt: skip
+
+
+def test_a_curated_file_that_cannot_be_read_is_named_and_the_others_are_used(tmp_path: Path) -> None:
+    line = {"query": "how was the third one made", "document": "note-3.md"}
+    curate(tmp_path, "embedding/mine.jsonl", line)
+    (tmp_path / "curated" / "embedding" / "old.jsonl").mkdir()
+    (tmp_path / "curated" / "embedding" / "lost.jsonl").symlink_to("nowhere.jsonl")
+    found = fresh(tmp_path, notes(20))
+    assert found.new_pairs > 0
+    dataset = built(tmp_path, notes(20))
+    assert [row.query for row in rows(dataset) if row.origin.generator == "curated"] == [line["query"]]
+    assert dataset.manifest.curated_problems == (
+        "embedding/lost.jsonl:1: cannot be read (No such file or directory)",
+        "embedding/old.jsonl:1: cannot be read (Is a directory)",
+    )

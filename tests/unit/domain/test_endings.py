@@ -9,6 +9,7 @@ from jobs.domain.endings import (
     OWN_FAULTS,
     UNKNOWN_BOOT,
     Ending,
+    begins_as,
     ending_of_attempt,
     ending_under_dead_owner,
     fate,
@@ -46,6 +47,12 @@ def test_what_was_asked_for_counts_before_what_happened(wish, owner_boot, boot):
     else:
         restarted = owner_boot != boot and UNKNOWN_BOOT not in (owner_boot, boot)
         assert ending is (Ending.REBOOTED if restarted else Ending.ORPHANED)
+
+
+@given(wishes)
+def test_a_wish_that_came_too_late_for_one_job_holds_for_the_next(wish):
+    expected = {"cancel": JobState.CANCELLED, "pause": JobState.PAUSED}.get(wish, JobState.QUEUED)
+    assert begins_as(wish) is expected
 
 
 @given(st.booleans(), st.booleans())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.load import load_settings
-from jobs.domain.recipe import SMALLEST_BATCH, facts_of_smaller, smaller
+from jobs.domain.recipe import SMALLEST_BATCH, facts_of_smaller, plan_for_baseline, smaller
 
 SETTINGS = load_settings(Path("absent.toml"))
 recipes = st.sampled_from([SETTINGS.embedding, SETTINGS.expansion])
@@ -28,3 +28,21 @@ def test_a_training_by_a_smaller_recipe_says_so_and_one_by_the_full_recipe_says_
     used = smaller(recipe)
     [told] = facts_of_smaller(recipe, used).values()
     assert f"{used.batch_size} instead of {recipe.batch_size}" in told
+
+
+@pytest.mark.parametrize(
+    ("score", "forced", "intensity", "word"),
+    [
+        (0.39, False, "firm", "under 0.4"),
+        (0.40, False, "gentle", "middling"),
+        (0.70, False, "gentle", "middling"),
+        (0.71, False, "none", "already strong"),
+        (0.71, True, "gentle", "asked for"),
+        (0.39, True, "firm", "under 0.4"),
+    ],
+)
+def test_the_plan_follows_the_measured_baseline(score, forced, intensity, word):
+    gate = SETTINGS.gate
+    plan = plan_for_baseline(score, weak_below=gate.weak_below, strong_above=gate.strong_above, forced=forced)
+    assert plan.intensity == intensity
+    assert f"{score:.3f}" in plan.reason and word in plan.reason
