@@ -130,20 +130,33 @@ class Holding(Struct, frozen=True, kw_only=True):
     consents: tuple[str, ...] = ()
 
 
-def is_material(holding: Holding, one: Withdrawal) -> bool:
-    """By name in any spelling, by content, or by a consent that ended; a curated file stands for its texts too."""
-    if holding.sha256 in one.contents:
-        return True
-    if any(consent.partition("@")[0] in one.consents for consent in holding.consents):
-        return True
-    file = DocumentId(collection=holding.id.collection, path=holding.id.path.partition("#")[0])
-    known = {name_key(document) for document in one.documents}
-    return name_key(holding.id) in known or (file.collection == CURATED and name_key(file) in known)
+class Meant:
+    """What a withdrawal takes back, made once and asked of every holding."""
+
+    def __init__(self, one: Withdrawal) -> None:
+        self._names = frozenset(map(name_key, one.documents))
+        self._contents = frozenset(one.contents)
+        self._consents = one.consents
+
+    def holds(self, holding: Holding) -> bool:
+        """By name in any spelling, by content, or by a consent that ended; a curated file stands for its texts too."""
+        if holding.sha256 in self._contents:
+            return True
+        if any(consent.partition("@")[0] in self._consents for consent in holding.consents):
+            return True
+        return bool(self._names) and not self._names.isdisjoint(_names_of(holding.id))
 
 
 def name_key(document: DocumentId) -> str:
     """The same for every spelling that some file system takes for one name."""
     return "/".join((*folded_parts(document.collection), *folded_parts(document.path)))
+
+
+def _names_of(document: DocumentId) -> tuple[str, ...]:
+    if document.collection != CURATED:
+        return (name_key(document),)
+    file = DocumentId(collection=CURATED, path=document.path.partition("#")[0])
+    return name_key(document), name_key(file)
 
 
 def denied_by(chain: Chain, withdrawals: Iterable[Withdrawal]) -> Denied:
