@@ -13,6 +13,7 @@ from daemon.web.curves import Curve, Measured, Whiskers, curve, whiskers
 from daemon.web.house import House
 from daemon.web.judging import Question
 from daemon.web.wellness import sentences, troubles
+from jobs.dataset.learnt import Inquiry, roll_back
 from jobs.domain.artifacts import Progress
 from jobs.domain.errors import BadInput
 from jobs.releases import Release
@@ -33,6 +34,7 @@ class Desk:
         self._books = house.books
         self._home = house.home
         self._releases = house.releases
+        self._inquiry = Inquiry(home=house.home, settings=lambda: house.settings, corpus=house.corpus)
 
     def home(self) -> dict[str, Any]:
         books = self._books
@@ -91,11 +93,11 @@ class Desk:
         }
 
     def roll_back(self, name: str, now: datetime) -> None:
-        """Raises Refused for a withdrawn release, KeyError for one that is not there."""
+        """Raises Refused for a release that may not go live, KeyError for one that is not there."""
         if name not in self._releases.names():
             raise KeyError(name)
         live = self._releases.live()
-        now_live = self._releases.roll_back(name)
+        now_live = roll_back(self._releases, name, self._inquiry)
         if now_live != live:
             self._books.alerts.post("switched", f"{now_live} is live", f"{live} was left by hand", now, about=now_live)
 

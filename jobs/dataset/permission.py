@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import InForce, in_force
 from jobs.dataset.curated import Curated, curated_document, curated_file_of, curated_files
-from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Said, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest, SourceDocument, Target
+from jobs.domain.lineage import Source
+from jobs.domain.withdrawal import ended_grants
 from jobs.ports import Corpus
 
 REBUILD = "The next run builds its dataset without them; `iaipctl consent coverage` shows what is out and why"
@@ -80,14 +82,29 @@ def no_longer_permitted(
     Every document is read again: it may say something else by now. One that is gone is denied, unless it was public:
     then what it last said still counts.
     """
-    documents = [source.id for source in manifest.sources]
-    now = in_force(home, settings, corpus.collections(), documents, datetime.now(UTC))
-    raising = RaisingWords(now.terms.words)
-    denied: Counter[str] = Counter()
-    for source in manifest.sources:
-        if reason := _denial(source, corpus, raising, now.terms):
-            denied[reason] += 1
-    return now, dict(denied.most_common())
+    now = in_force(home, settings, corpus.collections(), [one.id for one in manifest.sources], datetime.now(UTC))
+    reading = _Reading(corpus, now, {})
+
+    def reason(source: SourceDocument) -> str:
+        said = reading.says(source)
+        if said is None and source.classification != "public":
+            return "gone, so that nobody can tell"
+        return reading.denial(source, said or source.said)
+
+    return now, _counted(map(reason, manifest.sources))
+
+
+def denied_of(
+    sources: Sequence[Source], corpus: Corpus, home: Home, settings: Settings, today: Mapping[DocumentId, str]
+) -> dict[str, int]:
+    """The same of documents that a model was made from, when it was made: what one last said counts once it is gone.
+
+    ``today``: the SHA-256 of documents as they are now. One that did not change need not be read to know what it says.
+    """
+    now = in_force(home, settings, corpus.collections(), [source.id for source in sources], datetime.now(UTC))
+    reading = _Reading(corpus, now, today)
+    found = {source.id: reason for source in sources if (reason := reading.denial(source, _today(source, reading)))}
+    return _counted(found.values())
 
 
 def in_words(denied: Mapping[str, int]) -> str:
@@ -97,20 +114,49 @@ def in_words(denied: Mapping[str, int]) -> str:
     return f"{number} document{'s' if number > 1 else ''} may no longer be used: {reasons}"
 
 
-def _denial(source: SourceDocument, corpus: Corpus, raising: RaisingWords, terms: Terms) -> str:
-    document, said = source.id, source.said
-    if (file := curated_file_of(document)) is not None:
-        document = DocumentId(collection=CURATED, path=file)
-    else:
+class _Reading:
+    """Sources asked about under the terms of one moment."""
+
+    def __init__(self, corpus: Corpus, now: InForce, today: Mapping[DocumentId, str]) -> None:
+        self._corpus = corpus
+        self._terms = now.terms
+        self._ended = ended_grants(now.chain, now.terms.withdrawn)
+        self._raising = RaisingWords(now.terms.words)
+        self._today = today
+
+    def says(self, source: SourceDocument | Source) -> NoteSaid | None:
+        """What the document says today; none if it is gone. (A curated line says nothing, its file is asked.)"""
+        if curated_file_of(source.id) is not None:
+            return NoteSaid()
+        unchanged = self._today.get(source.id) == source.sha256
+        if unchanged and not self._terms.words and isinstance(source, Source) and source.said is not None:
+            return NoteSaid(said=source.said, sha256=source.sha256)
         try:
-            text = corpus.read(document).text
+            text = self._corpus.read(source.id).text
         except BadInput:
-            if source.classification != "public":
-                return "gone, so that nobody can tell"
-        else:
-            said = note_said(read_front_matter(text)[0], text, raising)
-    found = ruling(document, said, terms)
-    return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
+            return None
+        return note_said(read_front_matter(text)[0], text, self._raising)
+
+    def denial(self, source: SourceDocument | Source, said: NoteSaid) -> str:
+        if not self._ended.isdisjoint(source.consents):
+            return "withdrawn"
+        if self._terms.withdrawn.denies(source.id, source.sha256):
+            return "withdrawn"
+        file = curated_file_of(source.id)
+        document = source.id if file is None else DocumentId(collection=CURATED, path=file)
+        found = ruling(document, said, self._terms)
+        return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
+
+
+def _today(source: Source, reading: _Reading) -> NoteSaid:
+    """Where it is gone and what it last said was not written down, what it was taken for stands for that."""
+    if (says := reading.says(source)) is not None:
+        return says
+    return NoteSaid(said=source.said or Said(classifications=(source.classification,)), sha256=source.sha256)
+
+
+def _counted(reasons: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(reason for reason in reasons if reason).most_common())
 
 
 def sources_by_class(sources: Sequence[SourceDocument]) -> dict[str, int]:

@@ -31,7 +31,7 @@ REVISION = 3
 """Raised whenever ``ruling`` could decide otherwise about the same document."""
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a note, a folder's policy or a rule says, as written. ``unknown``: a part of it was not understood.
 
     ``consents`` are records that must allow the use as well. None of it can lift what another source says.

@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.consent import Classification, Use
+from jobs.domain.consent import Classification, Said, Use
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.examples import DatasetManifest, Expansion, KnownDocument, Pair, QuerySet, SourceDocument
 
@@ -29,9 +29,10 @@ Span = tuple[int, int]
 """(start, length) in the document's text, in characters."""
 
 
-class Source(Struct, frozen=True, kw_only=True, gc=False):
+class Source(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A document that examples were made from or found through, that they lead to, or that a query was judged by.
 
+    ``said`` is what it said of itself then; none for one that was only judged by, or that an earlier version entered.
     ``examples`` counts the rows made from it or found through it, ``spans`` are the passages that gave them.
     A curated file is a document of the collection ``curated``, and so is each text of its own (``file#digest``).
     """
@@ -42,6 +43,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False):
     consents: tuple[str, ...] = ()
     attribution: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
+    said: Said | None = None
     examples: int = 0
     spans: tuple[Span, ...] = ()
 
@@ -221,6 +223,7 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
         consents=source.consents,
         attribution=source.attribution,
         uses=source.uses,
+        said=source.said.said,
         examples=source.rows,
         spans=tuple(sorted(spans)),
     )

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.consent_log import Chain
-from jobs.domain.corpus import CURATED, DocumentId
+from jobs.domain.corpus import CURATED, DocumentId, text_digest
 from jobs.domain.places import folded_parts
 from jobs.domain.retention import ADOPTED
 
@@ -175,6 +175,20 @@ def denied_by(chain: Chain, withdrawals: Iterable[Withdrawal]) -> Denied:
             documents.update(map(name_key, asked.documents))
             contents.update(asked.contents)
     return Denied(documents=frozenset(documents), contents=frozenset(contents), records=frozenset(records))
+
+
+def ended_grants(chain: Chain, denied: Denied) -> frozenset[str]:
+    """Every ``record@revision`` that was withdrawn: with a record's words go all that it said before."""
+    last: dict[str, int] = {}
+    imports = [entry for entry in chain.entries if entry.action == "import"]
+    for entry in imports if denied.records else ():
+        if text_digest(entry.text) in denied.records:
+            last[entry.subject] = entry.number
+    return frozenset(
+        f"{entry.subject.removesuffix('.toml')}@{entry.number}"
+        for entry in imports
+        if entry.number <= last.get(entry.subject, 0)
+    )
 
 
 def entries_to_seal(asked: Withdrawal, chain: Chain) -> list[tuple[str, dict[str, str]]]:

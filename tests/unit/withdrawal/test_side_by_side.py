@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from jobs.consent.book import ConsentBook
 from jobs.consent.withdrawals import Journal
 from jobs.domain.corpus import DocumentId, text_digest
 from jobs.domain.withdrawal import STEPS, Withdrawal
+from jobs.lineage import read_lineage
 from jobs.withdrawal import stopping
 from jobs.withdrawal.asking import Asked, records_meant
 from tests.story import ADA, SECRET, STORY
@@ -36,14 +38,14 @@ def test_the_daemon_that_reads_an_entry_while_it_is_begun_loses_none_of_its_rele
 ) -> None:
     """The entry is written before its releases are known: finding them takes seconds in a big home."""
     read_meanwhile: list[Withdrawal] = []
-    real = stopping.read_lineage
+    real = read_lineage
 
     def slowly(*arguments: Any) -> Any:
         read_meanwhile.extend(Journal(house.home.consent).open())
         return real(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stopping, "read_lineage", slowly)
+        patched.setattr("jobs.withdrawal.stopping.read_lineage", slowly)
         begins(house)
     [half] = read_meanwhile
     assert half.releases == () and half.done == ()
@@ -60,7 +62,7 @@ def test_a_release_that_is_published_after_the_others_stopped_stops_as_well(hous
     papers = {one.file: (directory / one.file).read_bytes() for one in former.metadata.sources.values()}
     one = begins(house)
     late = msgspec.structs.replace(former.metadata, name="v4", run=None)
-    house.releases.publish(late, "collections: {}\n", lambda path: path.write_bytes(b""), papers)
+    house.releases.publish(late, "collections: {}\n", Path.touch, papers)
     finished = house.withdrawer().finish(one)
     assert (finished.releases, finished.found_again) == (("v2", "v3", "v4"), ())
     assert states(house)["v4"] == "withdrawn" and house.releases.live() == "v1"
