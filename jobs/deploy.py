@@ -17,7 +17,7 @@ from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, Making, Releas
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.lineage import Provenance, provenance
-from jobs.domain.results import BaselineResult, DeployResult, ValidationResult
+from jobs.domain.results import BaselineResult, DeployResult, ValidationResult, asked
 from jobs.domain.retention import ADOPTED
 from jobs.index_file import copy_index
 from jobs.lineage import BILL, records_in, with_record
@@ -133,7 +133,7 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
 
 def _provenance(spec: JobSpec, exported: ExportedModel, dataset: Dataset) -> Provenance:
     assert spec.run is not None
-    judged_by = msgspec.convert(spec.earlier["baseline"], BaselineResult).sets
+    judged_by = asked(msgspec.convert(spec.earlier["baseline"], BaselineResult), dataset.query_sets)
     rows = (*dataset.train, *dataset.development, *dataset.test)
     return provenance(dataset.manifest, rows, dataset.documents, judged_by, run=spec.run, model=exported.sha256)
 

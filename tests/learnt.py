@@ -140,7 +140,8 @@ class Learnt:
     def deployed(self, target: Target = "embedding", judged_by: tuple[QuerySet, ...] = ()) -> Done:
         """The same, to whatever end the deployment comes."""
         dataset = self.built(target)
-        assert dataset.ends_run is None, dataset.ends_run
+        if dataset.ends_run is not None:
+            return dataset
         sha256 = hashlib.sha256(f"{target} {self.runs}".encode()).hexdigest()
         draft, gguf = self.home.root / "draft.gguf", self.releases.models / f"small-{sha256[:12]}.gguf"
         draft.write_bytes(f"{target} {self.runs}".encode())

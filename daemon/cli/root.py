@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
     from jobs.dataset.learnt import Inquiry
+    from jobs.domain.examples import QuerySet
     from jobs.domain.scan import Known
     from jobs.withdrawal.clearing import Grounds
     from jobs.withdrawal.receipts import Signer
@@ -135,6 +136,16 @@ class Context:
             return dict(self._listed(known))
 
         return Inquiry(home=self.home, settings=lambda: self.settings, corpus=lambda: self.corpus, today=today)
+
+    def held_out(self, dataset: str) -> tuple[QuerySet, ...]:
+        """The judged queries that a dataset holds; none if it is gone, or its key is."""
+        from daemon.web.reading import held_out_in
+        from jobs.sealing import Sealing
+
+        def lines(path: Path) -> list[bytes]:
+            return Sealing(self.keys).opened(path.read_bytes()).splitlines(keepends=True)
+
+        return held_out_in(self.home.datasets, lines)(dataset)
 
     def _listed(self, known: Mapping[DocumentId, Known]) -> list[tuple[DocumentId, str]]:
         from jobs.adapters.markdown_folders import scan

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         )
     data, text = _data(*found), render(*found)
     if options.queries:
-        compared = run_view(context.books, found[0].id).compared
+        compared = run_view(context.books, found[0].id, context.held_out).compared
         data["queries"] = [_query(one) for one in compared]
         text += "\n\n" + _query_table(compared)
     return Result(schema="iaip.verdict/1", data=data, text=text)

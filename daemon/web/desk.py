@@ -34,6 +34,7 @@ class Desk:
         self._books = house.books
         self._home = house.home
         self._releases = house.releases
+        self._held_out = reading.held_out_in(house.home.datasets, house.lines)
         self._inquiry = Inquiry(home=house.home, settings=lambda: house.settings, corpus=house.corpus)
 
     def home(self) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Desk:
         return {"runs": self._books.history.runs(PAGE)}
 
     def run(self, number: int) -> dict[str, Any]:
-        view = reading.run_view(self._books, number)
+        view = reading.run_view(self._books, number, self._held_out)
         released = next((one for one in self._releases.all() if one.metadata.run == number), None)
         return {"view": view, "released": released, "fewest": RECENT, **self._curves(view.training), "jobs": view.jobs}
 
@@ -146,7 +147,7 @@ class Desk:
         return question_address(open_ones[0]) if open_ones else "/judge"
 
     def _questions(self) -> tuple[Question, ...]:
-        return judging.questions(self._books, self._home.evaluation)
+        return judging.questions(self._books, self._home.evaluation, self._held_out)
 
     def _question(self, query_set: str, query: str) -> Question:
         found = (one for one in self._questions() if (one.query_set, one.query) == (query_set, query))

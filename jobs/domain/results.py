@@ -19,7 +19,11 @@ class DatasetResult(Struct, frozen=True, kw_only=True):
 
 
 class BaselineResult(Struct, frozen=True, kw_only=True):
-    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read."""
+    """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read.
+
+    ``sets`` are without those of a sealed dataset, which hold words of notes that are nobody else's to read: see
+    ``asked``.
+    """
 
     index: str
     answers: str
@@ -27,6 +31,11 @@ class BaselineResult(Struct, frozen=True, kw_only=True):
     score: float
     plan: Plan
     problems: tuple[str, ...] = ()
+
+
+def asked(result: BaselineResult, dataset: tuple[QuerySet, ...]) -> tuple[QuerySet, ...]:
+    """All that a baseline asked, in order. ``dataset``: the sets that its dataset holds."""
+    return result.sets if any(one.kind == "held-out" for one in result.sets) else (*result.sets, *dataset)
 
 
 class ValidationResult(Struct, frozen=True, kw_only=True):
