@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from config.paths import Home
 from config.settings import Settings
 from jobs.consent.book import ConsentBook
 from jobs.dataset.permission import denied_of, in_words
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import Refused
-from jobs.domain.lineage import Provenance, Source
 from jobs.domain.retention import ADOPTED
 from jobs.lineage import record_of
 from jobs.ports import Corpus
@@ -51,10 +48,10 @@ def denial(release: Release, by: Inquiry, targets: Collection[str] | None = None
     records = {target: record_of(release, target) for target in asked}
     if lost := [target for target, record in records.items() if record is None]:
         return f"the record of what its {lost[0]} model learnt from is lost"
-    sources = _sources([record for record in records.values() if record is not None])
-    if not sources:
+    known = [record for record in records.values() if record is not None]
+    if not known:
         return ""
-    denied = denied_of(sources, by.corpus(), by.home, by.settings(), by.today())
+    denied = denied_of(known, by.corpus(), by.home, by.settings(), by.today())
     return in_words(denied) if denied else ""
 
 
@@ -77,13 +74,3 @@ def way_back(releases: Releases, to: str | None, by: Inquiry) -> tuple[str, str]
             remedy=f"`iaipctl releases` lists the others; `iaipctl rollback --to {ADOPTED}` always may",
         )
     return live, target
-
-
-def _sources(records: Collection[Provenance]) -> list[Source]:
-    """Each text of a document that stands on the same consents once, with all that the records put it to."""
-    found: dict[tuple[DocumentId, str, tuple[str, ...]], Source] = {}
-    for source in (source for record in records for source in record.sources):
-        key = (source.id, source.sha256, source.consents)
-        known = found.get(key, source)
-        found[key] = msgspec.structs.replace(source, uses=tuple(sorted({*known.uses, *source.uses})))
-    return list(found.values())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from config.paths import Home
@@ -20,7 +21,7 @@ from jobs.domain.consent import NoteSaid, Ruling, Said, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest, SourceDocument, Target
-from jobs.domain.lineage import Source
+from jobs.domain.lineage import Provenance, Source
 from jobs.domain.withdrawal import ended_grants
 from jobs.ports import Corpus
 
@@ -79,14 +80,14 @@ def no_longer_permitted(
 ) -> tuple[InForce, dict[str, int]]:
     """What is in force now, and how many of the dataset's documents it denies, by reason; empty when all may be used.
 
-    Every document is read again: it may say something else by now. One that is gone is denied, unless it was public:
-    then what it last said still counts.
+    Every document that changed is read again: it may say something else by now. One that is gone is denied, unless it
+    was public: then what it last said still counts.
     """
     now = in_force(home, settings, corpus.collections(), [one.id for one in manifest.sources], datetime.now(UTC))
     reading = _Reading(corpus, now, {})
 
     def reason(source: SourceDocument) -> str:
-        said = reading.says(source)
+        said = reading.says(source, source.said if manifest.reading == now.terms.reading else None)
         if said is None and source.classification != "public":
             return "gone, so that nobody can tell"
         return reading.denial(source, said or source.said)
@@ -95,15 +96,20 @@ def no_longer_permitted(
 
 
 def denied_of(
-    sources: Sequence[Source], corpus: Corpus, home: Home, settings: Settings, today: Mapping[DocumentId, str]
+    records: Sequence[Provenance], corpus: Corpus, home: Home, settings: Settings, today: Mapping[DocumentId, str]
 ) -> dict[str, int]:
-    """The same of documents that a model was made from, when it was made: what one last said counts once it is gone.
+    """The same of documents that models were made from, when they were made: of one that is gone what it last said.
 
-    ``today``: the SHA-256 of documents as they are now. One that did not change need not be read to know what it says.
+    ``today``: the SHA-256 of documents as they are now, so that those which did not change need not be read.
     """
-    now = in_force(home, settings, corpus.collections(), [source.id for source in sources], datetime.now(UTC))
-    reading = _Reading(corpus, now, today)
-    found = {source.id: reason for source in sources if (reason := reading.denial(source, _today(source, reading)))}
+    documents = [source.id for record in records for source in record.sources]
+    now = in_force(home, settings, corpus.collections(), documents, datetime.now(UTC))
+    reading, found = _Reading(corpus, now, today), dict[DocumentId, str]()
+    for record in records:
+        for source in record.sources:
+            said = reading.says(source, _written_down(source) if record.reading == now.terms.reading else None)
+            if reason := reading.denial(source, said or _last_said(source)):
+                found[source.id] = reason
     return _counted(found.values())
 
 
@@ -124,18 +130,22 @@ class _Reading:
         self._raising = RaisingWords(now.terms.words)
         self._today = today
 
-    def says(self, source: SourceDocument | Source) -> NoteSaid | None:
-        """What the document says today; none if it is gone. (A curated line says nothing, its file is asked.)"""
+    def says(self, source: SourceDocument | Source, then: NoteSaid | None) -> NoteSaid | None:
+        """What the document says today; none if it is gone. (A curated line says nothing, its file is asked.)
+
+        ``then``: what it said when it was used, if it is still read as it was then.
+        """
         if curated_file_of(source.id) is not None:
             return NoteSaid()
-        unchanged = self._today.get(source.id) == source.sha256
-        if unchanged and not self._terms.words and isinstance(source, Source) and source.said is not None:
-            return NoteSaid(said=source.said, sha256=source.sha256)
+        if then is not None and self._today.get(source.id) == source.sha256:
+            return then
         try:
-            text = self._corpus.read(source.id).text
+            read = self._corpus.read(source.id)
         except BadInput:
             return None
-        return note_said(read_front_matter(text)[0], text, self._raising)
+        if then is not None and read.sha256 == source.sha256:
+            return then
+        return note_said(read_front_matter(read.text)[0], read.text, self._raising)
 
     def denial(self, source: SourceDocument | Source, said: NoteSaid) -> str:
         if not self._ended.isdisjoint(source.consents):
@@ -148,11 +158,14 @@ class _Reading:
         return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
 
 
-def _today(source: Source, reading: _Reading) -> NoteSaid:
-    """Where it is gone and what it last said was not written down, what it was taken for stands for that."""
-    if (says := reading.says(source)) is not None:
-        return says
-    return NoteSaid(said=source.said or Said(classifications=(source.classification,)), sha256=source.sha256)
+def _written_down(source: Source) -> NoteSaid | None:
+    return None if source.said is None else msgspec.structs.replace(source.said, sha256=source.sha256)
+
+
+def _last_said(source: Source) -> NoteSaid:
+    """Where that was not written down, what it was taken for stands for it."""
+    taken_for = NoteSaid(said=Said(classifications=(source.classification,)), sha256=source.sha256)
+    return _written_down(source) or taken_for
 
 
 def _counted(reasons: Iterable[str]) -> dict[str, int]:

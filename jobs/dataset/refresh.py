@@ -19,7 +19,7 @@ from jobs.dataset.curated import curated_document, curated_files
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
-from jobs.domain.consent import REVISION, NoteSaid, Ruling, Terms, Use, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
@@ -121,7 +121,7 @@ class _Desk:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.raising = RaisingWords(terms.words)
-        self.reading = digest(str(GENERATOR_VERSION), str(REVISION), repr(terms.words))
+        self.reading = digest(str(GENERATOR_VERSION), terms.reading)
         self.decided = digest(terms.revision, terms.today.isoformat())
         self.unreadable = 0
         self.new: dict[Target, int] = dict.fromkeys(_TARGETS, 0)

@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.consent import Classification, Said, Use
+from jobs.domain.consent import Classification, NoteSaid, Use
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.examples import DatasetManifest, Expansion, KnownDocument, Pair, QuerySet, SourceDocument
 
@@ -43,7 +43,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     consents: tuple[str, ...] = ()
     attribution: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
-    said: Said | None = None
+    said: NoteSaid | None = None
     examples: int = 0
     spans: tuple[Span, ...] = ()
 
@@ -61,7 +61,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """``sources/<target>.json`` of a release: what the target's model was made from and judged by.
 
     ``model`` is the SHA-256 of its GGUF, ``merkle_root`` that of the dataset's rows, ``consent`` the revision it
-    was built under.
+    was built under, ``reading`` how the sources' texts were read (``Terms.reading``).
     """
 
     schema: str = "iaip.sources/1"
@@ -72,6 +72,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     merkle_root: str
     examples: int
     consent: str
+    reading: str = ""
     query_sets: tuple[JudgingSet, ...]
     sources: tuple[Source, ...]
 
@@ -189,6 +190,7 @@ def provenance(
         merkle_root=manifest.merkle_root,
         examples=sum(manifest.counts.rows.values()),
         consent=manifest.consent,
+        reading=manifest.reading,
         query_sets=tuple(map(_judging_set, query_sets)),
         sources=tuple(known[document] for document in sorted(known)),
     )
@@ -223,7 +225,7 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
         consents=source.consents,
         attribution=source.attribution,
         uses=source.uses,
-        said=source.said.said,
+        said=msgspec.structs.replace(source.said, sha256=""),
         examples=source.rows,
         spans=tuple(sorted(spans)),
     )

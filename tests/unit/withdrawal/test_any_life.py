@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books
 from daemon.withdrawals import Means, Withdrawer
+from jobs.consent.book import ConsentBook
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import in_force
 from jobs.dataset import learnt
@@ -124,7 +125,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(list(RECORDS)))
     def ends_a_consent(self, name: str) -> None:
-        chain = learnt.ConsentBook(self.house.home.consent).chain()
+        chain = ConsentBook(self.house.home.consent).chain()
         if records := records_meant("consent", name, self.house.home.consent):
             imports = [entry for entry in chain.entries if entry.action == "import"]
             self.ended |= {f"{name}@{entry.number}" for entry in imports if entry.subject == f"{name}.toml"}
