@@ -20,8 +20,8 @@ from jobs.domain.artifacts import ExportedModel, LiveModel
 from jobs.domain.consent import ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput, Refused
-from jobs.domain.examples import DatasetManifest, KnownDocument
-from jobs.domain.lineage import sources_in
+from jobs.domain.examples import DatasetManifest, KnownDocument, SourceDocument
+from jobs.domain.lineage import Source, sources_in
 from jobs.domain.withdrawal import Forgotten, Holding, Meant, Withdrawal, tombstoned
 from jobs.keys import KeyDestroyed, Keys
 from jobs.lineage import read_lineage
@@ -231,8 +231,7 @@ def _holdings(one: Withdrawal, grounds: Grounds) -> Iterator[Holding]:
             yield from list(cache.holdings())
     material, work = material_of(one), Sealing(grounds.keys)
     for record in read_lineage(grounds.releases, material).records.values():
-        for source in sources_in(record, material):
-            yield Holding(id=source.id, sha256=source.sha256, consents=source.consents)
+        yield from map(_holding, sources_in(record, material))
     for path in _entries(grounds.home.datasets):
         with suppress(OSError, msgspec.DecodeError, BadInput, KeyDestroyed):
             yield from _held_by(path, work)
@@ -240,8 +239,7 @@ def _holdings(one: Withdrawal, grounds: Grounds) -> Iterator[Holding]:
 
 def _held_by(dataset: Path, work: Sealing) -> Iterator[Holding]:
     manifest = msgspec.json.decode((dataset / "manifest.json").read_bytes(), type=DatasetManifest)
-    for source in manifest.sources:
-        yield Holding(id=source.id, sha256=source.sha256, consents=source.consents)
+    yield from map(_holding, manifest.sources)
     yield from map(_holding, _known((dataset / "documents.jsonl").read_bytes(), work))
 
 
@@ -250,17 +248,14 @@ def _touched(meant: Meant, dataset: Path) -> bool:
         manifest = msgspec.json.decode((dataset / "manifest.json").read_bytes(), type=DatasetManifest)
     except (OSError, msgspec.DecodeError):
         return True
-    return any(
-        meant.holds(Holding(id=source.id, sha256=source.sha256, consents=source.consents))
-        for source in manifest.sources
-    )
+    return any(meant.holds(_holding(source)) for source in manifest.sources)
 
 
 def _known(content: bytes, work: Sealing) -> list[KnownDocument]:
     return msgspec.json.Decoder(KnownDocument).decode_lines(work.opened(content))
 
 
-def _holding(known: KnownDocument) -> Holding:
+def _holding(known: KnownDocument | SourceDocument | Source) -> Holding:
     return Holding(id=known.id, sha256=known.sha256, consents=known.consents)
 
 
