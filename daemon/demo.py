@@ -17,17 +17,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from config.paths import Home
 from daemon.cli.result import table
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
 from daemon.demo_notes import MANUALS, choose_manuals, choose_notes, copy_notes
+from daemon.web.reading import judged_sets
 from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import ReleaseMetadata
-from jobs.domain.results import BaselineResult
 from jobs.index_file import copy_index
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -204,9 +202,9 @@ class Demo:
 
     def before_and_after(self, run: int) -> str:
         """The queries that moved most, either way, with the rank of the note that answers them."""
-        job = next(j for j in self.context.books.jobs.of_run(run) if j.stage == "baseline")
-        baseline = msgspec.convert(job.result, BaselineResult)
-        texts = {(s.name, q.id): q for s in baseline.sets for q in s.queries}
+        judged = judged_sets(self.context.books, run, self.context.held_out)
+        assert judged is not None
+        texts = {(s.name, q.id): q for s in judged[0].sets for q in s.queries}
         found = {(a.query_set, a.query, a.arm): a for a in self.context.books.results.answers(run)}
         rows = []
         for (name, query, arm), after in found.items():

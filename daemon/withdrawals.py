@@ -79,7 +79,7 @@ class Withdrawer:
 
     def finish(self, one: Withdrawal) -> Withdrawal:
         """Does every step that is left. Raises what keeps it from the next one; it may be called again at any time."""
-        seal(one, self._home, _now())
+        one = seal(one, self._home, _now())
         while (step := one.next_step()) is not None:
             if step not in ("stopped", "found", "jobs"):
                 self._require_rest()
@@ -88,6 +88,8 @@ class Withdrawer:
                 self._strings[one.id] = distinctive(clearing.texts_of(one, grounds, MOST))
             one = self._steps[step](one, grounds)
             self._journal.write(one)
+        self._strings.pop(one.id, None)
+        self._before.pop(one.id, None)
         return one
 
     def stop_what_was_asked(self) -> None:
@@ -104,8 +106,10 @@ class Withdrawer:
         return one.after("found", documents=documents, contents=contents)
 
     def _jobs(self, one: Withdrawal, grounds: Grounds) -> Withdrawal:
-        """Runs on the material end; whatever else was at work when it was withdrawn begins its job again."""
+        """Runs on the material end, to begin anew without it; whatever else was at work begins its job again."""
         jobs, runs = self._books.jobs, self._runs(one)
+        ending = {run.target for run in run_facts(self._books.database) if run.state == "active" and run.id in runs}
+        self._journal.write(one := msgspec.structs.replace(one, targets=tuple(sorted({*one.targets, *ending}))))
         before = self._before.setdefault(one.id, {(job.id, job.lease) for job in jobs.in_state("running")})
         for job in jobs.in_state("running"):
             if job.stop_wanted != "cancel" and (job.run in runs or (job.id, job.lease) in before):
@@ -125,7 +129,7 @@ class Withdrawer:
 
     def _datasets(self, one: Withdrawal, grounds: Grounds) -> Withdrawal:
         names = clearing.touched_datasets(one, self._home)
-        clearing.clear_known_documents(one, self._home)
+        clearing.clear_known_documents(one, grounds)
         return one.after("datasets", counts={"datasets": clearing.clear_datasets(names, self._home)})
 
     def _stages(self, one: Withdrawal, grounds: Grounds) -> Withdrawal:
@@ -135,6 +139,8 @@ class Withdrawer:
         return one.after("stages", counts={"stages": clearing.clear_stages(stages)})
 
     def _releases(self, one: Withdrawal, grounds: Grounds) -> Withdrawal:
+        """No job is left that could publish one: what a deployment brought since the others stopped, stops now."""
+        one = stop(one, self._home, grounds.releases, _now())
         tombstones, models = clearing.clear_releases(one, grounds.releases)
         return one.after("releases", counts={"tombstones": tombstones, "models": models})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,17 +10,19 @@ import msgspec
 
 from jobs.consent.book import ConsentBook
 from jobs.dataset.build import Dataset
+from jobs.dataset.learnt import denial, inquiry
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted, sources_by_class
 from jobs.dataset.stage import built
 from jobs.domain.artifacts import ExportedModel, Gain, LiveModel, Making, ReleaseMetadata, SearchModels, TrainedModel
 from jobs.domain.examples import DatasetManifest, Target
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.lineage import Provenance, provenance
-from jobs.domain.results import BaselineResult, DeployResult, ValidationResult
+from jobs.domain.results import BaselineResult, DeployResult, ValidationResult, asked
+from jobs.domain.retention import ADOPTED
 from jobs.index_file import copy_index
 from jobs.lineage import BILL, records_in, with_record
 from jobs.publish import write_file
-from jobs.releases import WITHDRAWN
+from jobs.releases import WITHDRAWN, Release
 from jobs.still_live import require_still_live
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
@@ -71,23 +73,26 @@ def _taken_back(name: str, problems: tuple[str, ...], reason: str) -> Done:
 def _switched(spec: JobSpec, name: str, manifest: DatasetManifest, workshop: Workshop) -> Done | None:
     """Makes the release live if everything it was made from is still permitted, with consent held still meanwhile.
 
-    Else it is withdrawn: it can never be live, nor be rolled back to.
+    Its own model and those it takes over alike. Else it is withdrawn: it can never be live, nor be rolled back to.
     """
     releases, book = workshop.releases, ConsentBook(workshop.home.consent)
     with book.held():
-        _, denied = no_longer_permitted(manifest, workshop.corpus, workshop.home, workshop.settings)
-        if not denied:
+        reason = _denial(name, manifest, workshop)
+        if not reason:
             require_still_live(spec, releases)  # publishing took its time
             releases.switch(name)
             return None
         if releases.live() == name:  # switched by an attempt that was cut off
             releases.take_back(name, "no longer permitted")
-        write_file(releases.directory(name) / WITHDRAWN, in_words(denied).encode())
-    book.note_once("refuse", f"release {name}", {"reason": in_words(denied)}, datetime.now(UTC))
-    result = DeployResult(release=name, live=False, problems=(in_words(denied),))
-    return Done(
-        result=msgspec.to_builtins(result), ends_run=f"refused: {in_words(denied)}; {name} does not go live. {REBUILD}"
-    )
+        write_file(releases.directory(name) / WITHDRAWN, reason.encode())
+    book.note_once("refuse", f"release {name}", {"reason": reason}, datetime.now(UTC))
+    result = DeployResult(release=name, live=False, problems=(reason,))
+    return Done(result=msgspec.to_builtins(result), ends_run=f"refused: {reason}; {name} does not go live. {REBUILD}")
+
+
+def _denial(name: str, manifest: DatasetManifest, workshop: Workshop) -> str:
+    _, denied = no_longer_permitted(manifest, workshop.corpus, workshop.home, workshop.settings)
+    return in_words(denied) if denied else denial(workshop.releases.release(name), inquiry(workshop))
 
 
 def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, workshop: Workshop) -> str:
@@ -100,6 +105,11 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
     live_name = releases.live()
     assert live_name is not None
     live = releases.release(live_name)
+    # A new index is made for an embedding model, and the verdict on it heard no other: an expansion model that may no
+    # longer go live is left behind. One for expansion was judged with the embedding model: it is refused at the switch.
+    leaves = spec.target == "embedding" and bool(denial(live, inquiry(workshop), ["expansion"]))
+    if leaves:
+        live = _without_expansion(live, releases.release(ADOPTED).metadata.targets)
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
     trained = msgspec.convert(spec.earlier["train"], TrainedModel)
     model = LiveModel(base=workshop.base_model(spec.target).name, gguf=exported.gguf, sha256=exported.sha256)
@@ -119,7 +129,7 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
         made={**live.metadata.made, spec.target: _making(record, dataset.manifest, spec)},
     )
     text = (releases.current / "qmd" / "index.yml").read_text("utf-8")
-    configured = workshop.search.configured(text, _with_candidate(spec.target, exported.gguf, workshop))
+    configured = workshop.search.configured(text, _models(spec.target, exported.gguf, workshop, own_expansion=leaves))
     described = {BILL: workshop.bill_of_materials(metadata, records_in(sources, papers))}
     workshop.phase(f"publishing {metadata.name}")
     # The candidate's shadow index has its vectors already, so it travels with the release.
@@ -129,7 +139,7 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
 
 def _provenance(spec: JobSpec, exported: ExportedModel, dataset: Dataset) -> Provenance:
     assert spec.run is not None
-    judged_by = msgspec.convert(spec.earlier["baseline"], BaselineResult).sets
+    judged_by = asked(msgspec.convert(spec.earlier["baseline"], BaselineResult), dataset.query_sets)
     rows = (*dataset.train, *dataset.development, *dataset.test)
     return provenance(dataset.manifest, rows, dataset.documents, judged_by, run=spec.run, model=exported.sha256)
 
@@ -152,8 +162,25 @@ def _making(record: Provenance, manifest: DatasetManifest, spec: JobSpec) -> Mak
     )
 
 
-def _with_candidate(target: Target, gguf: str, workshop: Workshop) -> SearchModels:
+def _without_expansion(live: Release, own: Mapping[str, LiveModel]) -> Release:
+    """The live release as a new one takes it over that goes on with the owner's ``own`` expansion model, if any."""
+    told = live.metadata
+    kept = {target: model for target, model in told.targets.items() if target != "expansion"}
+    metadata = msgspec.structs.replace(
+        told,
+        targets=kept | {target: model for target, model in own.items() if target == "expansion"},
+        sources={target: named for target, named in told.sources.items() if target != "expansion"},
+        made={target: making for target, making in told.made.items() if target != "expansion"},
+    )
+    return msgspec.structs.replace(live, metadata=metadata)
+
+
+def _models(target: Target, gguf: str, workshop: Workshop, *, own_expansion: bool) -> SearchModels:
+    """The live configuration's with the candidate."""
     models = workshop.search.models(workshop.releases.current / "qmd" / "index.yml")
+    if own_expansion:
+        adopted = workshop.search.models(workshop.releases.directory(ADOPTED) / "qmd" / "index.yml")
+        models = msgspec.structs.replace(models, generate=adopted.generate)
     return msgspec.structs.replace(models, **{"embed" if target == "embedding" else "generate": gguf})
 
 

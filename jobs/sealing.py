@@ -27,6 +27,7 @@ from jobs.publish import STAGE_PREFIX, remove_file, staged_file, write_file
 
 OPEN = "open-under.json"
 _PURPOSE = b"iaip sealed file 1"
+_REMEDY = "the next run makes it again; nothing live depends on it"
 
 
 class Sealing:
@@ -91,9 +92,7 @@ class Sealing:
                     return
                 chunk = following
         except ValueError as error:
-            raise BadInput(
-                "a sealed file was changed or cut", remedy="the next run makes it again; nothing live depends on it"
-            ) from error
+            raise BadInput("a sealed file was changed or cut", remedy=_REMEDY) from error
 
     def _key(self, header: Header) -> bytes:
         if header.keys not in self._secrets:
@@ -136,6 +135,16 @@ def seal_leftovers(folder: Path, keys: Keys, kept: Collection[str]) -> int:
 def is_sealed(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def sealed_under(content: bytes) -> tuple[str, ...]:
+    """The ids of the keys of a file's content; none if it is plain. Raises BadInput for one that is damaged."""
+    if not content.startswith(MAGIC):
+        return ()
+    try:
+        return _front(io.BytesIO(content))[0].keys
+    except ValueError as error:
+        raise BadInput("a sealed file was changed or cut", remedy=_REMEDY) from error
 
 
 def _closed_if_left(mark: Path, keys: Keys, kept: Collection[str]) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.canary import LIBRARIES, prove_path
 from jobs.dataset.build import Dataset
+from jobs.dataset.learnt import denial, inquiry
 from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
@@ -30,6 +31,12 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     _, denied = no_longer_permitted(dataset.manifest, workshop.corpus, workshop.home, workshop.settings)
     if denied:
         return Done(result={}, ends_run=f"refused: {in_words(denied)}; nothing was trained. {REBUILD}")
+    if spec.target == "expansion" and (reason := _embedding_denied(workshop)):
+        return Done(
+            result={},
+            ends_run=f"refused: the embedding model that it would go live with may not be taken over: {reason}; nothing"
+            " was trained. `iaipctl run embedding` makes one without them first",
+        )
     base = workshop.base_model(spec.target)
     prove_path(base, workshop)
     full = workshop.recipe(spec.target)
@@ -43,6 +50,11 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     )
     told = msgspec.structs.replace(trained, facts=trained.facts | facts_of_smaller(full, recipe))
     return Done(result=msgspec.to_builtins(told))
+
+
+def _embedding_denied(workshop: Workshop) -> str:
+    live = workshop.releases.live()
+    return "" if live is None else denial(workshop.releases.release(live), inquiry(workshop), ["embedding"])
 
 
 def _train(

@@ -21,7 +21,7 @@ from jobs.domain.examples import QuerySet, Target
 from jobs.domain.gates import ArmName, QueryScore, ScoredSet
 from jobs.domain.judgement import judge, primary_score
 from jobs.domain.recipe import plan_for_baseline
-from jobs.domain.results import ArmAnswers, BaselineResult, ScoredAnswer, ValidationResult
+from jobs.domain.results import ArmAnswers, BaselineResult, ScoredAnswer, ValidationResult, asked
 from jobs.index_file import copy_index
 from jobs.ports import SearchArm
 from jobs.publish import write_file
@@ -60,7 +60,10 @@ def run_baseline(spec: JobSpec, workshop: Workshop) -> Done:
     result = once(
         workshop.home.stages / f"baseline-{inputs}",
         BaselineResult,
-        lambda directory: _baseline(spec, target, sets, curated.problems, models, directory, workshop),
+        lambda directory: msgspec.structs.replace(
+            _baseline(spec, target, sets, curated.problems, models, directory, workshop),
+            sets=curated.sets if dataset.consents() else sets,
+        ),
         run=spec.run,
     )
     ends = f"already-strong: {result.plan.reason}" if result.plan.intensity == "none" else None
@@ -106,6 +109,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
     assert spec.target is not None
     target = spec.target
     baseline = msgspec.convert(spec.earlier["baseline"], BaselineResult)
+    baseline = msgspec.structs.replace(baseline, sets=asked(baseline, built(spec, workshop).query_sets))
     exported = msgspec.convert(spec.earlier["export"], ExportedModel)
     if not Path(baseline.index).exists():
         raise BadInput(
@@ -158,7 +162,7 @@ def _validate(
 def _ask(arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, workshop: Workshop) -> list[ArmAnswers]:
     total = sum(len(query_set.queries) for query_set in sets)
     done = 0
-    asked = []
+    every = []
     for query_set in sets:
         answers = []
         for answer in arm.ask(query_set.queries, how, ANSWERS_PER_QUERY):
@@ -170,8 +174,8 @@ def _ask(arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, work
         scored = tuple(
             ScoredAnswer(answer=answer, metrics=score.metrics) for answer, score in zip(answers, scores, strict=True)
         )
-        asked.append(ArmAnswers(arm=name, query_set=query_set.name, scored=scored))
-    return asked
+        every.append(ArmAnswers(arm=name, query_set=query_set.name, scored=scored))
+    return every
 
 
 def _scored_sets(sets: Sequence[QuerySet], answers: Sequence[ArmAnswers]) -> list[ScoredSet]:

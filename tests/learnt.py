@@ -109,7 +109,10 @@ class Learnt:
             f'[[rule]]\nplace = "{place.replace("__", "/")}"\nclassification = "{word}"\n'
             for place, word in classes.items()
         ]
-        write_consent(self.home, "policy.toml", "\n".join(rules))
+        self.policy("\n".join(rules))
+
+    def policy(self, text: str) -> None:
+        write_consent(self.home, "policy.toml", text)
 
     def consent(self, name: str, kind: str, place: str, uses: Sequence[str] = ALL, condition: str = "") -> None:
         """``condition``: a further line of the grant."""
@@ -133,8 +136,15 @@ class Learnt:
 
         ``measured``: the release that its baseline was, if not the live one.
         """
+        done = self.deployed(target, judged_by, measured)
+        assert done.ends_run is None, done.ends_run
+        return str(self.releases.live())
+
+    def deployed(self, target: Target = "embedding", judged_by: tuple[QuerySet, ...] = (), measured: str = "") -> Done:
+        """The same, to whatever end the deployment comes."""
         dataset = self.built(target)
-        assert dataset.ends_run is None, dataset.ends_run
+        if dataset.ends_run is not None:
+            return dataset
         sha256 = hashlib.sha256(f"{target} {self.runs}".encode()).hexdigest()
         draft, gguf = self.home.root / "draft.gguf", self.releases.models / f"small-{sha256[:12]}.gguf"
         draft.write_bytes(f"{target} {self.runs}".encode())
@@ -156,9 +166,7 @@ class Learnt:
             ),
             "validate": ValidationResult(index=str(index), answers="", verdict=PROMOTED),
         }  # fmt: skip
-        done = deploy.run(self._spec("deploy", target, earlier=msgspec.to_builtins(earlier)), self.workshop())
-        assert done.ends_run is None, done.ends_run
-        return str(self.releases.live())
+        return deploy.run(self._spec("deploy", target, earlier=msgspec.to_builtins(earlier)), self.workshop())
 
     def write_index(self, path: Path) -> None:
         """As QMD 2.8.3 lays it out, without its full-text and vector extensions: every note with two vectors."""

@@ -244,12 +244,15 @@ class Household:
         """What the daemon does about open withdrawals when it starts."""
         self.books.database.close()
         self.books = open_books(self.home.ledger)
-        context = self.context()
-        means = Means(books=self.books, grounds=context.grounds, signer=context.signer, ring=lambda job: None)
-        withdrawer = Withdrawer(means, self.home)
+        withdrawer = self.withdrawer()
         withdrawer.stop_what_was_asked()
         for one in Journal(self.home.consent).open():
             withdrawer.finish(one)
+
+    def withdrawer(self) -> Withdrawer:
+        context = self.context()
+        means = Means(books=self.books, grounds=context.grounds, signer=context.signer, ring=lambda job: None)
+        return Withdrawer(means, self.home)
 
     def holding(self, text: str) -> list[str]:
         """Every file of the home with the text in it."""

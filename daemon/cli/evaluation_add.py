@@ -79,7 +79,9 @@ class _Table:
         if queries:
             self._judge_all((self._own(text) for text in queries), len(queries))
             return
-        asked = judging.questions(self._context.books, self._context.home.evaluation, self._folder)
+        asked = judging.questions(
+            self._context.books, self._context.home.evaluation, self._context.held_out, self._folder
+        )
         waiting = [question for question in asked if not question.judged]
         if self._judge_all(waiting, len(waiting)):
             self._judge_own_ones()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from daemon.cli.result import Result
 from daemon.cli.root import Context
+from jobs.dataset.learnt import roll_back, way_back
 from jobs.releases import Releases
 
 
@@ -19,8 +20,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     releases = context.releases
     live = releases.live()
     if options.dry_run:
-        return _foretold(*releases.way_back(options.to), releases)
-    now_live = releases.roll_back(options.to)
+        return _foretold(*way_back(releases, options.to, context.inquiry()), releases)
+    now_live = roll_back(releases, options.to, context.inquiry())
     context.tell("switched", {"left": live, "live": now_live})
     return Result(
         schema="iaip.rollback/1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from daemon.web.judging import Found
     from jobs.adapters.qmd_index import IndexRows, IndexTotals
     from jobs.consent.labels import Project
+    from jobs.dataset.learnt import Inquiry
+    from jobs.domain.examples import QuerySet
+    from jobs.domain.scan import Known
     from jobs.withdrawal.clearing import Grounds
     from jobs.withdrawal.receipts import Signer
 
@@ -119,9 +122,34 @@ class Context:
 
     def listing(self) -> list[tuple[DocumentId, str]]:
         """The same with the SHA-256 of each."""
+        return self._listed(self.books.knowledge.documents())
+
+    def inquiry(self) -> Inquiry:
+        """What tells whether a release may go live. Where the ledger cannot say which notes changed, all are read."""
+        from jobs.dataset.learnt import Inquiry
+
+        def today() -> dict[DocumentId, str]:
+            try:
+                known = self.books.knowledge.documents()
+            except BadInput:
+                known = {}
+            return dict(self._listed(known))
+
+        return Inquiry(home=self.home, settings=lambda: self.settings, corpus=lambda: self.corpus, today=today)
+
+    def held_out(self, dataset: str) -> tuple[QuerySet, ...]:
+        """The judged queries that a dataset holds; none if it is gone, or its key is."""
+        from daemon.web.reading import held_out_in
+        from jobs.sealing import Sealing
+
+        def lines(path: Path) -> list[bytes]:
+            return Sealing(self.keys).opened(path.read_bytes()).splitlines(keepends=True)
+
+        return held_out_in(self.home.datasets, lines)(dataset)
+
+    def _listed(self, known: Mapping[DocumentId, Known]) -> list[tuple[DocumentId, str]]:
         from jobs.adapters.markdown_folders import scan
 
-        known = self.books.knowledge.documents()
         largest = self.settings.watch.largest_document
         found = scan(self.corpus.collections(), known, largest=largest, now_ns=time.time_ns())
         return sorted((seen.id, seen.known.sha256) for seen in found.documents)

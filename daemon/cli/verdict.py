@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     data = {**_data(*found), "would_help": [{"set": name, "query": q.id, "text": q.text} for name, q in helpful]}
     text = render(*found, [query.text for _, query in helpful])
     if options.queries:
-        compared = run_view(context.books, found[0].id).compared
+        compared = run_view(context.books, found[0].id, context.held_out).compared
         data["queries"] = [query_data(one) for one in compared]
         text += "\n\n" + _query_table(compared)
     return Result(schema="iaip.verdict/1", data=data, text=text)
@@ -95,7 +95,7 @@ def judged_run(number: int | None, target: str | None, context: Context) -> tupl
 
 def _would_help(run: Run, verdict: Verdict, context: Context) -> list[tuple[str, JudgedQuery]]:
     """The queries whose judgement would tell most, with their sets, the strongest first."""
-    judged = judged_sets(context.books, run.id)
+    judged = judged_sets(context.books, run.id, context.held_out)
     asked = {query.id: (one.name, query) for one in (judged[0].sets if judged else ()) for query in one.queries}
     return [asked[query] for query in verdict.most_informative if query in asked]
 

@@ -133,7 +133,7 @@ def _manifest(job: Job, context: Context) -> DatasetManifest | None:
 
 def _moved(number: int, context: Context) -> list[Compared]:
     """The queries that gained and lost most."""
-    compared = run_view(context.books, number).compared
+    compared = run_view(context.books, number, context.held_out).compared
     gained = [one for one in compared if one.change > 0]
     return gained[:MOST_MOVED] + [one for one in compared if one.change < 0][:MOST_MOVED]
 

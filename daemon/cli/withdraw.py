@@ -27,7 +27,7 @@ from jobs.domain.withdrawal import What, Withdrawal, name_key
 from jobs.lineage import read_lineage
 from jobs.withdrawal.asking import Asked, content_now, document_meant, records_meant
 from jobs.withdrawal.receipts import check, in_words
-from jobs.withdrawal.stopping import begin, foreseen
+from jobs.withdrawal.stopping import begin, foreseen, start_over
 
 SCHEMA = "iaip.withdraw/1"
 WAIT_SECONDS = 20.0
@@ -62,6 +62,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             data = {"done": False, "what": asked.what, "name": asked.name}
             return Result(schema=SCHEMA, data=data, text=told, talk=talk, code=USAGE)
         before = begin(asked, context.home, context.releases, by=getpass.getuser(), now=datetime.now(UTC))
+    elif before.lineage_left and not before.open:
+        before = start_over(before, context.home, context.releases, datetime.now(UTC))
     return _told(*_finished(before, context), journal)
 
 

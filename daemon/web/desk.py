@@ -14,6 +14,7 @@ from daemon.web.house import House
 from daemon.web.judging import Question
 from daemon.web.scores import scores
 from daemon.web.wellness import sentences, troubles
+from jobs.dataset.learnt import Inquiry, roll_back
 from jobs.domain.artifacts import Progress
 from jobs.domain.errors import BadInput
 from jobs.releases import Release
@@ -34,6 +35,8 @@ class Desk:
         self._books = house.books
         self._home = house.home
         self._releases = house.releases
+        self._held_out = reading.held_out_in(house.home.datasets, house.lines)
+        self._inquiry = Inquiry(home=house.home, settings=lambda: house.settings, corpus=house.corpus)
 
     def home(self) -> dict[str, Any]:
         books = self._books
@@ -66,7 +69,7 @@ class Desk:
         return {"runs": self._books.history.runs(PAGE)}
 
     def run(self, number: int) -> dict[str, Any]:
-        view = reading.run_view(self._books, number)
+        view = reading.run_view(self._books, number, self._held_out)
         released = next((one for one in self._releases.all() if one.metadata.run == number), None)
         return {"view": view, "released": released, "fewest": RECENT, **self._curves(view.training), "jobs": view.jobs}
 
@@ -96,11 +99,11 @@ class Desk:
         }
 
     def roll_back(self, name: str, now: datetime) -> None:
-        """Raises Refused for a withdrawn release, KeyError for one that is not there."""
+        """Raises Refused for a release that may not go live, KeyError for one that is not there."""
         if name not in self._releases.names():
             raise KeyError(name)
         live = self._releases.live()
-        now_live = self._releases.roll_back(name)
+        now_live = roll_back(self._releases, name, self._inquiry)
         if now_live != live:
             self._books.alerts.post("switched", f"{now_live} is live", f"{live} was left by hand", now, about=now_live)
 
@@ -149,7 +152,7 @@ class Desk:
         return question_address(open_ones[0]) if open_ones else "/judge"
 
     def _questions(self) -> tuple[Question, ...]:
-        return judging.questions(self._books, self._home.evaluation)
+        return judging.questions(self._books, self._home.evaluation, self._held_out)
 
     def _question(self, query_set: str, query: str) -> Question:
         found = (one for one in self._questions() if (one.query_set, one.query) == (query_set, query))

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from daemon.ledger.books import Books
-from daemon.web.reading import TOP, judged_sets
+from daemon.web.reading import TOP, HeldOut, judged_sets
 from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import JudgedQuery, QuerySet
@@ -59,13 +59,13 @@ class Question(Struct, frozen=True, kw_only=True):
         return self.grades.get(document, self.relevant.get(document))
 
 
-def questions(books: Books, evaluation: Path, own_set: str = OWN_SET) -> tuple[Question, ...]:
+def questions(books: Books, evaluation: Path, held_out: HeldOut, own_set: str = OWN_SET) -> tuple[Question, ...]:
     """Of the newest verdict: the queries whose judgement could move it most, first the strongest.
 
     ``own_set``: where those are kept that came from no folder of the owner's.
     """
     run = books.history.judged_run()
-    found = None if run is None else judged_sets(books, run.id)
+    found = None if run is None else judged_sets(books, run.id, held_out)
     if run is None or found is None:
         return ()
     baseline, verdict = found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -10,11 +12,16 @@ from msgspec import Struct
 from daemon.ledger.books import Books
 from daemon.ledger.records import Job, Run, StoredAnswer
 from daemon.web.wellness import Measure
+from jobs.dataset.proposals import Lines
 from jobs.domain.artifacts import Progress
+from jobs.domain.errors import IaipError
 from jobs.domain.examples import JudgedQuery, QuerySet
 from jobs.domain.gates import DECISIVE_METRIC, Verdict
-from jobs.domain.results import BaselineResult, ValidationResult
+from jobs.domain.results import BaselineResult, DatasetResult, ValidationResult, asked
 from jobs.releases import Release
+
+HeldOut = Callable[[str], tuple[QuerySet, ...]]
+"""Gives the sets that a dataset of that name holds; none if it is gone, or its key is."""
 
 TOP = 5
 POINTS = 240
@@ -55,12 +62,22 @@ class RunView(Struct, frozen=True, kw_only=True):
     """The most moved first; empty without a verdict."""
 
 
-def run_view(books: Books, number: int) -> RunView:
+def held_out_in(datasets: Path, lines: Lines) -> HeldOut:
+    def held_out(name: str) -> tuple[QuerySet, ...]:
+        with suppress(OSError, msgspec.DecodeError, IaipError):
+            content = b"".join(lines(datasets / name / "queries.json"))
+            return msgspec.json.decode(content, type=tuple[QuerySet, ...])
+        return ()
+
+    return held_out
+
+
+def run_view(books: Books, number: int, held_out: HeldOut) -> RunView:
     """Raises KeyError for a run that is not there."""
     run = books.jobs.run(number)
     jobs = books.jobs.of_run(number)
     verdict = _verdict(jobs)
-    baseline = _baseline(jobs)
+    baseline = _baseline(jobs, held_out)
     return RunView(
         run=run,
         jobs=jobs,
@@ -76,10 +93,10 @@ def training(books: Books, jobs: list[Job]) -> list[Progress]:
     return next((books.history.progress(job.id, POINTS) for job in jobs if job.stage == "train"), [])
 
 
-def judged_sets(books: Books, run: int) -> tuple[BaselineResult, Verdict] | None:
+def judged_sets(books: Books, run: int, held_out: HeldOut) -> tuple[BaselineResult, Verdict] | None:
     """What a run asked and how it was judged; none if it has no verdict."""
     jobs = books.jobs.of_run(run)
-    baseline, verdict = _baseline(jobs), _verdict(jobs)
+    baseline, verdict = _baseline(jobs, held_out), _verdict(jobs)
     return None if baseline is None or verdict is None else (baseline, verdict)
 
 
@@ -87,7 +104,7 @@ def measure(books: Books, live: Release | None) -> Measure | None:
     """What the live release's gain was measured on; none if the ledger does not know (any more)."""
     if live is None or live.metadata.run is None:
         return None
-    found = judged_sets(books, live.metadata.run)
+    found = judged_sets(books, live.metadata.run, lambda dataset: ())
     if found is None:
         return None
     baseline, verdict = found
@@ -137,6 +154,11 @@ def _verdict(jobs: list[Job]) -> Verdict | None:
     return None if found is None else msgspec.convert(found, ValidationResult).verdict
 
 
-def _baseline(jobs: list[Job]) -> BaselineResult | None:
-    found = next((job.result for job in jobs if job.stage == "baseline" and job.result), None)
-    return None if found is None else msgspec.convert(found, BaselineResult)
+def _baseline(jobs: list[Job], held_out: HeldOut) -> BaselineResult | None:
+    """With all that it asked, as far as that can still be read."""
+    results = {job.stage: job.result for job in jobs if job.result}
+    if "baseline" not in results:
+        return None
+    found = msgspec.convert(results["baseline"], BaselineResult)
+    dataset = msgspec.convert(results["dataset"], DatasetResult).dataset if "dataset" in results else ""
+    return msgspec.structs.replace(found, sets=asked(found, held_out(dataset) if dataset else ()))

@@ -136,6 +136,7 @@ def build(
         excluded=refreshed.excluded,
         curated_problems=curated.problems,
         consent=now.terms.revision,
+        reading=now.terms.reading,
         denied=refreshed.denied,
         merkle_root=merkle_root(line for split in SPLITS for line in files[f"{split}.jsonl"].splitlines()),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from config.paths import Home
@@ -16,10 +17,12 @@ from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import InForce, in_force
 from jobs.dataset.curated import Curated, curated_contents, curated_document, curated_file_of
-from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Said, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest, SourceDocument, Target
+from jobs.domain.lineage import Provenance, Source
+from jobs.domain.withdrawal import ended_grants
 from jobs.ports import Corpus
 
 REBUILD = "The next run builds its dataset without them; `iaipctl consent coverage` shows what is out and why"
@@ -81,17 +84,37 @@ def no_longer_permitted(
 ) -> tuple[InForce, dict[str, int]]:
     """What is in force now, and how many of the dataset's documents it denies, by reason; empty when all may be used.
 
-    Every document is read again: it may say something else by now. One that is gone is denied, unless it was public:
-    then what it last said still counts.
+    Every document that changed is read again: it may say something else by now. One that is gone is denied, unless it
+    was public: then what it last said still counts.
     """
-    documents = [source.id for source in manifest.sources]
+    now = in_force(home, settings, corpus.collections(), [one.id for one in manifest.sources], datetime.now(UTC))
+    reading = _Reading(corpus, now, {})
+
+    def reason(source: SourceDocument) -> str:
+        said = reading.says(source, source.said if manifest.reading == now.terms.reading else None)
+        if said is None and source.classification != "public":
+            return "gone, so that nobody can tell"
+        return reading.denial(source, said or source.said)
+
+    return now, _counted(map(reason, manifest.sources))
+
+
+def denied_of(
+    records: Sequence[Provenance], corpus: Corpus, home: Home, settings: Settings, today: Mapping[DocumentId, str]
+) -> dict[str, int]:
+    """The same of documents that models were made from, when they were made: of one that is gone what it last said.
+
+    ``today``: the SHA-256 of documents as they are now, so that those which did not change need not be read.
+    """
+    documents = [source.id for record in records for source in record.sources]
     now = in_force(home, settings, corpus.collections(), documents, datetime.now(UTC))
-    raising = RaisingWords(now.terms.words)
-    denied: Counter[str] = Counter()
-    for source in manifest.sources:
-        if reason := _denial(source, corpus, raising, now.terms):
-            denied[reason] += 1
-    return now, dict(denied.most_common())
+    reading, found = _Reading(corpus, now, today), dict[DocumentId, str]()
+    for record in records:
+        for source in record.sources:
+            said = reading.says(source, _written_down(source) if record.reading == now.terms.reading else None)
+            if reason := reading.denial(source, said or _last_said(source)):
+                found[source.id] = reason
+    return _counted(found.values())
 
 
 def in_words(denied: Mapping[str, int]) -> str:
@@ -101,20 +124,56 @@ def in_words(denied: Mapping[str, int]) -> str:
     return f"{number} document{'s' if number > 1 else ''} may no longer be used: {reasons}"
 
 
-def _denial(source: SourceDocument, corpus: Corpus, raising: RaisingWords, terms: Terms) -> str:
-    document, said = source.id, source.said
-    if (file := curated_file_of(document)) is not None:
-        document = DocumentId(collection=CURATED, path=file)
-    else:
+class _Reading:
+    """Sources asked about under the terms of one moment."""
+
+    def __init__(self, corpus: Corpus, now: InForce, today: Mapping[DocumentId, str]) -> None:
+        self._corpus = corpus
+        self._terms = now.terms
+        self._ended = ended_grants(now.chain, now.terms.withdrawn)
+        self._raising = RaisingWords(now.terms.words)
+        self._today = today
+
+    def says(self, source: SourceDocument | Source, then: NoteSaid | None) -> NoteSaid | None:
+        """What the document says today; none if it is gone. (A curated line says nothing, its file is asked.)
+
+        ``then``: what it said when it was used, if it is still read as it was then.
+        """
+        if curated_file_of(source.id) is not None:
+            return NoteSaid()
+        if then is not None and self._today.get(source.id) == source.sha256:
+            return then
         try:
-            text = corpus.read(document).text
+            read = self._corpus.read(source.id)
         except BadInput:
-            if source.classification != "public":
-                return "gone, so that nobody can tell"
-        else:
-            said = note_said(read_front_matter(text)[0], text, raising)
-    found = ruling(document, said, terms)
-    return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
+            return None
+        if then is not None and read.sha256 == source.sha256:
+            return then
+        return note_said(read_front_matter(read.text)[0], read.text, self._raising)
+
+    def denial(self, source: SourceDocument | Source, said: NoteSaid) -> str:
+        if not self._ended.isdisjoint(source.consents):
+            return "withdrawn"
+        if self._terms.withdrawn.denies(source.id, source.sha256):
+            return "withdrawn"
+        file = curated_file_of(source.id)
+        document = source.id if file is None else DocumentId(collection=CURATED, path=file)
+        found = ruling(document, said, self._terms)
+        return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
+
+
+def _written_down(source: Source) -> NoteSaid | None:
+    return None if source.said is None else msgspec.structs.replace(source.said, sha256=source.sha256)
+
+
+def _last_said(source: Source) -> NoteSaid:
+    """Where that was not written down, what it was taken for stands for it."""
+    taken_for = NoteSaid(said=Said(classifications=(source.classification,)), sha256=source.sha256)
+    return _written_down(source) or taken_for
+
+
+def _counted(reasons: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(reason for reason in reasons if reason).most_common())
 
 
 def sources_by_class(sources: Sequence[SourceDocument]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from jobs.dataset.curated import curated_contents, curated_document
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
-from jobs.domain.consent import REVISION, NoteSaid, Ruling, Terms, Use, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
@@ -125,8 +125,7 @@ class _Desk:
         self.terms = terms
         self.count_tokens = tokens.count if tokens else None
         self.raising = RaisingWords(terms.words)
-        counted = tokens.digest if tokens else ""
-        self.reading = digest(str(GENERATOR_VERSION), str(REVISION), repr(terms.words), counted)
+        self.reading = digest(str(GENERATOR_VERSION), terms.reading, tokens.digest if tokens else "")
         self.decided = digest(terms.revision, terms.today.isoformat())
         self.unreadable = 0
         self.new: dict[Target, int] = dict.fromkeys(_TARGETS, 0)

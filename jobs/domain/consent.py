@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from jobs.domain.corpus import DocumentId
+from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.places import ExcludedFolder, Place, holds, lies_in, may_hold
 from jobs.domain.seasons import Season, season
 from jobs.domain.withdrawal import Denied
@@ -31,7 +31,7 @@ REVISION = 3
 """Raised whenever ``ruling`` could decide otherwise about the same document."""
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a note, a folder's policy or a rule says, as written. ``unknown``: a part of it was not understood.
 
     ``consents`` are records that must allow the use as well. None of it can lift what another source says.
@@ -46,7 +46,7 @@ class Said(Struct, frozen=True, kw_only=True):
     unknown: bool = False
 
 
-class NoteSaid(Struct, frozen=True, kw_only=True):
+class NoteSaid(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that one note's text has to say: its front matter, what words in it raise it to, and which text it is.
 
     ``sha256`` is that of its bytes: a text that was withdrawn is known again under any name.
@@ -108,6 +108,11 @@ class Terms(Struct, frozen=True, kw_only=True):
     today: date
     trusted: bool = True
     revision: str = ""
+
+    @property
+    def reading(self) -> str:
+        """Names how a note's text is read: in the same reading the same text says the same."""
+        return digest(str(REVISION), repr(self.words))
 
 
 class Permission(Struct, frozen=True, kw_only=True):

@@ -142,6 +142,8 @@ class DatasetManifest(Struct, frozen=True, kw_only=True):
     """``file:line: what is wrong`` for every curated line that was left out."""
     consent: str = ""
     """The consent revision the dataset was built under."""
+    reading: str = ""
+    """How the sources' texts were read (``Terms.reading``)."""
     denied: dict[str, int] = {}
     """The excluded documents by reason."""
     merkle_root: str = ""

@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.consent import Classification, Use
+from jobs.domain.consent import Classification, NoteSaid, Use
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.examples import DatasetManifest, Expansion, KnownDocument, Pair, QuerySet, SourceDocument
 
@@ -29,9 +29,10 @@ Span = tuple[int, int]
 """(start, length) in the document's text, in characters."""
 
 
-class Source(Struct, frozen=True, kw_only=True, gc=False):
+class Source(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A document that examples were made from or found through, that they lead to, or that a query was judged by.
 
+    ``said`` is what it said of itself then; none for one that was only judged by, or that an earlier version entered.
     ``examples`` counts the rows made from it or found through it, ``spans`` are the passages that gave them.
     A curated file is a document of the collection ``curated``, and so is each text of its own (``file#digest``).
     """
@@ -42,6 +43,7 @@ class Source(Struct, frozen=True, kw_only=True, gc=False):
     consents: tuple[str, ...] = ()
     attribution: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
+    said: NoteSaid | None = None
     examples: int = 0
     spans: tuple[Span, ...] = ()
 
@@ -59,7 +61,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """``sources/<target>.json`` of a release: what the target's model was made from and judged by.
 
     ``model`` is the SHA-256 of its GGUF, ``merkle_root`` that of the dataset's rows, ``consent`` the revision it
-    was built under.
+    was built under, ``reading`` how the sources' texts were read (``Terms.reading``).
     """
 
     schema: str = "iaip.sources/1"
@@ -70,6 +72,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     merkle_root: str
     examples: int
     consent: str
+    reading: str = ""
     query_sets: tuple[JudgingSet, ...]
     sources: tuple[Source, ...]
 
@@ -187,6 +190,7 @@ def provenance(
         merkle_root=manifest.merkle_root,
         examples=sum(manifest.counts.rows.values()),
         consent=manifest.consent,
+        reading=manifest.reading,
         query_sets=tuple(map(_judging_set, query_sets)),
         sources=tuple(known[document] for document in sorted(known)),
     )
@@ -221,6 +225,7 @@ def _source(source: SourceDocument, spans: Iterable[Span]) -> Source:
         consents=source.consents,
         attribution=source.attribution,
         uses=source.uses,
+        said=msgspec.structs.replace(source.said, sha256=""),
         examples=source.rows,
         spans=tuple(sorted(spans)),
     )

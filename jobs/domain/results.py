@@ -22,7 +22,8 @@ class DatasetResult(Struct, frozen=True, kw_only=True):
 class BaselineResult(Struct, frozen=True, kw_only=True):
     """``answers`` is a file of ArmAnswers; ``problems`` names what of the curated evaluation could not be read.
 
-    ``live`` is the release that was measured, and ``models`` are those that it searched with.
+    ``sets`` are without those of a sealed dataset, which hold words of notes that are nobody else's to read: see
+    ``asked``. ``live`` is the release that was measured, and ``models`` are those that it searched with.
     """
 
     live: str = ""
@@ -33,6 +34,11 @@ class BaselineResult(Struct, frozen=True, kw_only=True):
     score: float
     plan: Plan
     problems: tuple[str, ...] = ()
+
+
+def asked(result: BaselineResult, dataset: tuple[QuerySet, ...]) -> tuple[QuerySet, ...]:
+    """All that a baseline asked, in order. ``dataset``: the sets that its dataset holds."""
+    return result.sets if any(one.kind == "held-out" for one in result.sets) else (*result.sets, *dataset)
 
 
 class ValidationResult(Struct, frozen=True, kw_only=True):

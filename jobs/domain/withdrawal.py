@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from jobs.domain.consent_log import Chain
-from jobs.domain.corpus import CURATED, DocumentId
+from jobs.domain.corpus import CURATED, DocumentId, text_digest
 from jobs.domain.places import folded_parts
 from jobs.domain.retention import ADOPTED
 
@@ -130,20 +130,33 @@ class Holding(Struct, frozen=True, kw_only=True):
     consents: tuple[str, ...] = ()
 
 
-def is_material(holding: Holding, one: Withdrawal) -> bool:
-    """By name in any spelling, by content, or by a consent that ended; a curated file stands for its texts too."""
-    if holding.sha256 in one.contents:
-        return True
-    if any(consent.partition("@")[0] in one.consents for consent in holding.consents):
-        return True
-    file = DocumentId(collection=holding.id.collection, path=holding.id.path.partition("#")[0])
-    known = {name_key(document) for document in one.documents}
-    return name_key(holding.id) in known or (file.collection == CURATED and name_key(file) in known)
+class Meant:
+    """What a withdrawal takes back, made once and asked of every holding."""
+
+    def __init__(self, one: Withdrawal) -> None:
+        self._names = frozenset(map(name_key, one.documents))
+        self._contents = frozenset(one.contents)
+        self._consents = one.consents
+
+    def holds(self, holding: Holding) -> bool:
+        """By name in any spelling, by content, or by a consent that ended; a curated file stands for its texts too."""
+        if holding.sha256 in self._contents:
+            return True
+        if any(consent.partition("@")[0] in self._consents for consent in holding.consents):
+            return True
+        return bool(self._names) and not self._names.isdisjoint(_names_of(holding.id))
 
 
 def name_key(document: DocumentId) -> str:
     """The same for every spelling that some file system takes for one name."""
     return "/".join((*folded_parts(document.collection), *folded_parts(document.path)))
+
+
+def _names_of(document: DocumentId) -> tuple[str, ...]:
+    if document.collection != CURATED:
+        return (name_key(document),)
+    file = DocumentId(collection=CURATED, path=document.path.partition("#")[0])
+    return name_key(document), name_key(file)
 
 
 def denied_by(chain: Chain, withdrawals: Iterable[Withdrawal]) -> Denied:
@@ -162,6 +175,20 @@ def denied_by(chain: Chain, withdrawals: Iterable[Withdrawal]) -> Denied:
             documents.update(map(name_key, asked.documents))
             contents.update(asked.contents)
     return Denied(documents=frozenset(documents), contents=frozenset(contents), records=frozenset(records))
+
+
+def ended_grants(chain: Chain, denied: Denied) -> frozenset[str]:
+    """Every ``record@revision`` that was withdrawn: with a record's words go all that it said before."""
+    last: dict[str, int] = {}
+    imports = [entry for entry in chain.entries if entry.action == "import"]
+    for entry in imports if denied.records else ():
+        if text_digest(entry.text) in denied.records:
+            last[entry.subject] = entry.number
+    return frozenset(
+        f"{entry.subject.removesuffix('.toml')}@{entry.number}"
+        for entry in imports
+        if entry.number <= last.get(entry.subject, 0)
+    )
 
 
 def entries_to_seal(asked: Withdrawal, chain: Chain) -> list[tuple[str, dict[str, str]]]:

@@ -20,15 +20,16 @@ from jobs.domain.artifacts import ExportedModel, LiveModel
 from jobs.domain.consent import ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput, Refused
-from jobs.domain.examples import DatasetManifest, KnownDocument
-from jobs.domain.lineage import sources_in
-from jobs.domain.withdrawal import Forgotten, Holding, Withdrawal, is_material, tombstoned
-from jobs.keys import Keys
+from jobs.domain.examples import DatasetManifest, KnownDocument, SourceDocument
+from jobs.domain.lineage import Source, sources_in
+from jobs.domain.withdrawal import Forgotten, Holding, Meant, Withdrawal, tombstoned
+from jobs.keys import KeyDestroyed, Keys
 from jobs.lineage import read_lineage
 from jobs.ports import Corpus
 from jobs.publish import remove_directory, remove_file, write_file
 from jobs.release_withdrawal import buried, bury
 from jobs.releases import Releases
+from jobs.sealing import Sealing, sealed_under
 from jobs.withdrawal.stopping import material_of
 from jobs.withdrawal.traces import evenly
 from jobs.workshop import RESULT, RUN_MARK
@@ -66,7 +67,7 @@ def found(one: Withdrawal, grounds: Grounds, now: datetime) -> tuple[tuple[Docum
     For a consent: what stood on it and may not be used for anything now. A document that something else allows
     stays where it is; what was learnt from it under this consent goes all the same.
     """
-    met = [holding for holding in _holdings(one, grounds) if is_material(holding, one)]
+    met = list(filter(Meant(one).holds, _holdings(one, grounds)))
     documents = {*one.documents, *(holding.id for holding in met if holding.id.collection != CURATED)}
     if not one.denied:
         documents = set(_denied_now(documents, grounds, now))
@@ -93,8 +94,9 @@ def texts_of(one: Withdrawal, grounds: Grounds, most: int) -> dict[str, str]:
 def clear_examples(one: Withdrawal, grounds: Grounds) -> int:
     if not (path := grounds.home.examples_cache).exists():
         return 0
+    meant = Meant(one)
     with opened(path, grounds.keys) as cache:
-        going = [holding.id for holding in cache.holdings() if is_material(holding, one)]
+        going = [holding.id for holding in cache.holdings() if meant.holds(holding)]
         for document in going:
             cache.remove(document)
     compacted(path)
@@ -103,7 +105,8 @@ def clear_examples(one: Withdrawal, grounds: Grounds) -> int:
 
 def touched_datasets(one: Withdrawal, home: Home) -> frozenset[str]:
     """The datasets that hold some of it, and those of which nobody can tell."""
-    return frozenset(path.name for path in _entries(home.datasets) if _touched(one, path))
+    meant = Meant(one)
+    return frozenset(path.name for path in _entries(home.datasets) if _touched(meant, path))
 
 
 def clear_datasets(names: Collection[str], home: Home) -> int:
@@ -112,14 +115,17 @@ def clear_datasets(names: Collection[str], home: Home) -> int:
     return len(names)
 
 
-def clear_known_documents(one: Withdrawal, home: Home) -> None:
-    """Out of the lists of documents that other datasets may ask for."""
-    for path in (entry / "documents.jsonl" for entry in _entries(home.datasets)):
-        with suppress(OSError, msgspec.DecodeError):
-            known = _known(path)
-            kept = [line for line in known if not is_material(_holding(line), one)]
+def clear_known_documents(one: Withdrawal, grounds: Grounds) -> None:
+    """Out of the lists of documents that other datasets may ask for. A sealed one stays sealed as it was."""
+    meant, work = Meant(one), Sealing(grounds.keys)
+    for path in (entry / "documents.jsonl" for entry in _entries(grounds.home.datasets)):
+        with suppress(OSError, msgspec.DecodeError, BadInput, KeyDestroyed):
+            content = path.read_bytes()
+            known = _known(content, work)
+            kept = [line for line in known if not meant.holds(_holding(line))]
             if len(kept) < len(known):
-                write_file(path, b"".join(msgspec.json.encode(line) + b"\n" for line in kept))
+                lines = b"".join(msgspec.json.encode(line) + b"\n" for line in kept)
+                write_file(path, work.sealed(lines, sealed_under(content)))
 
 
 def stages_of(runs: Collection[int], home: Home) -> list[Path]:
@@ -223,38 +229,33 @@ def _holdings(one: Withdrawal, grounds: Grounds) -> Iterator[Holding]:
     if grounds.home.examples_cache.exists():
         with opened(grounds.home.examples_cache, grounds.keys) as cache:
             yield from list(cache.holdings())
-    material = material_of(one)
+    material, work = material_of(one), Sealing(grounds.keys)
     for record in read_lineage(grounds.releases, material).records.values():
-        for source in sources_in(record, material):
-            yield Holding(id=source.id, sha256=source.sha256, consents=source.consents)
+        yield from map(_holding, sources_in(record, material))
     for path in _entries(grounds.home.datasets):
-        with suppress(OSError, msgspec.DecodeError):
-            yield from _held_by(path)
+        with suppress(OSError, msgspec.DecodeError, BadInput, KeyDestroyed):
+            yield from _held_by(path, work)
 
 
-def _held_by(dataset: Path) -> Iterator[Holding]:
+def _held_by(dataset: Path, work: Sealing) -> Iterator[Holding]:
     manifest = msgspec.json.decode((dataset / "manifest.json").read_bytes(), type=DatasetManifest)
-    for source in manifest.sources:
-        yield Holding(id=source.id, sha256=source.sha256, consents=source.consents)
-    yield from map(_holding, _known(dataset / "documents.jsonl"))
+    yield from map(_holding, manifest.sources)
+    yield from map(_holding, _known((dataset / "documents.jsonl").read_bytes(), work))
 
 
-def _touched(one: Withdrawal, dataset: Path) -> bool:
+def _touched(meant: Meant, dataset: Path) -> bool:
     try:
         manifest = msgspec.json.decode((dataset / "manifest.json").read_bytes(), type=DatasetManifest)
     except (OSError, msgspec.DecodeError):
         return True
-    return any(
-        is_material(Holding(id=source.id, sha256=source.sha256, consents=source.consents), one)
-        for source in manifest.sources
-    )
+    return any(meant.holds(_holding(source)) for source in manifest.sources)
 
 
-def _known(path: Path) -> list[KnownDocument]:
-    return msgspec.json.Decoder(KnownDocument).decode_lines(path.read_bytes())
+def _known(content: bytes, work: Sealing) -> list[KnownDocument]:
+    return msgspec.json.Decoder(KnownDocument).decode_lines(work.opened(content))
 
 
-def _holding(known: KnownDocument) -> Holding:
+def _holding(known: KnownDocument | SourceDocument | Source) -> Holding:
     return Holding(id=known.id, sha256=known.sha256, consents=known.consents)
 
 

@@ -20,7 +20,7 @@ from jobs.domain.withdrawal import Withdrawal, entries_to_seal, goes_live
 from jobs.lineage import read_lineage
 from jobs.publish import make_directory, sync_directory, write_file
 from jobs.release_withdrawal import withdraw
-from jobs.releases import WITHDRAWN, Releases
+from jobs.releases import Releases
 from jobs.withdrawal.asking import Asked
 
 
@@ -62,15 +62,29 @@ def begin(asked: Asked, home: Home, releases: Releases, *, by: str, now: datetim
 
 
 def stop(one: Withdrawal, home: Home, releases: Releases, now: datetime) -> Withdrawal:
-    """The same for one that a crash cut off."""
+    """The same for one that a crash cut off, and for releases that were published since."""
     with ConsentBook(home.consent).held() as pen:
+        return _stop(Journal(home.consent).read(one.id), home, releases, pen, now)
+
+
+def start_over(one: Withdrawal, home: Home, releases: Releases, now: datetime) -> Withdrawal:
+    """For one that was carried to its end and left something that derives from the material."""
+    journal = Journal(home.consent)
+    with ConsentBook(home.consent).held() as pen:
+        one = msgspec.structs.replace(journal.read(one.id), done=(), found_again=(), lineage_left=())
+        journal.write(one)
         return _stop(one, home, releases, pen, now)
 
 
-def seal(one: Withdrawal, home: Home, now: datetime) -> bool:
-    """Enters what the log lacks of it. False: the log is broken; the journal denies all the same."""
+def seal(one: Withdrawal, home: Home, now: datetime) -> Withdrawal:
+    """Enters what the log lacks of it, unless the log is broken: the journal denies all the same.
+
+    Returns it as the journal has it by now: whoever read it while it was being begun has half of it.
+    """
     with ConsentBook(home.consent).held() as pen:
-        return _seal(one, home, pen, now)
+        one = Journal(home.consent).read(one.id)
+        _seal(one, home, pen, now)
+        return one
 
 
 def material_of(one: Withdrawal) -> Material:
@@ -89,19 +103,17 @@ def _stop(one: Withdrawal, home: Home, releases: Releases, pen: Pen, now: dateti
     journal.write(one)
     _, live = withdraw(releases, one.releases, f"withdrawal {one.id}")
     _seal(one, home, pen, now)
-    _set_records_aside(one, home)
+    if "stopped" not in one.done:  # later a record of that name may be a new agreement
+        _set_records_aside(one, home)
     one = one.after("stopped", live=live)
     journal.write(one)
     return one
 
 
-def _seal(one: Withdrawal, home: Home, pen: Pen, now: datetime) -> bool:
+def _seal(one: Withdrawal, home: Home, pen: Pen, now: datetime) -> None:
     chain = ConsentBook(home.consent).chain()
-    if chain.problem:
-        return False
-    for subject, detail in entries_to_seal(one, chain):
+    for subject, detail in () if chain.problem else entries_to_seal(one, chain):
         pen.add("withdraw", subject, detail, "", now)
-    return True
 
 
 def _set_records_aside(one: Withdrawal, home: Home) -> None:
@@ -122,12 +134,12 @@ def _material(asked: Asked) -> Material:
 
 
 def _touched(material: Material, releases: Releases) -> list[Touched]:
-    """Without the owner's own files, which were learnt from nothing, and what was withdrawn before."""
-    return [
-        one
-        for one in releases_touched(read_lineage(releases, material), material)
-        if one.release != ADOPTED and not (releases.directory(one.release) / WITHDRAWN).exists()
-    ]
+    """Without the owner's own files, which were learnt from nothing. (Nor were tombstones, by now.)
+
+    One that stopped before, for this or for another reason, holds the material until it is buried.
+    """
+    touched = releases_touched(read_lineage(releases, material), material)
+    return [one for one in touched if one.release != ADOPTED]
 
 
 def _targets(touched: list[Touched]) -> tuple[str, ...]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from config.paths import Home
-from jobs import checkpoints, export, train
+from jobs import checkpoints, export, train, validate
 from jobs.dataset import stage
 from jobs.dataset.build import load
+from jobs.dataset.evaluation import EvaluationSets
 from jobs.dataset.refresh import refresh
-from jobs.domain.artifacts import BaseModel, Parity, TrainedModel
+from jobs.domain.artifacts import BaseModel, Parity, SearchModels, TrainedModel
 from jobs.domain.errors import BadInput, Stopped
-from jobs.domain.examples import Pair
+from jobs.domain.examples import Pair, QuerySet
 from jobs.domain.recipe import Lesson, Plan
+from jobs.domain.results import BaselineResult, asked
 from jobs.keys import KeyDestroyed
 from jobs.releases import Releases
 from jobs.wire import Done, JobSpec
@@ -146,6 +150,29 @@ def test_nobody_reads_a_persons_words_in_the_datasets_or_the_examples(run: Run) 
     assert {"kb/maria.md", "kb/josef.md"} <= dataset.trained_on() and set(dataset.consents()) == {"maria", "josef"}
     assert [run.plain(words) for words in WORDS.values()] == [[], []]
     assert any(b"600 is about" in row.passage.encode() for row in dataset.train if isinstance(row, Pair))
+
+
+def test_nor_in_what_a_baseline_asked_though_it_asked_about_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of a note are queries too: in the stage, and in the result that the ledger keeps for good."""
+    classify(run.place, kb="personal", curated="public")
+    everything = RECORD.format(name="anna").replace('documents = ["kb/anna.md"]', 'folders = ["kb"]')
+    write_consent(run.place, "anna.toml", everything)
+    dataset = load(run.builds(), keys_of(run.place))
+    texts = [query.text for one in dataset.query_sets for query in one.queries]
+    owners = QuerySet(name="mine", kind="curated", queries=dataset.query_sets[0].queries[:1])
+    measured = BaselineResult(
+        index="x", answers="", sets=(owners, *dataset.query_sets), score=0.3, plan=Plan(intensity="firm", reason="x")
+    )
+    monkeypatch.setattr(validate, "_baseline", lambda *_: measured)
+    monkeypatch.setattr(validate, "read_evaluation_sets", lambda *_: EvaluationSets(sets=(owners,), problems=()))
+    workshop = run.workshop
+    search = SimpleNamespace(models=lambda path: SearchModels(), version=lambda: "2.8.3")
+    monkeypatch.setattr(run, "workshop", lambda: dataclasses.replace(workshop(), search=search))
+    told = run.does("baseline", validate.run_baseline).result
+    assert [one["name"] for one in told["sets"]] == ["mine"], "what the owner typed lies in evaluation/ as it is"
+    assert len(texts) > 1 and not any(run.plain(text.encode()) for text in texts[1:])
+    assert not any(text.encode() in msgspec.json.encode(told) for text in texts[1:])
+    assert asked(msgspec.convert(told, BaselineResult), dataset.query_sets) == measured.sets, "and nothing is lost"
 
 
 def test_what_is_purely_public_is_plain_and_makes_no_key(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from daemon.web.desk import question_address
-from daemon.web.judging import questions
 from tests.web.household import Household
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser: pip install playwright")
@@ -32,5 +31,5 @@ def at(page: Any, path: str) -> str:
 def named(path: str, household: Household) -> str:
     """The path with the newest DATASET, or of the first QUESTION to judge."""
     if path == "QUESTION":
-        return question_address(questions(household.books, household.home.evaluation)[0])
+        return question_address(household.questions()[0])
     return path.replace("DATASET", household.books.history.newest_dataset("embedding") or "")

@@ -18,6 +18,7 @@ from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner
 from daemon.web.front import Front
 from daemon.web.house import House
+from daemon.web.judging import Question, questions
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
@@ -94,6 +95,9 @@ class Household:
     def corpus(self) -> MarkdownFolders:
         collections = read_collections(self.releases.current / "qmd" / "index.yml")
         return MarkdownFolders(collections, self.settings.watch.largest_document)
+
+    def questions(self) -> tuple[Question, ...]:
+        return questions(self.books, self.home.evaluation, lambda dataset: ())
 
     def settle(self) -> None:
         """Notes written and scanned, QMD's files adopted as v0."""

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from daemon.web import judging
-from daemon.web.judging import HEADER, OWN_SET, asked, known_grades, questions, store
+from daemon.web.judging import HEADER, OWN_SET, asked, known_grades, store
 from jobs.dataset.build import Dataset, KnownDocument
 from jobs.dataset.evaluation import EvaluationSets, read_evaluation_sets
 from jobs.domain.errors import BadInput
@@ -37,32 +37,32 @@ def as_the_gate_reads(household: Household) -> EvaluationSets:
 
 
 def test_the_queries_that_tell_most_come_first_and_show_what_both_arms_found(household: Household) -> None:
-    found = questions(household.books, household.home.evaluation)
+    found = household.questions()
     assert 5 <= len(found) <= 20
     assert all(len(one.documents) > 5 and not one.judged for one in found)
     assert found[0].folder == OWN_SET
 
 
 def test_a_judgement_is_read_by_the_gate(household: Household) -> None:
-    first = questions(household.books, household.home.evaluation)[0]
+    first = household.questions()[0]
     best, other, *rest = first.documents
     store(household.home.evaluation, first, {best: 2, other: 1, **dict.fromkeys(rest, 0)})
     read = as_the_gate_reads(household)
     assert read.problems == ()
     [query] = read.sets[0].queries
     assert (query.id, query.text, query.relevant) == (first.query, first.text, {best: 2, other: 1})
-    assert questions(household.books, household.home.evaluation)[0].judged
+    assert household.questions()[0].judged
 
 
 def test_judging_again_replaces_only_the_same_lines(household: Household) -> None:
     folder = household.home.evaluation / "mine"
     folder.mkdir(parents=True)
-    first = next(one for one in questions(household.books, household.home.evaluation) if one.query_set == "mine")
+    first = next(one for one in household.questions() if one.query_set == "mine")
     best, other, *_ = first.documents
     bare = other.partition("/")[2]
     (folder / "queries.jsonl").write_text(f'{{"_id": "{first.query}", "text": "as I wrote it", "must_pass": true}}\n')
     (folder / "qrels.tsv").write_text(f"{HEADER}\nmy own\tnotes/x.md\t1\n{first.query}\t{bare}\t1\nnot a line\n")
-    again = next(one for one in questions(household.books, household.home.evaluation) if one.query == first.query)
+    again = next(one for one in household.questions() if one.query == first.query)
     assert (again.folder, again.grades) == ("mine", {other: 1})
     store(household.home.evaluation, again, {best: 1, other: 0})
     assert (folder / "qrels.tsv").read_text().splitlines() == [
@@ -78,7 +78,7 @@ def test_judging_again_replaces_only_the_same_lines(household: Household) -> Non
 
 @pytest.mark.parametrize("grades", [{}, {"notes/elsewhere.md": 1}, {0: 9}, {0: 0}])
 def test_what_cannot_be_asked_is_refused_and_nothing_is_written(household: Household, grades) -> None:
-    first = questions(household.books, household.home.evaluation)[0]
+    first = household.questions()[0]
     shown = {first.documents[key] if isinstance(key, int) else key: grade for key, grade in grades.items()}
     with pytest.raises(BadInput):
         store(household.home.evaluation, first, shown)
@@ -95,7 +95,7 @@ def test_a_file_of_the_owner_in_another_encoding_is_left_as_it_is(household: Hou
 
 
 def test_the_form_leads_to_the_next_open_query(household: Household) -> None:
-    first, second, *_ = questions(household.books, household.home.evaluation)
+    first, second, *_ = household.questions()
     caller = owner(household)
     address = "/judge/query?" + urlencode({"set": first.query_set, "query": first.query})
     grades = {f"grade-{number}": "1" if number == 0 else "0" for number in range(len(first.documents))}
@@ -106,7 +106,7 @@ def test_the_form_leads_to_the_next_open_query(household: Household) -> None:
 
 
 def test_a_power_cut_between_the_two_files_leaves_the_query_open(household: Household, monkeypatch) -> None:
-    first = questions(household.books, household.home.evaluation)[0]
+    first = household.questions()[0]
     grades = dict.fromkeys(first.documents, 1)
     written: list[str] = []
 
@@ -121,14 +121,14 @@ def test_a_power_cut_between_the_two_files_leaves_the_query_open(household: Hous
         with pytest.raises(OSError, match="power"):
             store(household.home.evaluation, first, grades)
     assert written == ["queries.jsonl"]
-    assert not questions(household.books, household.home.evaluation)[0].judged
+    assert not household.questions()[0].judged
     store(household.home.evaluation, first, grades)
-    assert questions(household.books, household.home.evaluation)[0].judged
+    assert household.questions()[0].judged
     assert as_the_gate_reads(household).problems == ()
 
 
 def test_two_who_judge_at_once_lose_nothing(household: Household) -> None:
-    waiting = questions(household.books, household.home.evaluation)[:6]
+    waiting = household.questions()[:6]
     with ThreadPoolExecutor(6) as judges:
         list(judges.map(lambda one: store(household.home.evaluation, one, {one.documents[0]: 1}), waiting))
     kept = household.home.evaluation / waiting[0].folder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.web.judging import OWN_SET, known_grades, questions
+from daemon.web.judging import OWN_SET, known_grades
 from tests.terminal import CTRL_C, Terminal, terminal
 from tests.web.household import Household
 
@@ -23,7 +23,7 @@ def judging(household: Household, *words: str, columns: int = 80):
 
 
 def open_ones(household: Household):
-    return [one for one in questions(household.books, household.home.evaluation) if not one.judged]
+    return [one for one in household.questions() if not one.judged]
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

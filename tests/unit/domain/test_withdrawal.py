@@ -16,11 +16,11 @@ from jobs.domain.withdrawal import (
     TOMBSTONE,
     EndedRecord,
     Holding,
+    Meant,
     Withdrawal,
     denied_by,
     entries_to_seal,
     goes_live,
-    is_material,
     query_texts,
     tombstoned,
 )
@@ -100,11 +100,11 @@ def test_material_is_known_by_name_by_content_by_consent_and_by_its_curated_file
     held = DocumentId(collection="kb", path=normalize("NFD", "é.md"))
     other = DocumentId(collection="kb", path="other.md")
     text = DocumentId(collection=CURATED, path="embedding/mine.jsonl#0123456789ab")
-    assert is_material(Holding(id=held, sha256="zz"), one)
-    assert is_material(Holding(id=other, sha256="aa"), one)
-    assert is_material(Holding(id=other, sha256="zz", consents=("ada@7",)), one)
-    assert is_material(Holding(id=text, sha256="zz"), one)
-    assert not is_material(Holding(id=other, sha256="zz", consents=("adam@7",)), one)
+    assert Meant(one).holds(Holding(id=held, sha256="zz"))
+    assert Meant(one).holds(Holding(id=other, sha256="aa"))
+    assert Meant(one).holds(Holding(id=other, sha256="zz", consents=("ada@7",)))
+    assert Meant(one).holds(Holding(id=text, sha256="zz"))
+    assert not Meant(one).holds(Holding(id=other, sha256="zz", consents=("adam@7",)))
 
 
 @given(JSON, st.sets(WORDS.filter(bool), max_size=3))
