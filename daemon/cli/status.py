@@ -54,13 +54,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
     unused = _unused_lines(books)
     data = {
-        "daemon": {
-            "running": pid is not None,
-            "pid": pid,
-            "stays_down": down,
-            "answers": health is not None,
-            "version": None if health is None else health.version,
-        },
+        "daemon": _daemon_data(pid, health, down),
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
         "running": None if running is None else _job_data(running),
         "queue": {state.value: counts.get(state, 0) for state in JobState},
@@ -91,16 +85,26 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     return Result(schema="iaip.status/1", data=data, text="\n".join(lines), code=code)
 
 
+def _daemon_data(pid: int | None, health: Health | None, down: str | None) -> dict[str, Any]:
+    return {
+        "running": pid is not None,
+        "pid": pid,
+        "stays_down": down,
+        "answers": health is not None,
+        "version": None if health is None else health.version,
+    }
+
+
 def _daemon_line(pid: int | None, health: Health | None, down: str | None) -> str:
-    if pid is not None and health is None:
-        return f"pid {pid} does not answer: it is starting, ending or stuck; `iaipctl doctor agent` tells more"
-    if pid is not None and health is not None and health.version != VERSION:
-        return f"running, pid {pid}, version {health.version}; {VERSION} is installed: `iaipctl restart`"
-    if pid is not None:
-        return f"running, pid {pid}"
-    if down is not None:
+    if pid is None and down is not None:
         return f"stays down: {down}. `iaipctl doctor` tells more, `iaipctl start` tries again"
-    return "not running: start it with `iaipctl start` (`iaipctl install` the first time), or `iaipd` by hand"
+    if pid is None:
+        return "not running: start it with `iaipctl start` (`iaipctl install` the first time), or `iaipd` by hand"
+    if health is None:
+        return f"pid {pid} does not answer: it is starting, ending or stuck; `iaipctl doctor agent` tells more"
+    if health.version != VERSION:
+        return f"running, pid {pid}, version {health.version}; {VERSION} is installed: `iaipctl restart`"
+    return f"running, pid {pid}"
 
 
 def _confinement(books: Books) -> dict[str, Any] | None:
