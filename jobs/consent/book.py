@@ -7,6 +7,7 @@ consent/head                                   the digest of the newest entry: s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,13 +20,14 @@ from jobs.consent.files import POLICY, read_policy, read_record
 from jobs.consent.withdrawals import Journal
 from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, sealed
 from jobs.domain.corpus import text_digest
-from jobs.domain.errors import Refused
+from jobs.domain.errors import BadInput, Refused
 from jobs.domain.withdrawal import denied_by
 from jobs.locks import locked
 from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
+_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.toml")
 
 
 class ConsentBook:
@@ -68,6 +70,15 @@ class ConsentBook:
             elif known[name].text != text:
                 found[name] = "changed"
         return dict(sorted(found.items()))
+
+    def refuse_withdrawn(self, name: str, *texts: str) -> None:
+        """Raises Refused if one of the file's texts was withdrawn: it allows nothing, whatever is added to it."""
+        gone = denied_by(self.chain(), Journal(self.folder).all()).records
+        if any(text_digest(text) in gone for text in texts):
+            raise Refused(
+                f"consent/{name} stands in words that were withdrawn; nothing was changed",
+                remedy=f"move consent/{name} away, then write the new agreement",
+            )
 
     def import_changes(self, by: str, now: datetime, only: Collection[str] = ()) -> list[Entry]:
         """Takes over every change, or those of the files named.
@@ -114,7 +125,11 @@ class Pen:
 
     def write(self, name: str, text: str) -> None:
         """Puts a file into the folder; it counts once it is imported."""
-        write_file(self._book.folder / name, text.encode("utf-8"))
+        write_file(self._place(name), text.encode("utf-8"))
+
+    def remove(self, name: str) -> None:
+        """Takes a file out of the folder; from now on it allows nothing. One that is not there is fine."""
+        self._place(name).unlink(missing_ok=True)
 
     def add(self, action: Action, subject: str, detail: dict[str, str], text: str, now: datetime) -> Entry:
         """Appends and syncs. Raises Refused if the log is broken: nothing may be hung on a broken chain."""
@@ -126,6 +141,12 @@ class Pen:
         write_file(self._book.log, lines)  # whole and in one rename: a crash leaves the old log or the new one
         write_file(self._book.folder / "head", entry.digest.encode())
         return entry
+
+    def _place(self, name: str) -> Path:
+        """Raises BadInput for a name that leads out of the folder, whoever chose it."""
+        if not _FILE_NAME.fullmatch(name):
+            raise BadInput("that is no name of a file in consent/; nothing was written", remedy="name it plainly")
+        return self._book.folder / name
 
 
 def check(name: str, text: str) -> None:

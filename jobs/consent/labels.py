@@ -6,7 +6,7 @@ A label says in a community's own words what is due. The steward reads each one,
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 import tomlkit
@@ -125,7 +125,7 @@ def agreed_class(mapping: Mapping) -> Classification:
     return strictest([msgspec.convert(label.classification, Classification) for label in mapping.label])
 
 
-def agreed_record(mapping: Mapping, project: Project, today: date) -> str:
+def agreed_record(mapping: Mapping, project: Project, now: datetime) -> str:
     """The record's text: the uses that every label allows. Empty if they allow none together."""
     first, *others = mapping.label
     uses = tuple(use for use in first.uses if all(use in label.uses for label in others))
@@ -136,7 +136,7 @@ def agreed_record(mapping: Mapping, project: Project, today: date) -> str:
     if len(seasons) > 1:
         raise BadInput("two labels name different seasons", remedy="agree on one season for the whole project")
     record: Record = new_record(
-        today,
+        now,
         holder=", ".join(communities) or project.title or project.id,
         kind="community",
         contact=mapping.contact,

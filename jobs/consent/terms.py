@@ -13,17 +13,16 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import Settings
 from jobs.consent.book import Change, ConsentBook
-from jobs.consent.files import FOLDER_POLICY, POLICY, Policy, Record, read_folder_policy, read_policy, read_record
+from jobs.consent.files import POLICY, Policy, Record, read_policy, read_record
+from jobs.consent.folder_policies import folder_rules
 from jobs.consent.withdrawals import Journal
-from jobs.domain.consent import REVISION, Grant, Rule, Said, Terms
+from jobs.domain.consent import REVISION, Grant, Rule, Terms
 from jobs.domain.consent_log import Chain, Entry, imported
 from jobs.domain.corpus import Collection, DocumentId, digest, text_digest
 from jobs.domain.errors import BadInput
-from jobs.domain.places import ExcludedFolder, Place, exact_parts, excluded_folders, places
+from jobs.domain.places import ExcludedFolder, Place, excluded_folders, places
 from jobs.domain.seasons import season, within
 from jobs.domain.withdrawal import Denied, denied_by
-
-_LARGEST_POLICY = 64_000
 
 
 class InForce(Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ def in_force(
     settled = policy_to_be is not None or (POLICY in known and known[POLICY].text == files.get(POLICY, ""))
     texts = (files.get(POLICY, ""), known[POLICY].text if POLICY in known else "")
     policy, rules = _policy([policy_to_be] if policy_to_be is not None else texts, real, settled=settled)
-    rules += _folder_rules(collections, documents)
+    rules += folder_rules(collections, documents)
     records = _records(files, known, withdrawn)
     excluded = exclusions(settings, collections)
     denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
@@ -134,48 +133,6 @@ def _read_policy(text: str) -> Policy | None:
         return read_policy(text)
     except BadInput:  # it never was, or no longer is, what was imported: the other version still restricts
         return None
-
-
-def _folder_rules(collections: Sequence[Collection], documents: Iterable[DocumentId]) -> list[Rule]:
-    folders: dict[str, set[str]] = {}
-    for document in documents:
-        folder = document.path.rpartition("/")[0]
-        known = folders.setdefault(document.collection, {""})
-        while folder not in known:
-            known.add(folder)
-            folder = folder.rpartition("/")[0]
-    return [
-        Rule(place=place, said=said, source="folder policy")
-        for collection in collections
-        for place, path in _policy_places(collection, folders.get(collection.name, set()))
-        if (said := _folder_said(path / FOLDER_POLICY)) is not None
-    ]
-
-
-def _policy_places(collection: Collection, folders: set[str]) -> list[tuple[Place, Path]]:
-    """Every folder whose policy speaks of the collection's documents, those above its own folder too."""
-    whole = Place(collection=collection.name)
-    above = [(whole, folder) for folder in Path(os.path.realpath(collection.path)).parents]
-    return above + [
-        (Place(collection=collection.name, parts=exact_parts(folder)), Path(collection.path, folder))
-        for folder in sorted(folders)
-    ]
-
-
-def _folder_said(path: Path) -> Said | None:
-    """None if there is no policy. One that cannot be read, or is a link, denies all below."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        return Said(unknown=True)
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(_LARGEST_POLICY + 1)
-        return read_folder_policy(content.decode("utf-8")) if len(content) <= _LARGEST_POLICY else Said(unknown=True)
-    except (OSError, UnicodeDecodeError):
-        return Said(unknown=True)
 
 
 def _records(files: dict[str, str], known: dict[str, Entry], withdrawn: Denied) -> dict[str, Record]:

@@ -42,6 +42,36 @@ def test_a_record_changed_by_hand_counts_after_its_import_and_a_touched_log_is_t
     assert settled.types("consent", "coverage").returncode == 1
 
 
+def test_two_nations_have_a_record_each_and_no_person_speaks_for_one(settled: Person) -> None:
+    settled.types("consent", "classify", "notes", "--as", "community", "--yes")
+    grant = ("consent", "grant", "--folder", "notes", "--contact")
+    first = settled.reads(*grant, "a@x.org", "--community", "ᓄᓇᕗᑦ")
+    second = settled.reads(*grant, "b@y.org", "--community", "ᐊᓂᔑᓈᐯ", "--conditions", "not in winter")
+    assert first["record"] != second["record"]
+    assert "not in winter" in Path(second["file"]).read_text("utf-8")
+    again = (*grant, "a@x.org")
+    assert settled.types(*again, "--community", "ᓄᓇᕗᑦ", "--uses", "share").returncode == 0
+    taken = settled.types(*again, "--person", "ᓄᓇᕗᑦ")
+    assert taken.returncode == 5 and "ᓄᓇᕗᑦ" in taken.stderr, taken.stderr
+    dropped = settled.types(*again, "--community", "ᓄᓇᕗᑦ", "--conditions", "only here")
+    assert dropped.returncode == 5 and "conditions" in dropped.stderr, dropped.stderr
+
+
+def test_after_a_withdrawal_a_new_agreement_is_in_new_words(settled: Person) -> None:
+    settled.types("consent", "classify", "notes", "--as", "personal", "--yes")
+    grant = ("consent", "grant", "--person", "me", "--folder", "notes")
+    file = Path(settled.reads(*grant)["file"])
+    withdrawn = file.read_text("utf-8")
+    settled.types("withdraw", "--person", "me", "--yes")
+    file.write_text(withdrawn, "utf-8")
+    back = settled.types(*grant)
+    assert back.returncode == 5 and "withdrawn" in back.stderr and "next:" in back.stderr, back.stderr
+    assert file.read_text("utf-8") == withdrawn
+    file.unlink()
+    assert settled.types(*grant).returncode == 0
+    assert settled.reads("consent", "coverage")["reasons"] == {}
+
+
 def test_labels_of_a_project_need_a_steward(settled: Person) -> None:
     label = {"unique_id": "l-1", "label_type": "family", "name": "TK F", "label_text": "Ask.", "community": "A Nation"}
     export = settled.home.parent / "project.json"
@@ -56,3 +86,9 @@ def test_labels_of_a_project_need_a_steward(settled: Person) -> None:
     taken = settled.reads("consent", "labels", str(export), "--mapping", str(mapping))
     assert taken["imported"] == ["local-contexts-p-1.toml", "policy.toml"]
     assert settled.reads("consent", "coverage")["uses"] == {"embed": 1}
+    mapping.write_text(text.replace('uses = ["embed"]', "uses = []"), "utf-8")
+    tightened = settled.types("consent", "labels", str(export), "--mapping", str(mapping))
+    assert "no consent of a community" in tightened.stdout
+    assert "iaipctl withdraw --consent local-contexts-p-1" in tightened.stderr
+    assert settled.reads("consent", "coverage")["reasons"] == {"no consent of a community": 1}
+    assert settled.types("withdraw", "--consent", "local-contexts-p-1", "--yes").returncode == 0
