@@ -27,8 +27,8 @@ CLASSES = ("public", "personal", "community", "sacred")
 CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
 """Whose consent a class needs. A document called both needs both."""
 
-REVISION = 3
-"""Raised whenever ``ruling`` could decide otherwise about the same document."""
+REVISION = 4
+"""Raised whenever ``ruling``, or what is read from a note, could be otherwise for the same document."""
 
 
 class Said(Struct, frozen=True, kw_only=True):
