@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daemon.checks.consent import check_consent
 from daemon.checks.encryption import check_encryption
 from daemon.checks.finding import Check
 from daemon.checks.places import check_disk, check_home, check_notes, check_qmd_files
@@ -22,4 +23,5 @@ CHECKS: dict[str, Check] = {
     "disk": check_disk,
     "encryption": check_encryption,
     "keys": check_keys,
+    "consent": check_consent,
 }

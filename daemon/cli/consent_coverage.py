@@ -27,6 +27,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "unreadable": found.unreadable,
         "not_imported": found.now.changes,
         "astray": found.astray,
+        "idle": found.idle,
+        "elsewhere": found.now.elsewhere,
+        "clock": found.now.ahead,
         "documents": [
             {
                 "document": str(document.id),
@@ -66,12 +69,25 @@ def in_words(found: Coverage) -> str:
         lines.append(f"unclassified: {len(waiting) - MOST_FOLDERS} more folders")
     lines += [f"not as it was imported ({change}): {name}" for name, change in found.now.changes.items()]
     lines += [f"covers nothing that is here; did the folder move? {place}" for place in found.astray]
+    lines += [
+        f"restricts nothing that is here; did its notes move, and what are they called now? {p}" for p in found.idle
+    ]
+    lines += [
+        f"permits nothing since the collection lies elsewhere; write the full path: {p}" for p in found.now.elsewhere
+    ]
+    if found.now.ahead:
+        lines.append(f"THE CLOCK AND THE LOG DIFFER: {found.now.ahead}")
     return "\n".join(lines)
 
 
 def _next(found: Coverage) -> str:
     if found.now.problem:
         return "Next: `iaipctl consent verify`"
+    if found.idle:
+        return (
+            "Next: look for the notes of the restriction that restricts nothing, `iaipctl consent classify` them where"
+            " they lie now, then take the old rule out of consent/policy.toml"
+        )
     if found.now.changes:
         return "Next: read what was changed, then `iaipctl consent import`"
     if found.unclassified():

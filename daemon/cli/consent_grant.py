@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     book = ConsentBook(context.home.consent)
     with book.held() as pen:
         pen.write(name, text)
-    (entry,) = book.import_changes(getpass.getuser(), datetime.now(UTC), only=[name])
+    (entry,) = book.import_changes(getpass.getuser(), datetime.now(UTC), [name], context.corpus.collections())
     context.ask("refresh", {})
     after = survey(context)
     return Result(

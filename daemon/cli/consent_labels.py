@@ -61,7 +61,8 @@ def _take_in(path: Path, project: Project, context: Context) -> Result:
     with book.held() as pen:
         for name, text in files.items():
             pen.write(name, text) if text else pen.remove(name)
-    entries = book.import_changes(mapping.signed_by, datetime.now(UTC), only=list(files))
+    collections = context.corpus.collections()
+    entries = book.import_changes(mapping.signed_by, datetime.now(UTC), list(files), collections)
     context.ask("refresh", {})
     removed = [entry.subject for entry in entries if entry.action == "remove"]
     return Result(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from daemon.cli.consent_coverage import survey
-from daemon.cli.result import Result, table
+from daemon.cli.result import DONE, FAILED, Result, table
 from daemon.cli.root import Context
 from daemon.consent_uses import UsedDataset, agreements, used_datasets
 from jobs.consent.coverage import Coverage
@@ -70,6 +70,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             },
         },
         text=_text(found, used, withdrawn, WORDS[options.language]),
+        code=FAILED if found.now.problem else DONE,
     )
 
 

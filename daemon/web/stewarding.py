@@ -57,7 +57,8 @@ class Stewarding:
                 f"{seen.freed} notes would become freer than they were called; nothing was done",
                 remedy="say that this is meant, or leave them as they are",
             )
-        classify(seen, self._house.home, getpass.getuser(), datetime.now(UTC))
+        collections = self._house.corpus().collections()
+        classify(seen, self._house.home, collections, getpass.getuser(), datetime.now(UTC))
         spool.put(self._house.home.requests, "refresh", {})
 
     def report(self) -> dict[str, Any]:

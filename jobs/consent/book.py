@@ -3,23 +3,25 @@
 consent/policy.toml, consent/<record>.toml     written by people, in force exactly as they were imported
 consent/log.jsonl                              every import, use and withdrawal, chained (domain/consent_log.py)
 consent/head                                   the digest of the newest entry: shows if the log lost its end
+consent/newest-day                             the latest day seen by a gate: shows a clock that was set back
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from jobs.consent.files import POLICY, read_policy, read_record
+from jobs.consent.roots import COLLECTIONS, bound
 from jobs.consent.withdrawals import Journal
 from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, sealed
-from jobs.domain.corpus import text_digest
+from jobs.domain.corpus import Collection, text_digest
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.withdrawal import denied_by
 from jobs.locks import locked
@@ -27,6 +29,11 @@ from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
+ANEW = (
+    "move consent/log.jsonl, consent/head and consent/newest-day away, read every record again and"
+    " `iaipctl consent import`"
+)
+"""How a log begins again; what was withdrawn stays denied by consent/withdrawals."""
 _FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.toml")
 
 
@@ -44,11 +51,37 @@ class ConsentBook:
     def _head(self) -> Path:
         return self.folder / "head"
 
+    @property
+    def _newest_day(self) -> Path:
+        return self.folder / "newest-day"
+
     def chain(self) -> Chain:
         """The log as far as it holds together."""
         content = self.log.read_bytes() if self.log.exists() else b""
         head = self._head.read_text("ascii", errors="replace").strip() if self._head.exists() else ""
-        return read_chain([line for line in content.split(b"\n") if line], head)
+        chain = read_chain([line for line in content.split(b"\n") if line], head)
+        if not (head or chain.problem) and len(chain.entries) > 1:
+            return Chain(entries=chain.entries, problem="consent/head is missing: nobody can tell if lines are, too")
+        return chain
+
+    def day(self, now: datetime, chain: Chain) -> date:
+        """What day it is (UTC): never before the log's newest entry, nor before a day that was noted."""
+        newest = chain.newest()
+        return max(now.astimezone(UTC).date(), newest.astimezone(UTC).date() if newest else date.min, self._noted())
+
+    def note_day(self, now: datetime) -> None:
+        """Every gate notes the day, so that a clock that is set back brings nothing back."""
+        today = now.astimezone(UTC).date()
+        if self.folder.exists() and today > self._noted():
+            with suppress(OSError):  # a full disk stops no gate: going back must work then, too
+                write_file(self._newest_day, today.isoformat().encode())
+
+    def _noted(self) -> date:
+        """A note that is not there or cannot be read tells nothing."""
+        try:
+            return date.fromisoformat(self._newest_day.read_text("ascii"))
+        except (OSError, ValueError):
+            return date.min
 
     def files(self) -> dict[str, str]:
         """The texts of the policy and the records as they stand, by file name; one that cannot be read is empty."""
@@ -80,8 +113,10 @@ class ConsentBook:
                 remedy=f"move consent/{name} away, then write the new agreement",
             )
 
-    def import_changes(self, by: str, now: datetime, only: Collection[str] = ()) -> list[Entry]:
-        """Takes over every change, or those of the files named.
+    def import_changes(
+        self, by: str, now: datetime, only: Sequence[str] = (), collections: Sequence[Collection] = ()
+    ) -> list[Entry]:
+        """Takes over every change, or those of the files named; ``collections`` are what their places are read by.
 
         Raises BadInput, with nothing taken over, if a file cannot be used.
         """
@@ -91,8 +126,11 @@ class ConsentBook:
             for name in changes:
                 if name in files:
                     check(name, files[name])
+            before = imported(self.chain())
             return [
-                pen.add("remove" if change == "gone" else "import", name, {"by": by}, files.get(name, ""), now)
+                pen.add("remove", name, {"by": by}, "", now)
+                if change == "gone"
+                else pen.add("import", name, _signed(by, before.get(name), collections), files[name], now)
                 for name, change in changes.items()
             ]
 
@@ -160,9 +198,22 @@ def check(name: str, text: str) -> None:
 def broken(chain: Chain) -> Refused:
     return Refused(
         f"the consent log is broken: {chain.problem}. No consent counts until it is whole; public notes go on",
-        remedy="put consent/log.jsonl back from a backup; without one, move consent/log.jsonl and consent/head away,"
-        " read every record again and `iaipctl consent import`",
+        remedy=f"put consent/log.jsonl back from a backup; without one, {ANEW}",
     )
+
+
+def ahead(held: date, now: datetime) -> str:
+    """In words, where the clock is more than a day behind the day it is held to be; one of the two was wrong."""
+    today = now.astimezone(UTC).date()
+    if held - today <= timedelta(days=1):
+        return ""
+    return f"the clock says {today}, and consent was ruled on when it said {held}: what ended before {held} stays ended"
+
+
+def _signed(by: str, before: Entry | None, collections: Sequence[Collection]) -> dict[str, str]:
+    """An import's detail: who signs, and where the collections lie that relative places in the file go by."""
+    where = bound(before, collections)
+    return {"by": by} | ({COLLECTIONS: msgspec.json.encode(where, order="sorted").decode()} if where else {})
 
 
 def _text(path: Path) -> str:

@@ -47,6 +47,10 @@ class RecordGrant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     until: date | None = None
     season: str = ""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return (*self.folders, *self.documents)
+
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody agreed to, in a file that they can read and sign off.

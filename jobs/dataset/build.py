@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +13,7 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import DatasetSettings, Settings
-from jobs.consent.terms import in_force
+from jobs.consent.terms import ruled_now
 from jobs.dataset import assemble
 from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
@@ -106,7 +105,7 @@ def build(
     Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
     """
     ids = [document for document, _ in documents]
-    now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
+    now = ruled_now(home, settings, corpus.collections(), ids)
     refreshed = refresh_under(now, corpus, documents, home, report, keys)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
     unwanted = left_out(home.left_out).keys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from config.paths import Home
 from config.settings import Settings
 from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
-from jobs.consent.terms import InForce, in_force
+from jobs.consent.terms import InForce, ruled_now
 from jobs.dataset.curated import Curated, curated_document, curated_file_of, curated_files
 from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
@@ -81,7 +81,7 @@ def no_longer_permitted(
     then what it last said still counts.
     """
     documents = [source.id for source in manifest.sources]
-    now = in_force(home, settings, corpus.collections(), documents, datetime.now(UTC))
+    now = ruled_now(home, settings, corpus.collections(), documents)
     raising = RaisingWords(now.terms.words)
     denied: Counter[str] = Counter()
     for source in manifest.sources:

@@ -46,6 +46,11 @@ class Said(Struct, frozen=True, kw_only=True):
     unknown: bool = False
 
 
+def restricts(said: Said) -> bool:
+    """Whether a note about which nobody said this could be used more freely."""
+    return set(said.classifications) != {"public"} or bool(said.consents or said.seasons or said.exclude)
+
+
 class NoteSaid(Struct, frozen=True, kw_only=True):
     """All that one note's text has to say: its front matter, what words in it raise it to, and which text it is.
 
@@ -100,7 +105,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     grants: tuple[Grant, ...] = ()
     excluded: tuple[ExcludedFolder, ...] = ()
-    seasons: dict[str, Season] = {}
+    seasons: dict[str, tuple[Season, ...]] = {}
+    """By folded name; all of a name's must hold."""
     words: tuple[tuple[str, str], ...] = ()
     """(word or phrase, classification): a text with it is raised to that."""
     withdrawn: Denied = Denied()
@@ -188,10 +194,11 @@ def _denials(
     if named - set(CLASSES):
         yield "unknown classification"
     for text in sorted({text for said in everything for text in said.seasons}):
-        found = terms.seasons.get(text.casefold()) or season(text)
-        if found is None:
+        written = season(text)
+        found = terms.seasons.get(text.casefold(), (written,) if written else ())
+        if not found:
             yield "season not understood"
-        elif not found.holds(terms.today):
+        elif not all(one.holds(terms.today) for one in found):
             yield "out of season"
 
 

@@ -216,7 +216,7 @@ def test_no_text_keeps_the_reader_busy(text: str) -> None:
 @pytest.mark.parametrize(("written", "open_today"), [("11-01..03-31", True), ("06-01..08-31", False), ("winter", True)])
 def test_a_season_opens_and_closes_over_the_turn_of_the_year(written: str, open_today: bool) -> None:
     text = f"---\niaip: {{classification: public, season: {written}}}\n---\n"
-    winter = {"winter": Season(first=(11, 1), last=(3, 31))}
+    winter = {"winter": (Season(first=(11, 1), last=(3, 31)),)}
     assert bool(ruled(text, "a.md", seasons=winter).uses) is open_today
 
 
