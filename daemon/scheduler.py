@@ -27,7 +27,7 @@ from daemon.ledger.database import Damaged
 from daemon.ledger.records import Request
 from daemon.system.notifications import notify
 from daemon.triggers import due_triggers
-from jobs.consent.book import ConsentBook
+from jobs.consent.log import ConsentLog
 from jobs.domain.consent_log import START
 from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
@@ -125,7 +125,7 @@ class Scheduler:
 
     def _look_at_the_consent_log(self, now: datetime) -> None:
         """Told once, loudly. The ledger knows the newest entry, so a log that was put back as it once was is seen."""
-        knowledge, chain = self._books.knowledge, ConsentBook(self._home.consent).chain()
+        knowledge, chain = self._books.knowledge, ConsentLog(self._home.consent).chain()
         known = knowledge.fact("consent-head") or START
         lost = known != START and all(entry.digest != known for entry in chain.entries)
         problem = chain.problem or ("entries that were in it are missing" if lost else "")

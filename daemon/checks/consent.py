@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from daemon.checks.finding import Finding, Subject, fail, ok, warn
-from jobs.consent.book import ANEW, ConsentBook, ahead, broken
+from jobs.consent.log import ANEW, ConsentLog, ahead, broken
 
 
 def check_consent(subject: Subject) -> Finding:
-    book, now = ConsentBook(subject.home.consent), datetime.now(UTC)
+    book, now = ConsentLog(subject.home.consent), datetime.now(UTC)
     chain = book.chain()
     if chain.problem:
         return fail(broken(chain).message, broken(chain).remedy)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from daemon.cli.result import DONE, FAILED, Result
 from daemon.cli.root import Context
-from jobs.consent.book import ANEW, ConsentBook, ahead, broken
+from jobs.consent.book import ConsentBook
+from jobs.consent.log import ANEW, ahead, broken
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

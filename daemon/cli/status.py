@@ -21,7 +21,7 @@ from daemon.ledger.room import in_gb, waits_for_room
 from daemon.supervision import Supervision
 from daemon.system.notices import language_of, retold
 from daemon.watching import LastScan, Watching, watching_lines
-from jobs.consent.book import ConsentBook, ahead
+from jobs.consent.log import ConsentLog, ahead
 from jobs.domain.examples import Target
 from jobs.domain.states import JobState
 from jobs.releases import Release
@@ -168,7 +168,7 @@ def _title(alert: Alert) -> str:
 
 def _consent_log(home: Home) -> tuple[str, str]:
     """What is wrong with the log as it stands now, and with the clock."""
-    book, now = ConsentBook(home.consent), datetime.now(UTC)
+    book, now = ConsentLog(home.consent), datetime.now(UTC)
     chain = book.chain()
     return chain.problem, ahead(book.day(now, chain), now)
 

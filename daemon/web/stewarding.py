@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from daemon import spool
-from daemon.consent_uses import UsedDataset, agreements, used_datasets
+from daemon.consent_uses import UsedDataset, agreements, ended, used_datasets
 from daemon.web.house import House
 from jobs.consent.classifying import Preview, classify, preview
 from jobs.consent.coverage import Coverage, covered
+from jobs.consent.withdrawals import Journal
 from jobs.domain.consent import CLASSES, Classification
 from jobs.domain.errors import BadInput, Refused
 
@@ -67,6 +68,7 @@ class Stewarding:
         return {
             "found": found,
             "agreements": agreements(found) if found else [],
+            "ended": ended(Journal(self._house.home.consent)),
             "used": used[:MOST_USED],
             "more": max(0, len(used) - MOST_USED),
             "live": self._house.releases.live(),

@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
-from jobs.consent.book import Change, ConsentBook, ahead
-from jobs.consent.files import POLICY, PolicyRule, Record, read_record
+from jobs.consent.book import Change, ConsentBook
+from jobs.consent.files import POLICY, PolicyRule, Record, RecordGrant, read_record
 from jobs.consent.folder_policies import folder_rules
+from jobs.consent.log import ahead
 from jobs.consent.policy import policy_now
 from jobs.consent.roots import real_collections, stays
 from jobs.consent.withdrawals import Journal
@@ -157,7 +158,7 @@ def _records(files: dict[str, str], known: dict[str, Entry], withdrawn: Denied) 
 
 
 def _grants(name: str, record: Record, entry: Entry, collections: Sequence[Collection], today: date) -> list[Grant]:
-    """The record's grants that are in force today. One whose season is unknown is not."""
+    """The record's grants that are in force today."""
     return [
         Grant(
             record=name.removesuffix(".toml"),
@@ -172,6 +173,11 @@ def _grants(name: str, record: Record, entry: Entry, collections: Sequence[Colle
             ),
         )
         for grant in record.grant
-        if within(today, grant.begins, grant.until)
-        and (not grant.season or ((found := season(grant.season)) is not None and found.holds(today)))
+        if holds_on(grant, today)
     ]
+
+
+def holds_on(grant: RecordGrant, today: date) -> bool:
+    """Whether the grant's days and season have today. One whose season is unknown never holds."""
+    found = season(grant.season)
+    return within(today, grant.begins, grant.until) and (not grant.season or (found is not None and found.holds(today)))

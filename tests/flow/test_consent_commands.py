@@ -32,6 +32,7 @@ def test_a_record_changed_by_hand_counts_after_its_import_and_a_touched_log_is_t
     assert settled.reads("consent", "coverage")["uses"] == {"embed": 1, "evaluate": 1}
     report = settled.types("consent", "report", "--language", "fr").stdout
     assert "Rapport sur les consentements" in report and "me@3" in report
+    assert "à titre de personne" in report and "vectoriser, évaluer" in report and "sans fin" in report
     assert settled.types("consent", "export", "me", str(settled.home.parent / "out")).returncode == 0
     assert (settled.home.parent / "out" / "records" / "me.toml").exists()
     assert settled.types("consent", "verify").returncode == 0
@@ -40,6 +41,11 @@ def test_a_record_changed_by_hand_counts_after_its_import_and_a_touched_log_is_t
     told = settled.types("consent", "verify")
     assert told.returncode == 1 and "BROKEN" in told.stdout and "next:" in told.stderr
     assert settled.types("consent", "coverage").returncode == 1
+    broken = settled.types("consent", "report", "--language", "fr")
+    assert broken.returncode == 1 and "la ligne 1 a été modifiée" in broken.stdout
+    assert settled.reads("status")["consent"]["problem"]
+    [finding] = settled.reads("doctor", "consent")["findings"]
+    assert finding["level"] == "fail" and "head" in finding["remedy"]
 
 
 def test_two_nations_have_a_record_each_and_no_person_speaks_for_one(settled: Person) -> None:
