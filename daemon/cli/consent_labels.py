@@ -12,9 +12,19 @@ from daemon.cli.result import DONE, USAGE, Result
 from daemon.cli.root import Context, labels_of
 from jobs.consent.book import ConsentBook, check
 from jobs.consent.files import POLICY
-from jobs.consent.labels import Mapping, Project, agreed_class, agreed_record, blank_mapping, read_mapping
+from jobs.consent.labels import (
+    Mapping,
+    Project,
+    agreed_class,
+    agreed_record,
+    blank_mapping,
+    labels_folder,
+    read_mapping,
+    record_file,
+)
 from jobs.consent.writing import with_rule
 from jobs.domain.errors import BadInput, Refused
+from jobs.publish import write_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +57,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 def _take_in(path: Path, project: Project, context: Context) -> Result:
     try:
-        mapping = read_mapping(path.read_text("utf-8"), project)
+        mapping = read_mapping(written := path.read_text("utf-8"), project)
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read ({error})", remedy="name the mapping file") from error
     before = survey(context)
@@ -63,6 +73,7 @@ def _take_in(path: Path, project: Project, context: Context) -> Result:
             pen.write(name, text) if text else pen.remove(name)
     collections = context.corpus.collections()
     entries = book.import_changes(mapping.signed_by, datetime.now(UTC), list(files), collections)
+    write_file(labels_folder(book.folder) / record_file(project), written.encode())
     context.ask("refresh", {})
     removed = [entry.subject for entry in entries if entry.action == "remove"]
     return Result(
@@ -92,5 +103,5 @@ def _files(mapping: Mapping, project: Project, context: Context) -> dict[str, st
     policy = files.get(POLICY, "")
     for folder in mapping.folders:
         policy = with_rule(policy, folder, agreed_class(mapping))
-    name, record = f"local-contexts-{project.id}.toml", agreed_record(mapping, project, datetime.now(UTC))
+    name, record = record_file(project), agreed_record(mapping, project, datetime.now(UTC))
     return {POLICY: policy} | ({name: record} if record or name in files else {})

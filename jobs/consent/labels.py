@@ -7,6 +7,7 @@ A label says in a community's own words what is due. The steward reads each one,
 from __future__ import annotations
 
 from datetime import date, datetime
+from pathlib import Path
 
 import msgspec
 import tomlkit
@@ -70,6 +71,15 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     signed_by: str = ""
     until: date | None = None
     label: tuple[MappedLabel, ...]
+
+
+def record_file(project: Project) -> str:
+    return f"local-contexts-{project.id}.toml"
+
+
+def labels_folder(consent: Path) -> Path:
+    """Where each mapping that was taken in is kept, under its record's name: what a steward made of whose words."""
+    return consent / "labels"
 
 
 def blank_mapping(project: Project, folder: str) -> str:

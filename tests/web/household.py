@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset.left_out import LeftOut, leave_out
+from jobs.dataset.permission import sources_by_class
 from jobs.dataset.proposals import plain_lines, proposals
 from jobs.domain.artifacts import LiveModel, Making, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
