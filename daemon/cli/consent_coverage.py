@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from daemon.cli.result import DONE, FAILED, Result, table
 from daemon.cli.root import Context
 from jobs.consent.coverage import Coverage, covered
+from jobs.domain.consent import INDEX_MEANS
 
 MOST_FOLDERS = 15
 
@@ -61,6 +62,8 @@ def in_words(found: Coverage) -> str:
     for title, counts in (("out because", found.reasons()), ("may", found.uses())):
         if counts:
             lines.append(f"{title}: " + ", ".join(f"{number} {word}" for word, number in counts.items()))
+    if "index" in found.uses():
+        lines.append(f"      ({INDEX_MEANS})")
     if found.unreadable:
         lines.append(f"cannot be read now: {found.unreadable}")
     waiting = list(found.unclassified().items())

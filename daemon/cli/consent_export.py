@@ -33,11 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("holder", help="a community, person or authority, as its record names it, or the record's name")
     parser.add_argument("folder", type=Path, help="a folder that is not there yet")
     parser.epilog = (
-        "records/: the agreements as they stand, as they were imported and as they were withdrawn; labels/: what a steward"
-        " made of labels. documents.jsonl:"
-        " every document they speak of, whether in or out. rules.jsonl: what the policy says of the same places."
-        " uses.jsonl: what was made of which, and what is live. log.jsonl: every change. receipts/: of withdrawals."
-        " Only this holder's."
+        "records/: the agreements as they stand, as they were imported and as they were withdrawn; labels/: what a"
+        " steward made of labels. documents.jsonl: every document they speak of, whether in or out. rules.jsonl: what"
+        " the policy says of the same places. uses.jsonl: what was made of which, and what is live. log.jsonl: every"
+        " change. receipts/: of withdrawals. Only this holder's."
     )
 
 

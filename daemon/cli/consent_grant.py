@@ -16,7 +16,7 @@ from daemon.cli.root import Context
 from jobs.consent.book import ConsentBook, check
 from jobs.consent.files import RecordGrant
 from jobs.consent.writing import Agreement, file_name, new_record, refuse_another, with_grant
-from jobs.domain.consent import USES, Use
+from jobs.domain.consent import INDEX_MEANS, USES, Use
 from jobs.domain.errors import BadInput, Refused
 
 OWN_USES = "embed,expand,evaluate"
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--authority", metavar="NAME", help="an authority that a community set up")
     parser.add_argument("--folder", action="append", default=[], help="a folder or collection; may be repeated")
     parser.add_argument("--document", action="append", default=[], help="one document; may be repeated")
-    parser.add_argument("--uses", default=OWN_USES, help=f"of {','.join(USES)} (default {OWN_USES})")
+    parser.add_argument("--uses", default=OWN_USES, help=f"of {','.join(USES)} (default {OWN_USES}); {INDEX_MEANS}")
     parser.add_argument("--from", dest="begins", type=date.fromisoformat, metavar="DATE", help="first day, YYYY-MM-DD")
     parser.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="last day")
     parser.add_argument("--season", default="", help="only then: 11-01..03-31")

@@ -74,6 +74,8 @@ def _text(
     lines += [line for one in agreements(found) for line in _agreed(one, w)] or [w.say("report.nobody")]
     lines += [w.say("report.waits", record=name, change=w.say(f"change.{c}")) for name, c in found.now.changes.items()]
     lines += [w.say("report.over", record=one.record, day=one.at, withdrawal=one.withdrawal) for one in over]
+    if any("index" in grant.uses for one in agreements(found) for grant in one.grants):
+        lines.append(w.say("consent.index"))
     lines += ["", w.say("report.used")]
     lines += [_line(one, w) for one in used] or [w.say("report.unused")]
     if withdrawn:

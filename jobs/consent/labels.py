@@ -15,14 +15,15 @@ from msgspec import Struct
 
 from jobs.consent.files import Record, RecordGrant
 from jobs.consent.writing import Agreement, new_record, with_grant
-from jobs.domain.consent import CLASSES, Classification, Use, strictest
+from jobs.domain.consent import CLASSES, INDEX_MEANS, Classification, Use, strictest
 from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput, Refused
 
-_HEAD = """\
+_HEAD = f"""\
 # Labels of a Local Contexts project, waiting for a steward. For every label fill in:
 #   classification   public, personal, community or sacred
 #   uses             any of index, embed, expand, persona, evaluate, synthesise, share; [] allows nothing
+#                    ({INDEX_MEANS})
 #   confirmed        true, once you have read the label's text and agreed its meaning with its community
 # Then: iaipctl consent labels EXPORT --mapping THIS-FILE
 """

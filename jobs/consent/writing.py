@@ -14,7 +14,7 @@ from tomlkit.items import Table
 
 from jobs.consent.files import POLICY, Record, RecordGrant, read_policy, read_record
 from jobs.consent.said import said_by
-from jobs.domain.consent import Classification
+from jobs.domain.consent import INDEX_MEANS, Classification
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.places import folded
 
@@ -23,9 +23,10 @@ _POLICY_HEAD = """\
 # this file, a folder's .iaip.toml, and `iaip: {classification: ...}` in the note. Nothing lifts "sacred".
 # A change counts after `iaipctl consent import`; a place may be a folder, a collection or collection/folder.
 """
-_RECORD_HEAD = """\
+_RECORD_HEAD = f"""\
 # A consent. Read it, change what is wrong, and let the holder sign it off; `iaipctl consent import` takes changes in.
 # What is not granted here is not allowed. Withdrawing it is always possible: see contact.
+# Of the uses, {INDEX_MEANS}.
 """
 _LONGEST_NAME = 60
 _ASCII_NAME = re.compile(r"[a-z0-9]+(?:[ -][a-z0-9]+)*")

@@ -14,7 +14,7 @@ from jobs.domain.seasons import Season, season
 from jobs.domain.withdrawal import Denied
 
 Use = Literal["index", "embed", "expand", "persona", "evaluate", "synthesise", "share"]
-"""``index``: search finds it. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
+"""``index``: see INDEX_MEANS. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
 judge models. ``synthesise``: a model writes queries about it. ``share``: it may leave this machine."""
 
 Classification = Literal["public", "personal", "community", "sacred", "unclassified"]
@@ -23,6 +23,10 @@ Classification = Literal["public", "personal", "community", "sacred", "unclassif
 Holder = Literal["person", "community", "authority"]
 
 USES: tuple[Use, ...] = get_args(Use)
+INDEX_MEANS = (
+    "`index` is written down and bars nothing: QMD's search is its owner's and has every note its collections name"
+)
+"""What people are told wherever ``index`` is shown or granted. The other uses are asked for at every gate."""
 CLASSES = ("public", "personal", "community", "sacred")
 CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
 """Whose consent a class needs. A document called both needs both."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from jobs.domain.consent import INDEX_MEANS
 from tests.flow.person import Person
 
 
@@ -55,8 +56,12 @@ def test_two_nations_have_a_record_each_and_no_person_speaks_for_one(settled: Pe
     second = settled.reads(*grant, "b@y.org", "--community", "ᐊᓂᔑᓈᐯ", "--conditions", "not in winter")
     assert first["record"] != second["record"]
     assert "not in winter" in Path(second["file"]).read_text("utf-8")
+    assert INDEX_MEANS in Path(second["file"]).read_text("utf-8")
+    assert INDEX_MEANS not in settled.types("consent", "coverage").stdout
     again = (*grant, "a@x.org")
-    assert settled.types(*again, "--community", "ᓄᓇᕗᑦ", "--uses", "share").returncode == 0
+    assert settled.types(*again, "--community", "ᓄᓇᕗᑦ", "--uses", "share,index").returncode == 0
+    assert INDEX_MEANS in settled.types("consent", "coverage").stdout
+    assert "n'empêche rien" in settled.types("consent", "report", "--language", "fr").stdout
     taken = settled.types(*again, "--person", "ᓄᓇᕗᑦ")
     assert taken.returncode == 5 and "ᓄᓇᕗᑦ" in taken.stderr, taken.stderr
     dropped = settled.types(*again, "--community", "ᓄᓇᕗᑦ", "--conditions", "only here")
@@ -92,6 +97,7 @@ def test_labels_of_a_project_need_a_steward(settled: Person) -> None:
     taken = settled.reads("consent", "labels", str(export), "--mapping", str(mapping))
     assert taken["imported"] == ["local-contexts-p-1.toml", "policy.toml"]
     assert settled.reads("consent", "coverage")["uses"] == {"embed": 1}
+    assert (settled.home / "consent" / "labels" / "local-contexts-p-1.toml").read_text("utf-8") == text
     mapping.write_text(text.replace('uses = ["embed"]', "uses = []"), "utf-8")
     tightened = settled.types("consent", "labels", str(export), "--mapping", str(mapping))
     assert "no consent of a community" in tightened.stdout
