@@ -214,8 +214,8 @@ class Executor:
         known = knowledge.value("consent-idle", list[str])
         if known is not None and (number := len(set(idle) - set(known))):
             body = (
-                f"{number} restricted places hold no note. If notes were moved away, nothing restricts them where they"
-                " lie now: `iaipctl consent coverage` names the places"
+                f"{number} restricted places hold no note. Notes that were moved stay restricted until somebody edits"
+                " them: classify them where they lie now. `iaipctl consent coverage` names the places"
             )
             self._books.alerts.post("restriction-idle", "A restriction restricts nothing now", body, _now())
         knowledge.set_value("consent-idle", idle)

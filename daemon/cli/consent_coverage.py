@@ -73,7 +73,8 @@ def in_words(found: Coverage) -> str:
     lines += [f"not as it was imported ({change}): {name}" for name, change in found.now.changes.items()]
     lines += [f"covers nothing that is here; did the folder move? {place}" for place in found.astray]
     lines += [
-        f"restricts nothing that is here; did its notes move, and what are they called now? {p}" for p in found.idle
+        f"restricts nothing that is here; did its notes move? (they stay restricted only until edited) {p}"
+        for p in found.idle
     ]
     lines += [
         f"permits nothing since the collection lies elsewhere; write the full path: {p}" for p in found.now.elsewhere

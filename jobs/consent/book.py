@@ -3,6 +3,7 @@
 consent/policy.toml, consent/<record>.toml     written by people, in force exactly as they were imported
 consent/log.jsonl                              every import, use and withdrawal, chained (domain/consent_log.py)
 consent/head                                   the digest of the newest entry: shows if the log lost its end
+consent/displaced.json                         texts that left a restricted place (displaced.py)
 consent/newest-day                             the latest day seen by a gate: shows a clock that was set back
 """
 

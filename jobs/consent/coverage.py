@@ -35,7 +35,7 @@ class Covered(Struct, frozen=True, kw_only=True):
 
 class Coverage(Struct, frozen=True, kw_only=True):
     """``unreadable`` could not be read now. ``astray`` are places that consents name and nothing lies in; ``idle``
-    such that restrictions name: what lay there may lie elsewhere by now, and be restricted no more."""
+    such that restrictions name: what lay there may lie elsewhere by now, and be restricted no more once it is edited."""
 
     documents: tuple[Covered, ...]
     unreadable: int
@@ -102,7 +102,7 @@ def _astray(now: InForce, collections: Sequence[Collection], documents: Sequence
 def _idle(
     now: InForce, settings: Settings, collections: Sequence[Collection], documents: Sequence[DocumentId]
 ) -> list[str]:
-    """A restriction for a folder that moved restricts nothing: no command may lift it, but a rename would."""
+    """A restriction for a folder that moved restricts nothing but the texts that lay there (displaced.py)."""
     real = real_collections(collections)
     idle = [
         f"{POLICY}: {rule.place}"

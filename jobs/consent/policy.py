@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
-from jobs.consent.files import Policy, PolicyRule, read_policy
+from jobs.consent.book import ConsentBook
+from jobs.consent.files import POLICY, Policy, PolicyRule, read_policy
 from jobs.consent.roots import stays
 from jobs.domain.consent import Rule
-from jobs.domain.consent_log import Entry
+from jobs.domain.consent_log import Entry, imported
 from jobs.domain.corpus import Collection
 from jobs.domain.errors import BadInput
 from jobs.domain.places import places
@@ -52,6 +54,12 @@ def policy_now(
         seasons=_seasons(read[0], known),
         words=tuple(dict.fromkeys(pair for policy in known for pair in policy.words)),
     )
+
+
+def written_rules(folder: Path, collections: Sequence[Collection]) -> tuple[PolicyRule, ...]:
+    """The rules as they stand, or stood at their import. ``folder`` is the consent folder."""
+    book = ConsentBook(folder)
+    return policy_now(book.files().get(POLICY, ""), imported(book.chain()).get(POLICY), collections).written
 
 
 def _seasons(taken_in: Policy | None, known: Sequence[Policy]) -> dict[str, tuple[Season, ...]]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import Settings
 from jobs.consent.book import Change, ConsentBook
+from jobs.consent.displaced import displaced_saids
 from jobs.consent.files import POLICY, PolicyRule, Record, RecordGrant, read_record
 from jobs.consent.folder_policies import folder_rules
 from jobs.consent.log import ahead
@@ -57,7 +58,7 @@ def in_force(
 ) -> InForce:
     """Everything that decides about these documents at this moment; with ``policy_to_be``, as if it were imported.
 
-    Raises BadInput if what was withdrawn cannot be read.
+    Raises BadInput if what was withdrawn, or was moved from a restricted place, cannot be read.
 
     A clock that was set back is not believed: the day is never before one that was seen (``ConsentBook.day``).
     """
@@ -71,7 +72,8 @@ def in_force(
     records = _records(files, known, withdrawn)
     excluded = exclusions(settings, collections)
     denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
-    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied)
+    displaced = displaced_saids(home.consent, policy.written)
+    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied, displaced)
     terms = Terms(
         rules=tuple(rules),
         grants=tuple(
@@ -80,6 +82,7 @@ def in_force(
         excluded=excluded,
         seasons=policy.seasons,
         words=policy.words,
+        displaced=displaced,
         withdrawn=withdrawn,
         today=today,
         trusted=not chain.problem,

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import DatasetSettings, Settings
-from jobs.consent.terms import ruled_now
 from jobs.dataset import assemble
 from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
@@ -24,7 +23,7 @@ from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
 from jobs.dataset.permission import allowed_lines, ruled_files
-from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under
+from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under, ruled_anew
 from jobs.dataset.sources import sources
 from jobs.domain.consent import Terms
 from jobs.domain.corpus import DocumentId, digest
@@ -104,8 +103,7 @@ def build(
 
     Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
     """
-    ids = [document for document, _ in documents]
-    now = ruled_now(home, settings, corpus.collections(), ids)
+    now = ruled_anew(corpus, documents, home, settings, keys)
     refreshed = refresh_under(now, corpus, documents, home, report, keys)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
     unwanted = left_out(home.left_out).keys()

@@ -12,7 +12,10 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.displaced import note_displaced
 from jobs.consent.front_matter import RaisingWords, note_said
+from jobs.consent.policy import written_rules
+from jobs.consent.roots import real_collections
 from jobs.consent.terms import InForce, ruled_now
 from jobs.dataset.cache import CuratedFile, ExamplesCache, Remembered, opened
 from jobs.dataset.curated import curated_document, curated_files
@@ -70,8 +73,21 @@ def refresh(
 
     A document that cannot be read now is counted, and nothing of it stays: nobody can tell what it permits.
     """
-    now = ruled_now(home, settings, corpus.collections(), [document for document, _ in documents])
+    now = ruled_anew(corpus, documents, home, settings, keys)
     return refresh_under(now, corpus, documents, home, report, keys)
+
+
+def ruled_anew(
+    corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, settings: Settings, keys: Keys
+) -> InForce:
+    """What is in force for the documents, those included that left a restricted place since the last refresh."""
+    collections, here = corpus.collections(), [document for document, _ in documents]
+    if home.examples_cache.exists():
+        with opened(home.examples_cache, keys) as cache:
+            before = {document: remembered.sha256 for document, remembered in cache.known().items()}
+        real = real_collections(collections)
+        note_displaced(home.consent, written_rules(home.consent, real), real, before, set(here))
+    return ruled_now(home, settings, collections, here)
 
 
 def refresh_under(

@@ -113,6 +113,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     """By folded name; all of a name's must hold."""
     words: tuple[tuple[str, str], ...] = ()
     """(word or phrase, classification): a text with it is raised to that."""
+    displaced: dict[str, tuple[Said, ...]] = {}
+    """Text, by SHA-256 → what rules say of a place where it lay and where nothing lies now. It can only restrict."""
     withdrawn: Denied = Denied()
     """What was taken back for good, as strict as ``sacred``. (Ended records have given no grants already.)"""
     today: date
@@ -149,7 +151,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
 def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
     """What the document is and what for it may be used today. Whatever is not understood denies."""
     rules = [rule for rule in terms.rules if may_hold(rule.place, document)]
-    everything = [note.said, *(rule.said for rule in rules)]
+    everything = [note.said, *(rule.said for rule in rules), *terms.displaced.get(note.sha256, ())]
     named = {word for said in everything for word in said.classifications} | set(note.raised_to)
     firm = set(note.said.classifications)
     for rule in rules:
