@@ -1,17 +1,21 @@
-"""Who allowed what, and what was made under it: records in force, datasets and releases on disk."""
+"""Who allowed what, and what was made under it: records in force and ended, datasets and releases."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from jobs.consent.coverage import Coverage
-from jobs.consent.files import Record
+from jobs.consent.files import Record, RecordGrant
+from jobs.consent.terms import holds_on
+from jobs.consent.withdrawals import Journal
 from jobs.domain.artifacts import ReleaseState
+from jobs.domain.consent import Terms, Use
 from jobs.domain.consent_log import imported
 from jobs.releases import Release
 
@@ -48,27 +52,52 @@ class _Manifest(Struct):
     consent: str = ""
 
 
-class Agreed(Struct, frozen=True, kw_only=True):
-    """A record as imported. ``until`` is the last day of its grants, empty if one has no end.
+class AgreedGrant(Struct, frozen=True, kw_only=True):
+    """One grant of a record as imported. ``begins`` and ``until`` are days, empty without one."""
 
-    ``documents`` counts those that stand on it today.
-    """
+    uses: tuple[Use, ...]
+    places: tuple[str, ...]
+    begins: str
+    until: str
+    season: str
+    in_force: bool
+
+
+class Agreed(Struct, frozen=True, kw_only=True):
+    """A record as imported. ``documents`` counts those that stand on it today."""
 
     record: str
     revision: int
     holder: str
     kind: str
     contact: str
+    language: str
     agreed: str
-    uses: list[str]
-    until: str
-    in_force: bool
+    conditions: str
+    grants: tuple[AgreedGrant, ...]
     documents: int
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """A record that was withdrawn, when (UTC) and by which withdrawal."""
+
+    record: str
+    at: str
+    withdrawal: str
 
 
 def agreements(found: Coverage) -> list[Agreed]:
     """Every record that stands as it was imported, by name."""
     return [_agreed(name, record, found) for name, record in found.now.records.items()]
+
+
+def ended(journal: Journal) -> list[Ended]:
+    """Every record that was withdrawn, oldest first."""
+    return [
+        Ended(record=record, at=one.asked_at.astimezone(UTC).date().isoformat(), withdrawal=one.id)
+        for one in journal.all()
+        for record in sorted(one.consents)
+    ]
 
 
 def _agreed(name: str, record: Record, found: Coverage) -> Agreed:
@@ -80,39 +109,50 @@ def _agreed(name: str, record: Record, found: Coverage) -> Agreed:
         holder=record.holder,
         kind=record.kind,
         contact=record.contact,
+        language=record.language,
         agreed=record.agreed.isoformat(),
-        uses=sorted({use for grant in record.grant for use in grant.uses}),
-        until=_last_day(record),
-        in_force=any(grant.record == stem for grant in found.now.terms.grants),
+        conditions=record.conditions,
+        grants=tuple(_grant(grant, found.now.terms) for grant in record.grant),
         documents=sum(f"{stem}@{revision}" in document.ruling.consents for document in found.documents),
     )
 
 
-def _last_day(record: Record) -> str:
-    days = [grant.until for grant in record.grant if grant.until is not None]
-    return max(days).isoformat() if len(days) == len(record.grant) else ""
+def _grant(grant: RecordGrant, terms: Terms) -> AgreedGrant:
+    return AgreedGrant(
+        uses=grant.uses,
+        places=grant.places,
+        begins=grant.begins.isoformat() if grant.begins else "",
+        until=grant.until.isoformat() if grant.until else "",
+        season=grant.season,
+        in_force=terms.trusted and holds_on(grant, terms.today),
+    )
 
 
 def used_datasets(found: Sequence[Release], datasets: Path) -> list[UsedDataset]:
-    """Every dataset that is still on disk, by name. One that cannot be read is left out: no release needs it."""
-    trained = {
-        (release.metadata.target, release.metadata.targets[release.metadata.target].sha256): release.metadata.dataset
-        for release in found
-        if release.metadata.target and release.metadata.target in release.metadata.targets
-    }
-    places: dict[str, dict[str, ReleaseState]] = {}
+    """Every dataset that a release's model was made from, gone or still on disk, and every other on disk; by name.
+
+    The releases know by themselves: a dataset is cleared away while a model that was made from it is carried on.
+    """
+    used: dict[str, UsedDataset] = {}
     for release in found:
-        for target, model in release.metadata.targets.items():
-            if dataset := trained.get((target, model.sha256)):
-                places.setdefault(dataset, {})[release.metadata.name] = release.state
-    return [
-        used
-        for path in sorted(datasets.glob("*/manifest.json"))
-        if (used := _used(path, places.get(path.parent.name, {}))) is not None
-    ]
+        for target, making in release.metadata.made.items():
+            releases = used[making.dataset].releases if making.dataset in used else {}
+            used[making.dataset] = UsedDataset(
+                name=making.dataset,
+                target=target,
+                revision=making.consent,
+                classes=dict(sorted(making.classes.items())),
+                consents=sorted(making.consents),
+                releases={**releases, release.metadata.name: release.state},
+            )
+    for path in datasets.glob("*/manifest.json"):
+        if path.parent.name not in used and (one := _unreleased(path)) is not None:
+            used[one.name] = one
+    return [used[name] for name in sorted(used)]
 
 
-def _used(path: Path, releases: dict[str, ReleaseState]) -> UsedDataset | None:
+def _unreleased(path: Path) -> UsedDataset | None:
+    """None for one that cannot be read: no release needs it."""
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     except (OSError, msgspec.DecodeError):
@@ -123,5 +163,5 @@ def _used(path: Path, releases: dict[str, ReleaseState]) -> UsedDataset | None:
         revision=manifest.consent,
         classes=dict(sorted(Counter(source.classification for source in manifest.sources).items())),
         consents=sorted({consent for source in manifest.sources for consent in source.consents}),
-        releases=releases,
+        releases={},
     )

@@ -208,12 +208,16 @@ class Executor:
             self._books.knowledge.set_fact(fact, str(total))
 
     def _say_consent(self, result: dict[str, Any]) -> None:
-        """What consent keeps out, for ``status``; a broken log is told once, loudly."""
-        knowledge, problem = self._books.knowledge, str(result.get("consent_problem", ""))
-        if problem and problem != knowledge.fact("consent-problem"):
-            body = f"{problem}. No consent counts until it is whole; public notes go on. `iaipctl consent verify`"
-            self._books.alerts.post("consent-broken", "The consent log is broken", body, _now())
-        knowledge.set_fact("consent-problem", problem)
+        """What consent keeps out, for ``status``; and loudly, when a restriction has nothing left to restrict."""
+        knowledge, idle = self._books.knowledge, [str(name) for name in result.get("idle", ())]
+        known = knowledge.value("consent-idle", list[str])
+        if known is not None and (number := len(set(idle) - set(known))):
+            body = (
+                f"{number} restricted places hold no note. Notes that were moved stay restricted until somebody edits"
+                " them: classify them where they lie now. `iaipctl consent coverage` names the places"
+            )
+            self._books.alerts.post("restriction-idle", "A restriction restricts nothing now", body, _now())
+        knowledge.set_value("consent-idle", idle)
         knowledge.set_fact("consent-denied", msgspec.json.encode(result.get("denied", {})).decode())
 
     def _end(self, job: Job, outcome: str, reason: str, now: datetime) -> None:

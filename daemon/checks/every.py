@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daemon.checks.consent import check_consent
 from daemon.checks.encryption import check_encryption
 from daemon.checks.finding import Check
 from daemon.checks.needs import check_base, check_node, check_notifications, check_qmd, check_trainers
@@ -27,4 +28,5 @@ CHECKS: dict[str, Check] = {
     "encryption": check_encryption,
     "keys": check_keys,
     "walls": check_walls,
+    "consent": check_consent,
 }

@@ -77,7 +77,7 @@ def _preview(place: str, classification: Classification, before: Coverage, conte
 
 
 def _apply(seen: Preview, context: Context) -> None:
-    classify(seen, context.home, getpass.getuser(), datetime.now(UTC))
+    classify(seen, context.home, context.corpus.collections(), getpass.getuser(), datetime.now(UTC))
     context.ask("refresh", {})
 
 

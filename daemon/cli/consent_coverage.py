@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from daemon.cli.result import DONE, FAILED, Result, table
 from daemon.cli.root import Context
 from jobs.consent.coverage import Coverage, covered
+from jobs.domain.consent import INDEX_MEANS
 
 MOST_FOLDERS = 15
 
@@ -27,6 +28,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "unreadable": found.unreadable,
         "not_imported": found.now.changes,
         "astray": found.astray,
+        "idle": found.idle,
+        "elsewhere": found.now.elsewhere,
+        "clock": found.now.ahead,
         "documents": [
             {
                 "document": str(document.id),
@@ -58,6 +62,8 @@ def in_words(found: Coverage) -> str:
     for title, counts in (("out because", found.reasons()), ("may", found.uses())):
         if counts:
             lines.append(f"{title}: " + ", ".join(f"{number} {word}" for word, number in counts.items()))
+    if "index" in found.uses():
+        lines.append(f"      ({INDEX_MEANS})")
     if found.unreadable:
         lines.append(f"cannot be read now: {found.unreadable}")
     waiting = list(found.unclassified().items())
@@ -66,12 +72,26 @@ def in_words(found: Coverage) -> str:
         lines.append(f"unclassified: {len(waiting) - MOST_FOLDERS} more folders")
     lines += [f"not as it was imported ({change}): {name}" for name, change in found.now.changes.items()]
     lines += [f"covers nothing that is here; did the folder move? {place}" for place in found.astray]
+    lines += [
+        f"restricts nothing that is here; did its notes move? (they stay restricted only until edited) {p}"
+        for p in found.idle
+    ]
+    lines += [
+        f"permits nothing since the collection lies elsewhere; write the full path: {p}" for p in found.now.elsewhere
+    ]
+    if found.now.ahead:
+        lines.append(f"THE CLOCK AND THE LOG DIFFER: {found.now.ahead}")
     return "\n".join(lines)
 
 
 def _next(found: Coverage) -> str:
     if found.now.problem:
         return "Next: `iaipctl consent verify`"
+    if found.idle:
+        return (
+            "Next: look for the notes of the restriction that restricts nothing, `iaipctl consent classify` them where"
+            " they lie now, then take the old rule out of consent/policy.toml"
+        )
     if found.now.changes:
         return "Next: read what was changed, then `iaipctl consent import`"
     if found.unclassified():

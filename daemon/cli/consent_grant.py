@@ -15,8 +15,8 @@ from daemon.cli.result import Result
 from daemon.cli.root import Context
 from jobs.consent.book import ConsentBook, check
 from jobs.consent.files import RecordGrant
-from jobs.consent.writing import Agreement, file_name, new_record, with_grant
-from jobs.domain.consent import USES, Use
+from jobs.consent.writing import Agreement, file_name, new_record, refuse_another, with_grant
+from jobs.domain.consent import INDEX_MEANS, USES, Use
 from jobs.domain.errors import BadInput, Refused
 
 OWN_USES = "embed,expand,evaluate"
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--authority", metavar="NAME", help="an authority that a community set up")
     parser.add_argument("--folder", action="append", default=[], help="a folder or collection; may be repeated")
     parser.add_argument("--document", action="append", default=[], help="one document; may be repeated")
-    parser.add_argument("--uses", default=OWN_USES, help=f"of {','.join(USES)} (default {OWN_USES})")
+    parser.add_argument("--uses", default=OWN_USES, help=f"of {','.join(USES)} (default {OWN_USES}); {INDEX_MEANS}")
     parser.add_argument("--from", dest="begins", type=date.fromisoformat, metavar="DATE", help="first day, YYYY-MM-DD")
     parser.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="last day")
     parser.add_argument("--season", default="", help="only then: 11-01..03-31")
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     book = ConsentBook(context.home.consent)
     with book.held() as pen:
         pen.write(name, text)
-    (entry,) = book.import_changes(getpass.getuser(), datetime.now(UTC), only=[name])
+    (entry,) = book.import_changes(getpass.getuser(), datetime.now(UTC), [name], context.corpus.collections())
     context.ask("refresh", {})
     after = survey(context)
     return Result(
@@ -61,25 +61,29 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 def _written(options: argparse.Namespace, context: Context) -> tuple[str, str]:
     """The record's file name and new text. Raises Refused if the file has changes that nobody imported."""
     kind = "person" if options.person else "community" if options.community else "authority"
-    holder = options.person or options.community or options.authority
-    mine = holder == "me" and kind == "person"
+    name = file_name(named := options.person or options.community or options.authority)
+    mine = named == "me" and kind == "person"
+    holder = f"{getpass.getuser()} (me)" if mine else named
     contact = options.contact or (f"{getpass.getuser()}, at this computer" if mine else "")
     if not contact:
         raise BadInput("a consent needs a contact to withdraw it", remedy="add --contact, as the holder wishes")
-    book, name = ConsentBook(context.home.consent), file_name(holder)
+    book = ConsentBook(context.home.consent)
     if name in book.changes():
         raise Refused(f"consent/{name} has changes that were not imported", remedy="`iaipctl consent import` first")
+    if known := book.files().get(name, ""):
+        said = {key: getattr(options, key) for key in ("contact", "language", "conditions")}
+        refuse_another(known, name, holder, kind, said)
     record = new_record(
-        datetime.now(UTC).date(),
-        holder=f"{getpass.getuser()} (me)" if mine else holder,
+        datetime.now(UTC),
+        holder=holder,
         kind=kind,
         contact=contact,
         language=options.language or _own_language(),
         conditions=options.conditions,
     )
-    known = book.files().get(name, "")
     text = with_grant(known, Agreement(record=record, grant=_grant(options, context)))
     check(name, text)
+    book.refuse_withdrawn(name, known, text)
     return name, text
 
 

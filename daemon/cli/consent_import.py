@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     before = survey(context)
-    entries = ConsentBook(context.home.consent).import_changes(options.by, datetime.now(UTC))
+    entries = ConsentBook(context.home.consent).import_changes(
+        options.by, datetime.now(UTC), collections=context.corpus.collections()
+    )
     if not entries:
         return Result(schema="iaip.consent-import/1", data={"imported": []}, text="nothing was changed")
     context.ask("refresh", {})

@@ -12,9 +12,19 @@ from daemon.cli.result import DONE, USAGE, Result
 from daemon.cli.root import Context, labels_of
 from jobs.consent.book import ConsentBook, check
 from jobs.consent.files import POLICY
-from jobs.consent.labels import Mapping, Project, agreed_class, agreed_record, blank_mapping, read_mapping
+from jobs.consent.labels import (
+    Mapping,
+    Project,
+    agreed_class,
+    agreed_record,
+    blank_mapping,
+    labels_folder,
+    read_mapping,
+    record_file,
+)
 from jobs.consent.writing import with_rule
 from jobs.domain.errors import BadInput, Refused
+from jobs.publish import write_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +57,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 def _take_in(path: Path, project: Project, context: Context) -> Result:
     try:
-        mapping = read_mapping(path.read_text("utf-8"), project)
+        mapping = read_mapping(written := path.read_text("utf-8"), project)
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read ({error})", remedy="name the mapping file") from error
     before = survey(context)
@@ -56,23 +66,42 @@ def _take_in(path: Path, project: Project, context: Context) -> Result:
     if pending := set(files) & set(book.changes()):
         raise Refused(f"not imported yet: {', '.join(sorted(pending))}", remedy="`iaipctl consent import` first")
     for name, text in files.items():
-        check(name, text)
+        if text:
+            check(name, text)
     with book.held() as pen:
         for name, text in files.items():
-            pen.write(name, text)
-    entries = book.import_changes(mapping.signed_by, datetime.now(UTC), only=list(files))
+            pen.write(name, text) if text else pen.remove(name)
+    collections = context.corpus.collections()
+    entries = book.import_changes(mapping.signed_by, datetime.now(UTC), list(files), collections)
+    write_file(labels_folder(book.folder) / record_file(project), written.encode())
     context.ask("refresh", {})
+    removed = [entry.subject for entry in entries if entry.action == "remove"]
     return Result(
         schema="iaip.consent-labels/1",
-        data={"project": project.id, "imported": [entry.subject for entry in entries]},
+        data={
+            "project": project.id,
+            "imported": [entry.subject for entry in entries if entry.action == "import"],
+            "removed": removed,
+        },
         text=f"{agreed_class(mapping)}\n{moved(before, survey(context))}",
+        talk="".join(map(_ended, removed)),
         code=DONE,
     )
 
 
+def _ended(name: str) -> str:
+    record = name.removesuffix(".toml")
+    return (
+        f"The labels allow no use together: {record} is in force no more. What was learnt under it stays"
+        f" until `iaipctl withdraw --consent {record}`"
+    )
+
+
 def _files(mapping: Mapping, project: Project, context: Context) -> dict[str, str]:
-    policy = ConsentBook(context.home.consent).files().get(POLICY, "")
+    """What each file is to say; empty for a consent that the labels no longer give."""
+    files = ConsentBook(context.home.consent).files()
+    policy = files.get(POLICY, "")
     for folder in mapping.folders:
         policy = with_rule(policy, folder, agreed_class(mapping))
-    record = agreed_record(mapping, project, datetime.now(UTC).date())
-    return {POLICY: policy} | ({f"local-contexts-{project.id}.toml": record} if record else {})
+    name, record = record_file(project), agreed_record(mapping, project, datetime.now(UTC))
+    return {POLICY: policy} | ({name: record} if record or name in files else {})

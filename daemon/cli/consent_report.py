@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from daemon.cli.consent_coverage import survey
-from daemon.cli.result import Result, table
+from daemon.cli.result import DONE, FAILED, Result, table
 from daemon.cli.root import Context
-from daemon.consent_uses import UsedDataset, agreements, used_datasets
+from daemon.consent_uses import Agreed, AgreedGrant, Ended, UsedDataset, agreements, ended, used_datasets
+from daemon.web.wording import LANGUAGES, Wording
 from jobs.consent.coverage import Coverage
+from jobs.consent.withdrawals import Journal
 
 STANDINGS = {"live": ("live", "trial"), "past": ("previous", "rolled-back"), "withdrawn": ("withdrawn",)}
 """How a release that a dataset went into stands, as the report puts it."""
-WORDS = {
-    "en": {
-        "title": "Consent report", "notes": "Notes", "class": "class", "in": "in", "out": "out",
-        "who": "Who allowed what",
-        "holder": "holder", "kind": "as", "uses": "uses", "until": "until", "contact": "contact", "record": "record",
-        "none": "nobody gave a consent yet", "used": "What was used", "dataset": "dataset",
-        "documents": "documents", "allowed": "allowed by", "live": "live in", "past": "was part of",
-        "withdrawn": "withdrawn releases",
-        "nothing": "nothing yet",
-        "log": "log", "whole": "whole, {n} entries", "broken": "BROKEN: {p}", "open": "no end", "public": "public",
-        "personal": "personal", "community": "community", "sacred": "sacred", "unclassified": "unclassified",
-        "person": "person", "authority": "authority", "ended": "not in force",
-    },
-    "fr": {
-        "title": "Rapport sur les consentements", "notes": "Notes", "class": "classe", "in": "admises",
-        "out": "exclues", "who": "Qui a permis quoi",
-        "holder": "titulaire", "kind": "à titre de",
-        "uses": "usages", "until": "jusqu'au",
-        "contact": "contact", "record": "document", "none": "personne n'a encore donné son consentement",
-        "used": "Ce qui a été utilisé", "dataset": "jeu de données", "documents": "documents",
-        "allowed": "permis par", "live": "en service dans", "past": "faisait partie de",
-        "withdrawn": "versions retirées", "nothing": "rien encore",
-        "log": "registre", "whole": "intact, {n} entrées", "broken": "ROMPU : {p}",
-        "open": "sans fin", "public": "public",
-        "personal": "personnel", "community": "communautaire", "sacred": "sacré", "unclassified": "non classé",
-        "person": "personne", "authority": "autorité", "ended": "pas en vigueur",
-    },
-}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--language", choices=tuple(WORDS), default="en", help="en or fr (default en)")
-    parser.epilog = "With --json the keys are the same in every language."
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="en or fr (default en)")
+    parser.epilog = "With --json the keys are the same in every language. Exit code 1 when the consent log is broken."
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     found, releases = survey(context), context.releases.all()
     used = used_datasets(releases, context.home.datasets)
+    over = ended(Journal(context.home.consent))
     withdrawn = [one.metadata.name for one in releases if one.state == "withdrawn"]
     return Result(
         schema="iaip.consent-report/1",
@@ -61,6 +37,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             "live": context.releases.live(),
             "notes": {name: {"in": number, "out": out} for name, (number, out) in found.classes().items()},
             "records": msgspec.to_builtins(agreements(found)),
+            "not_imported": found.now.changes,
+            "ended": msgspec.to_builtins(over),
             "used": [_used(one) for one in used],
             "withdrawn": withdrawn,
             "log": {
@@ -69,7 +47,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
                 "head": found.now.chain.head,
             },
         },
-        text=_text(found, used, withdrawn, WORDS[options.language]),
+        text=_text(found, used, over, withdrawn, Wording(options.language)),
+        code=FAILED if found.now.problem else DONE,
     )
 
 
@@ -85,47 +64,62 @@ def _used(one: UsedDataset) -> dict[str, Any]:
     }
 
 
-def _text(found: Coverage, used: list[UsedDataset], withdrawn: list[str], words: dict[str, str]) -> str:
-    chain = found.now.chain
-    log = words["broken"].format(p=chain.problem) if chain.problem else words["whole"].format(n=len(chain.entries))
-    lines = [words["title"], f"{words['log']}: {log}", "", words["notes"]]
-    rows = [[words[name], str(number), str(out)] for name, (number, out) in found.classes().items()]
-    lines += [table([words["class"], words["in"], words["out"]], rows) if rows else words["nothing"], "", words["who"]]
-    lines += [_holders(found, words), "", words["used"]]
-    lines += [_line(one, words) for one in used] or [words["nothing"]]
+def _text(
+    found: Coverage, used: Sequence[UsedDataset], over: Sequence[Ended], withdrawn: Sequence[str], w: Wording
+) -> str:
+    lines = [w.say("consent.report"), _log(found, w), "", w.say("consent.classes")]
+    rows = [[w.told(f"class.{name}", name), str(number), str(out)] for name, (number, out) in found.classes().items()]
+    header = [w.say("report.class"), w.say("consent.in"), w.say("consent.out")]
+    lines += [table(header, rows) if rows else w.say("report.unused"), "", w.say("report.who")]
+    lines += [line for one in agreements(found) for line in _agreed(one, w)] or [w.say("report.nobody")]
+    lines += [w.say("report.waits", record=name, change=w.say(f"change.{c}")) for name, c in found.now.changes.items()]
+    lines += [w.say("report.over", record=one.record, day=one.at, withdrawal=one.withdrawal) for one in over]
+    if any("index" in grant.uses for one in agreements(found) for grant in one.grants):
+        lines.append(w.say("consent.index"))
+    lines += ["", w.say("report.used")]
+    lines += [_line(one, w) for one in used] or [w.say("report.unused")]
     if withdrawn:
-        lines += ["", f"{words['withdrawn']}: {', '.join(withdrawn)}"]
+        lines += ["", f"{w.say('report.withdrawn')}: {', '.join(withdrawn)}"]
     return "\n".join(lines)
 
 
-def _holders(found: Coverage, words: dict[str, str]) -> str:
-    records = agreements(found)
-    if not records:
-        return words["none"]
-    header = [words[key] for key in ("record", "holder", "kind", "uses", "documents", "until", "contact")]
-    return table(
-        header,
-        [
-            [
-                f"{one.record}@{one.revision}",
-                one.holder,
-                words[one.kind],
-                ", ".join(one.uses),
-                str(one.documents),
-                (one.until or words["open"]) if one.in_force else words["ended"],
-                one.contact,
-            ]
-            for one in records
-        ],
-    )
+def _log(found: Coverage, w: Wording) -> str:
+    problem = found.now.problem
+    if not problem:
+        return w.say("report.log", n=len(found.now.chain.entries))
+    return f"{w.say('consent.log-broken')} {w.retold('log-problem.', problem) or problem}"
 
 
-def _line(one: UsedDataset, words: dict[str, str]) -> str:
-    classes = ", ".join(f"{number} {words[name]}" for name, number in one.classes.items())
-    told = f"{words['dataset']} {one.name} ({one.target}): {words['documents']} {classes}"
+def _agreed(one: Agreed, w: Wording) -> list[str]:
+    """A record, and one line a grant."""
+    told = {
+        "report.kind": w.told(f"holder.{one.kind}", one.kind),
+        "report.agreed": one.agreed,
+        "report.language": one.language,
+        "report.contact": one.contact,
+        "report.conditions": one.conditions,
+        "consent.count": w.count(one.documents),
+    }
+    said = ", ".join(f"{w.say(key).lower()} {value}" for key, value in told.items() if value)
+    return [f"{one.record}@{one.revision}: {one.holder}, {said}", *(f"  {_grant(grant, w)}" for grant in one.grants)]
+
+
+def _grant(grant: AgreedGrant, w: Wording) -> str:
+    uses = ", ".join(w.told(f"use.{use}", use) for use in grant.uses)
+    days = {"report.from": grant.begins, "report.until": grant.until, "report.season": grant.season}
+    parts = [f"{w.say(key).lower()} {value}" for key, value in days.items() if value]
+    parts += [] if grant.until else [w.say("report.open")]
+    parts += [] if grant.in_force else [w.say("report.ended").upper()]
+    return f"{uses} ({', '.join(grant.places)}): {', '.join(parts)}"
+
+
+def _line(one: UsedDataset, w: Wording) -> str:
+    classes = ", ".join(f"{number} {w.told(f'class.{name}', name)}" for name, number in one.classes.items())
+    target = w.told(f"target.{one.target}", one.target)
+    told = f"{w.say('report.dataset').lower()} {one.name} ({target}): {w.say('consent.count').lower()} {classes}"
     if consents := one.consents:
-        told += f"; {words['allowed']} {', '.join(consents)}"
+        told += f"; {w.say('report.allowed').lower()} {', '.join(consents)}"
     for key, states in STANDINGS.items():
         names = [name for name, state in one.releases.items() if state in states]
-        told += f"; {words[key]} {', '.join(names)}" if names else ""
+        told += f"; {w.say(f'report.part-{key}')} {', '.join(names)}" if names else ""
     return told

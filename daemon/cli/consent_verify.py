@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.cli.result import DONE, FAILED, Result
 from daemon.cli.root import Context
-from jobs.consent.book import ConsentBook, broken
+from jobs.consent.book import ConsentBook
+from jobs.consent.log import ANEW, ahead, broken
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +25,11 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     newest = chain.newest()
     lines = [f"{len(chain.entries)} entries hold together, the newest of {newest:%Y-%m-%d %H:%M} UTC"] if newest else []
     lines += [f"BROKEN: {chain.problem}"] if chain.problem else [] if newest else ["the log is empty"]
+    clock = ahead(book.day(now := datetime.now(UTC), chain), now)
+    lines += [f"{clock}; if the log is wrong, {ANEW}"] if clock else []
     lines += [f"{name}: {change}, not imported" for name, change in changes.items()]
     data = {"entries": len(chain.entries), "head": chain.head, "problem": chain.problem, "not_imported": changes}
+    data["clock"] = clock
     return Result(
         schema="iaip.consent-verify/1",
         data=data,

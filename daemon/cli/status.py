@@ -6,10 +6,12 @@ import argparse
 import os
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
 
+from config.paths import Home
 from config.version import VERSION
 from daemon.cli.result import DONE, FAILED, NOT_RUNNING, Result
 from daemon.cli.root import Context
@@ -21,6 +23,7 @@ from daemon.socket import Health, ask_health
 from daemon.supervision import Supervision
 from daemon.system.notices import language_of, retold
 from daemon.watching import LastScan, Watching, watching_lines
+from jobs.consent.log import ConsentLog, ahead
 from jobs.domain.examples import Target
 from jobs.domain.states import JobState
 from jobs.releases import Release
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
     disk = books.knowledge.value("encryption", dict[str, str]) or {"level": "cannot tell"}
     pace = books.pace.latest() if pid is not None else None
-    broken = books.knowledge.fact("consent-problem") or ""
+    broken, clock = _consent_log(context.home)
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
     unused = _unused_lines(books)
     data = {
@@ -63,7 +66,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "last_scan": msgspec.to_builtins(scan),
         "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk["level"]},
-        "consent": {"problem": broken, "denied": denied},
+        "consent": {"problem": broken, "clock": clock, "denied": denied},
         "curated": {"problems": unused},
         "alerts": {"unread": len(unread)},
     }
@@ -76,7 +79,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"network  {_network_line(books)}",
         f"notes    {_scan_line(scan)}",
         *(f"         {line}" for line in watching_lines(watching, scan)),
-        f"consent  {_consent_line(broken, denied)}",
+        f"consent  {_consent_line(broken, clock, denied)}",
         *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else "") + _open_disk(disk),
         f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
@@ -183,9 +186,18 @@ def _title(alert: Alert) -> str:
     return retold(alert.kind, alert.about, language_of(os.environ)) or alert.title
 
 
-def _consent_line(broken: str, denied: dict[str, int]) -> str:
+def _consent_log(home: Home) -> tuple[str, str]:
+    """What is wrong with the log as it stands now, and with the clock."""
+    book, now = ConsentLog(home.consent), datetime.now(UTC)
+    chain = book.chain()
+    return chain.problem, ahead(book.day(now, chain), now)
+
+
+def _consent_line(broken: str, clock: str, denied: dict[str, int]) -> str:
     if broken:
         return f"THE LOG IS BROKEN: {broken}; see `iaipctl consent verify`"
+    if clock:
+        return f"THE CLOCK AND THE LOG DIFFER: {clock}; see `iaipctl consent verify`"
     out = ", ".join(f"{number} {reason}" for reason, number in denied.items())
     return f"left out: {out}; see `iaipctl consent coverage`" if out else "nothing left out"
 

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from daemon import spool
-from daemon.consent_uses import UsedDataset, agreements, used_datasets
+from daemon.consent_uses import UsedDataset, agreements, ended, used_datasets
 from daemon.web.house import House
 from jobs.consent.classifying import Preview, classify, preview
 from jobs.consent.coverage import Coverage, covered
+from jobs.consent.withdrawals import Journal
 from jobs.domain.consent import CLASSES, Classification
 from jobs.domain.errors import BadInput, Refused
 
@@ -57,7 +58,8 @@ class Stewarding:
                 f"{seen.freed} notes would become freer than they were called; nothing was done",
                 remedy="say that this is meant, or leave them as they are",
             )
-        classify(seen, self._house.home, getpass.getuser(), datetime.now(UTC))
+        collections = self._house.corpus().collections()
+        classify(seen, self._house.home, collections, getpass.getuser(), datetime.now(UTC))
         spool.put(self._house.home.requests, "refresh", {})
 
     def report(self) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class Stewarding:
         return {
             "found": found,
             "agreements": agreements(found) if found else [],
+            "ended": ended(Journal(self._house.home.consent)),
             "used": used[:MOST_USED],
             "more": max(0, len(used) - MOST_USED),
             "live": self._house.releases.live(),

@@ -7,9 +7,10 @@ Format of API v2 (the Hub's own serializers): ``{unique_id, title, tk_labels: [.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from jobs.consent.labels import Label, Project
 from jobs.domain.errors import BadInput
@@ -25,7 +26,7 @@ class _Label(Struct, frozen=True):
 
 
 class _Project(Struct, frozen=True):
-    unique_id: str
+    unique_id: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z-]{1,64}\Z")]
     title: str | None = None
     tk_labels: list[_Label] = []
     bc_labels: list[_Label] = []

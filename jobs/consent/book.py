@@ -3,11 +3,14 @@
 consent/policy.toml, consent/<record>.toml     written by people, in force exactly as they were imported
 consent/log.jsonl                              every import, use and withdrawal, chained (domain/consent_log.py)
 consent/head                                   the digest of the newest entry: shows if the log lost its end
+consent/displaced.json                         texts that left a restricted place (displaced.py)
+consent/newest-day                             the latest day seen by a gate: shows a clock that was set back
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,37 +19,23 @@ from typing import Literal
 import msgspec
 
 from jobs.consent.files import POLICY, read_policy, read_record
+from jobs.consent.log import ConsentLog, broken
+from jobs.consent.roots import COLLECTIONS, bound
 from jobs.consent.withdrawals import Journal
-from jobs.domain.consent_log import Action, Chain, Entry, imported, read_chain, sealed
-from jobs.domain.corpus import text_digest
-from jobs.domain.errors import Refused
+from jobs.domain.consent_log import Action, Entry, imported, sealed
+from jobs.domain.corpus import Collection, text_digest
+from jobs.domain.errors import BadInput, Refused
 from jobs.domain.withdrawal import denied_by
 from jobs.locks import locked
 from jobs.publish import make_directory, write_file
 
 Change = Literal["new", "changed", "gone"]
 LARGEST_FILE = 1_000_000
+_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*\.toml")
 
 
-class ConsentBook:
+class ConsentBook(ConsentLog):
     """``folder`` is the home's consent folder. Reading it creates nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.jsonl"
-
-    @property
-    def _head(self) -> Path:
-        return self.folder / "head"
-
-    def chain(self) -> Chain:
-        """The log as far as it holds together."""
-        content = self.log.read_bytes() if self.log.exists() else b""
-        head = self._head.read_text("ascii", errors="replace").strip() if self._head.exists() else ""
-        return read_chain([line for line in content.split(b"\n") if line], head)
 
     def files(self) -> dict[str, str]:
         """The texts of the policy and the records as they stand, by file name; one that cannot be read is empty."""
@@ -69,8 +58,19 @@ class ConsentBook:
                 found[name] = "changed"
         return dict(sorted(found.items()))
 
-    def import_changes(self, by: str, now: datetime, only: Collection[str] = ()) -> list[Entry]:
-        """Takes over every change, or those of the files named.
+    def refuse_withdrawn(self, name: str, *texts: str) -> None:
+        """Raises Refused if one of the file's texts was withdrawn: it allows nothing, whatever is added to it."""
+        gone = denied_by(self.chain(), Journal(self.folder).all()).records
+        if any(text_digest(text) in gone for text in texts):
+            raise Refused(
+                f"consent/{name} stands in words that were withdrawn; nothing was changed",
+                remedy=f"move consent/{name} away, then write the new agreement",
+            )
+
+    def import_changes(
+        self, by: str, now: datetime, only: Sequence[str] = (), collections: Sequence[Collection] = ()
+    ) -> list[Entry]:
+        """Takes over every change, or those of the files named; ``collections`` are what their places are read by.
 
         Raises BadInput, with nothing taken over, if a file cannot be used.
         """
@@ -80,8 +80,11 @@ class ConsentBook:
             for name in changes:
                 if name in files:
                     check(name, files[name])
+            before = imported(self.chain())
             return [
-                pen.add("remove" if change == "gone" else "import", name, {"by": by}, files.get(name, ""), now)
+                pen.add("remove", name, {"by": by}, "", now)
+                if change == "gone"
+                else pen.add("import", name, _signed(by, before.get(name), collections), files[name], now)
                 for name, change in changes.items()
             ]
 
@@ -114,7 +117,11 @@ class Pen:
 
     def write(self, name: str, text: str) -> None:
         """Puts a file into the folder; it counts once it is imported."""
-        write_file(self._book.folder / name, text.encode("utf-8"))
+        write_file(self._place(name), text.encode("utf-8"))
+
+    def remove(self, name: str) -> None:
+        """Takes a file out of the folder; from now on it allows nothing. One that is not there is fine."""
+        self._place(name).unlink(missing_ok=True)
 
     def add(self, action: Action, subject: str, detail: dict[str, str], text: str, now: datetime) -> Entry:
         """Appends and syncs. Raises Refused if the log is broken: nothing may be hung on a broken chain."""
@@ -127,6 +134,12 @@ class Pen:
         write_file(self._book.folder / "head", entry.digest.encode())
         return entry
 
+    def _place(self, name: str) -> Path:
+        """Raises BadInput for a name that leads out of the folder, whoever chose it."""
+        if not _FILE_NAME.fullmatch(name):
+            raise BadInput("that is no name of a file in consent/; nothing was written", remedy="name it plainly")
+        return self._book.folder / name
+
 
 def check(name: str, text: str) -> None:
     """Raises BadInput for a file that cannot be imported."""
@@ -136,12 +149,10 @@ def check(name: str, text: str) -> None:
         read_record(text, name)
 
 
-def broken(chain: Chain) -> Refused:
-    return Refused(
-        f"the consent log is broken: {chain.problem}. No consent counts until it is whole; public notes go on",
-        remedy="put consent/log.jsonl back from a backup; without one, move consent/log.jsonl and consent/head away,"
-        " read every record again and `iaipctl consent import`",
-    )
+def _signed(by: str, before: Entry | None, collections: Sequence[Collection]) -> dict[str, str]:
+    """An import's detail: who signs, and where the collections lie that relative places in the file go by."""
+    where = bound(before, collections)
+    return {"by": by} | ({COLLECTIONS: msgspec.json.encode(where, order="sorted").decode()} if where else {})
 
 
 def _text(path: Path) -> str:

@@ -15,14 +15,13 @@ from config.settings import Settings
 from jobs.consent.book import ConsentBook
 from jobs.consent.coverage import Coverage, ruled
 from jobs.consent.files import POLICY
-from jobs.consent.terms import in_force, real_collections
+from jobs.consent.roots import real_collections
+from jobs.consent.terms import in_force
 from jobs.consent.writing import with_rule
 from jobs.domain.consent import CLASSES, Classification, Ruling
-from jobs.domain.corpus import Collection, digest
+from jobs.domain.corpus import CURATED, Collection, digest
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.places import places
-
-CURATED = "curated"
 
 
 class Standing(Struct, frozen=True, kw_only=True, order=True):
@@ -105,7 +104,13 @@ def preview(
         policy = with_rule(policy, place, classification)
     said = {document.id: document.said for document in before.documents}
     to_be = in_force(home, settings, collections, list(said), now, policy_to_be=policy)
-    after = Coverage(documents=tuple(ruled(said, to_be)), unreadable=before.unreadable, astray=before.astray, now=to_be)
+    after = Coverage(
+        documents=tuple(ruled(said, to_be)),
+        unreadable=before.unreadable,
+        astray=before.astray,
+        idle=before.idle,
+        now=to_be,
+    )
     return Preview(
         places=settled,
         classification=classification,
@@ -127,14 +132,14 @@ def moves(before: Coverage, after: Coverage) -> tuple[Move, ...]:
     return tuple(Move(documents=number, was=old, becomes=new) for (old, new), number in changes.most_common())
 
 
-def classify(seen: Preview, home: Home, by: str, now: datetime) -> None:
+def classify(seen: Preview, home: Home, collections: Sequence[Collection], by: str, now: datetime) -> None:
     """Writes and takes in what was shown. Raises Refused if somebody has written the policy meanwhile."""
     book = ConsentBook(home.consent)
     with book.held() as pen:
         if book.files().get(POLICY, "") != seen.former:
             raise Refused("consent/policy.toml was changed meanwhile; nothing was done", remedy="look at it again")
         pen.write(POLICY, seen.policy)
-    book.import_changes(by, now, only=[POLICY])
+    book.import_changes(by, now, [POLICY], collections)
 
 
 def _standing(ruling: Ruling) -> Standing:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.files import POLICY
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
-from jobs.consent.terms import InForce, in_force, real_collections
-from jobs.domain.consent import NoteSaid, Ruling, ruling
-from jobs.domain.corpus import Collection, DocumentId
+from jobs.consent.roots import real_collections
+from jobs.consent.terms import InForce, in_force
+from jobs.domain.consent import NoteSaid, Ruling, restricts, ruling
+from jobs.domain.corpus import CURATED, Collection, DocumentId
 from jobs.domain.errors import BadInput
-from jobs.domain.places import holds, places
+from jobs.domain.places import excluded_folders, holds, lies_in, may_hold, places
 from jobs.ports import Corpus
 
 
@@ -31,11 +34,13 @@ class Covered(Struct, frozen=True, kw_only=True):
 
 
 class Coverage(Struct, frozen=True, kw_only=True):
-    """``unreadable`` could not be read now. ``astray`` are places that consents or rules name and nothing lies in."""
+    """``unreadable`` could not be read now. ``astray`` are places that consents name and nothing lies in; ``idle``
+    such that restrictions name: what lay there may lie elsewhere by now, and be free once it is edited."""
 
     documents: tuple[Covered, ...]
     unreadable: int
     astray: tuple[str, ...]
+    idle: tuple[str, ...]
     now: InForce
 
     def classes(self) -> dict[str, tuple[int, int]]:
@@ -71,6 +76,7 @@ def covered(corpus: Corpus, documents: Sequence[DocumentId], home: Home, setting
         documents=tuple(ruled(said, found)),
         unreadable=len(documents) - len(said),
         astray=tuple(_astray(found, corpus.collections(), list(said))),
+        idle=tuple(_idle(found, settings, corpus.collections(), list(said))),
         now=found,
     )
 
@@ -84,15 +90,33 @@ def ruled(said: dict[DocumentId, NoteSaid], now: InForce) -> list[Covered]:
 def _astray(now: InForce, collections: Sequence[Collection], documents: Sequence[DocumentId]) -> list[str]:
     """A consent for a folder that moved covers nothing, and is named here."""
     real = real_collections(collections)
-    named = {
-        (name, place)
-        for name, record in now.records.items()
-        for grant in record.grant
-        for place in (*grant.folders, *grant.documents)
-    }
+    named = {(name, place) for name, record in now.records.items() for grant in record.grant for place in grant.places}
     return [
         f"{name}: {place}"
         for name, place in sorted(named)
-        if not place.startswith("curated")
+        if not place.startswith(CURATED)
         and not any(holds(found, document) for found in places(place, real) for document in documents)
+    ]
+
+
+def _idle(
+    now: InForce, settings: Settings, collections: Sequence[Collection], documents: Sequence[DocumentId]
+) -> list[str]:
+    """A restriction for a folder that moved restricts nothing but the texts that lay there (displaced.py)."""
+    real = real_collections(collections)
+    idle = [
+        f"{POLICY}: {rule.place}"
+        for rule in now.policy
+        if restricts(rule.said)
+        and not rule.place.startswith(CURATED)
+        and not any(may_hold(place, document) for place in places(rule.place, real) for document in documents)
+    ]
+    return idle + [
+        f"excluded_folders: {name}"
+        for name in settings.watch.excluded_folders
+        if not any(
+            lies_in(document, folder)
+            for folder in excluded_folders([str(Path(name).expanduser())], real)
+            for document in documents
+        )
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -47,11 +47,16 @@ class RecordGrant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     until: date | None = None
     season: str = ""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        return (*self.folders, *self.documents)
+
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody agreed to, in a file that they can read and sign off.
 
-    ``language`` is that of the agreement, ``contact`` is where to turn to withdraw it.
+    ``language`` is that of the agreement, ``contact`` is where to turn to withdraw it. ``written``: when a command
+    wrote it, so that an agreement made anew after a withdrawal is never in the withdrawn words.
     """
 
     schema: Literal["iaip.consent/1"]
@@ -60,6 +65,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     contact: Text
     language: Text
     agreed: date
+    written: datetime | None = None
     conditions: str = ""
     signed_by: str = ""
     source: str = ""

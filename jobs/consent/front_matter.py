@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import normalize
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -17,10 +19,26 @@ _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)(?<=\n)(?:---|\.\.\.)[ \t
 _OPENING = re.compile(r"\ufeff?---[ \t]*\r?\n")
 _LONGEST_FRONT_MATTER = 64_000
 _KEY = re.compile(r"^[\w\"'][^\n]*:(?:\s|$)", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s", re.MULTILINE)
+_UNCLOSED = re.compile(r"\s*(?><!--.*?-->\s*)*(?:---|\+\+\+)[ \t]*\n", re.DOTALL)
+_STRAY_MARK = re.compile(r"^[^\w\n]*iaip[\"']?[ \t]*(?:[:=\]]|\.\w)", re.MULTILINE | re.IGNORECASE)
+_STRAY_CLASS = re.compile(r"^[ \t\"']*classification[\"']?[ \t]*=", re.MULTILINE | re.IGNORECASE)
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
+_BETWEEN_WORDS = r"[\s*_~>#|`]+"
 
 
 def read_front_matter(text: str) -> tuple[FrontMatter, int]:
-    """What a note's front matter says, and where its body begins. Never raises: what cannot be read is ``broken``."""
+    """What a note's front matter says, and where its body begins. Never raises: what cannot be read is ``broken``.
+
+    So is a mark that stands where no reader of front matter looks: whoever wrote it meant it.
+    """
+    found, body = _at_the_top(text)
+    if found.state != "broken" and _has_stray_mark(text[body : body + _LONGEST_FRONT_MATTER], whole=body == 0):
+        return FrontMatter(state="broken"), body
+    return found, body
+
+
+def _at_the_top(text: str) -> tuple[FrontMatter, int]:
     opening = _OPENING.match(text)
     if opening is None:
         return FrontMatter(), 0
@@ -34,20 +52,43 @@ def read_front_matter(text: str) -> tuple[FrontMatter, int]:
     return _parsed(match[1]), match.end()
 
 
+def _has_stray_mark(text: str, *, whole: bool) -> bool:
+    """Before the first heading; in all of it where front matter was opened and cannot be read (``whole``: the top)."""
+    lines = "\n".join(text.removeprefix("\ufeff").splitlines()) + "\n"
+    unclosed = _UNCLOSED.match(lines) if whole else None
+    if unclosed and "+++" in unclosed[0] and _STRAY_CLASS.search(lines):
+        return True
+    heading = None if unclosed else _HEADING.search(lines)
+    return _STRAY_MARK.search(lines[: heading.start()] if heading else lines) is not None
+
+
 class RaisingWords:
-    """The steward's words and phrases whose presence raises a text's class. They can never lower it."""
+    """The steward's words and phrases whose presence raises a text's class. They can never lower it.
+
+    Found in any case and Unicode form, over the ends of lines, and through emphasis and soft hyphens.
+    """
 
     def __init__(self, words: tuple[tuple[str, str], ...]) -> None:
         self._patterns = {
-            classification: re.compile(
-                "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word, raised in words if raised == classification),
-                re.IGNORECASE,
-            )
+            classification: re.compile("|".join(_pattern(word) for word, raised in words if raised == classification))
             for classification in {raised for _, raised in words}
         }
 
     def found_in(self, text: str) -> set[str]:
-        return {classification for classification, pattern in self._patterns.items() if pattern.search(text)}
+        plain = _plain(text)
+        return {classification for classification, pattern in self._patterns.items() if pattern.search(plain)}
+
+
+def _pattern(phrase: str) -> str:
+    """Of whole words. An underscore ends a word: it is Markdown's emphasis."""
+    words = _BETWEEN_WORDS.join(map(re.escape, _plain(phrase).split()))
+    return rf"(?<![^\W_]){words}(?![^\W_])"
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.casefold()
+    return normalize("NFC", normalize("NFC", text.translate(_INVISIBLE)).casefold())
 
 
 def note_said(front_matter: FrontMatter, text: str, raising: RaisingWords) -> NoteSaid:
@@ -76,10 +117,13 @@ def _is_prose(source: str) -> bool:
 
 
 def _understood(entries: list[tuple[str, Any]]) -> FrontMatter:
+    """``iaip.classification: sacred`` is one key with a dot in it: nobody reads it, so it is not understood."""
     tree = dict(entries)
+    marks = said(value for key, value in entries if key == "iaip")
+    stray = any(key.startswith("iaip") and key != "iaip" for key in tree)
     return FrontMatter(
         state="read",
-        said=said(value for key, value in entries if key == "iaip"),
+        said=msgspec.structs.replace(marks, unknown=marks.unknown or stray),
         title=_word(tree.get("title")),
         aliases=tuple(_words(tree.get("aliases", tree.get("alias")), ",")),
         tags=tuple(tag.lstrip("#") for tag in _words(tree.get("tags", tree.get("tag")), ", ")),

@@ -6,7 +6,8 @@ A label says in a community's own words what is due. The steward reads each one,
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 
 import msgspec
 import tomlkit
@@ -14,14 +15,15 @@ from msgspec import Struct
 
 from jobs.consent.files import Record, RecordGrant
 from jobs.consent.writing import Agreement, new_record, with_grant
-from jobs.domain.consent import CLASSES, Classification, Use, strictest
+from jobs.domain.consent import CLASSES, INDEX_MEANS, Classification, Use, strictest
 from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput, Refused
 
-_HEAD = """\
+_HEAD = f"""\
 # Labels of a Local Contexts project, waiting for a steward. For every label fill in:
 #   classification   public, personal, community or sacred
 #   uses             any of index, embed, expand, persona, evaluate, synthesise, share; [] allows nothing
+#                    ({INDEX_MEANS})
 #   confirmed        true, once you have read the label's text and agreed its meaning with its community
 # Then: iaipctl consent labels EXPORT --mapping THIS-FILE
 """
@@ -70,6 +72,15 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     signed_by: str = ""
     until: date | None = None
     label: tuple[MappedLabel, ...]
+
+
+def record_file(project: Project) -> str:
+    return f"local-contexts-{project.id}.toml"
+
+
+def labels_folder(consent: Path) -> Path:
+    """Where each mapping that was taken in is kept, under its record's name: what a steward made of whose words."""
+    return consent / "labels"
 
 
 def blank_mapping(project: Project, folder: str) -> str:
@@ -125,7 +136,7 @@ def agreed_class(mapping: Mapping) -> Classification:
     return strictest([msgspec.convert(label.classification, Classification) for label in mapping.label])
 
 
-def agreed_record(mapping: Mapping, project: Project, today: date) -> str:
+def agreed_record(mapping: Mapping, project: Project, now: datetime) -> str:
     """The record's text: the uses that every label allows. Empty if they allow none together."""
     first, *others = mapping.label
     uses = tuple(use for use in first.uses if all(use in label.uses for label in others))
@@ -136,7 +147,7 @@ def agreed_record(mapping: Mapping, project: Project, today: date) -> str:
     if len(seasons) > 1:
         raise BadInput("two labels name different seasons", remedy="agree on one season for the whole project")
     record: Record = new_record(
-        today,
+        now,
         holder=", ".join(communities) or project.title or project.id,
         kind="community",
         contact=mapping.contact,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,26 +12,36 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import Settings
 from jobs.consent.book import Change, ConsentBook
-from jobs.consent.files import FOLDER_POLICY, POLICY, Policy, Record, read_folder_policy, read_policy, read_record
+from jobs.consent.displaced import displaced_saids
+from jobs.consent.files import POLICY, PolicyRule, Record, RecordGrant, read_record
+from jobs.consent.folder_policies import folder_rules
+from jobs.consent.log import ahead
+from jobs.consent.policy import policy_now
+from jobs.consent.roots import real_collections, stays
 from jobs.consent.withdrawals import Journal
-from jobs.domain.consent import REVISION, Grant, Rule, Said, Terms
+from jobs.domain.consent import REVISION, Grant, Terms
 from jobs.domain.consent_log import Chain, Entry, imported
 from jobs.domain.corpus import Collection, DocumentId, digest, text_digest
 from jobs.domain.errors import BadInput
-from jobs.domain.places import ExcludedFolder, Place, exact_parts, excluded_folders, places
+from jobs.domain.places import ExcludedFolder, Place, excluded_folders, places
 from jobs.domain.seasons import season, within
 from jobs.domain.withdrawal import Denied, denied_by
 
-_LARGEST_POLICY = 64_000
-
 
 class InForce(Struct, frozen=True, kw_only=True):
-    """``changes`` are files that differ from what was imported. ``problem`` is what is wrong with the log."""
+    """``changes`` are files that differ from what was imported. ``problem`` is what is wrong with the log.
+
+    ``policy`` are the rules as written. ``elsewhere`` (file: place) name a collection that lies in another folder than
+    when they were taken in; they permit nothing. ``ahead`` says when the clock is behind the day it is held to be.
+    """
 
     terms: Terms
     chain: Chain
     records: dict[str, Record]
     changes: dict[str, Change]
+    policy: tuple[PolicyRule, ...]
+    elsewhere: tuple[str, ...]
+    ahead: str
 
     @property
     def problem(self) -> str:
@@ -49,25 +58,22 @@ def in_force(
 ) -> InForce:
     """Everything that decides about these documents at this moment; with ``policy_to_be``, as if it were imported.
 
-    Raises BadInput if what was withdrawn cannot be read.
+    Raises BadInput if what was withdrawn, or was moved from a restricted place, cannot be read.
 
-    A clock that was set back is not believed: the day is never before the log's newest entry.
+    A clock that was set back is not believed: the day is never before one that was seen (``ConsentBook.day``).
     """
     book = ConsentBook(home.consent)
     chain, files = book.chain(), book.files()
     known = imported(chain)
     withdrawn = denied_by(chain, Journal(home.consent).all())
-    newest = chain.newest()
-    today = (max(now, newest) if newest else now).astimezone(UTC).date()
-    real = real_collections(collections)
-    settled = policy_to_be is not None or (POLICY in known and known[POLICY].text == files.get(POLICY, ""))
-    texts = (files.get(POLICY, ""), known[POLICY].text if POLICY in known else "")
-    policy, rules = _policy([policy_to_be] if policy_to_be is not None else texts, real, settled=settled)
-    rules += _folder_rules(collections, documents)
+    today, real = book.day(now, chain), real_collections(collections)
+    policy = policy_now(files.get(POLICY, ""), known.get(POLICY), real, policy_to_be)
+    rules = policy.rules + folder_rules(collections, documents)
     records = _records(files, known, withdrawn)
     excluded = exclusions(settings, collections)
     denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
-    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied)
+    displaced = displaced_saids(home.consent, policy.written)
+    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied, displaced)
     terms = Terms(
         rules=tuple(rules),
         grants=tuple(
@@ -76,6 +82,7 @@ def in_force(
         excluded=excluded,
         seasons=policy.seasons,
         words=policy.words,
+        displaced=displaced,
         withdrawn=withdrawn,
         today=today,
         trusted=not chain.problem,
@@ -85,7 +92,24 @@ def in_force(
             *(part for name in records for part in (f"{name}@{known[name].number}", known[name].text)),
         ),
     )
-    return InForce(terms=terms, chain=chain, records=records, changes=book.changes())
+    return InForce(
+        terms=terms,
+        chain=chain,
+        records=records,
+        changes=book.changes(),
+        policy=policy.written,
+        elsewhere=tuple(_elsewhere(policy.written, records, known, real)),
+        ahead=ahead(today, now),
+    )
+
+
+def ruled_now(
+    home: Home, settings: Settings, collections: Sequence[Collection], documents: Iterable[DocumentId]
+) -> InForce:
+    """What a gate goes by: all that is in force at this moment, and the day is noted."""
+    now = datetime.now(UTC)
+    ConsentBook(home.consent).note_day(now)
+    return in_force(home, settings, collections, documents, now)
 
 
 def exclusions(settings: Settings, collections: Sequence[Collection]) -> tuple[ExcludedFolder, ...]:
@@ -104,78 +128,24 @@ def _forms(folder: str) -> tuple[str, str]:
     return str(path), str(path.resolve())
 
 
-def real_collections(collections: Sequence[Collection]) -> list[Collection]:
-    """The collections where they really are: a permission goes by the folder, not by a link to it."""
-    return [Collection(name=collection.name, path=os.path.realpath(collection.path)) for collection in collections]
-
-
 def record_places(records: Iterable[Record], collections: Sequence[Collection]) -> list[Place]:
     """Every place that some record speaks of, in force or not."""
     real = real_collections(collections)
-    named = (name for record in records for grant in record.grant for name in (*grant.folders, *grant.documents))
+    named = (name for record in records for grant in record.grant for name in grant.places)
     return [place for name in named for place in places(name, real)]
 
 
-def _policy(texts: Iterable[str], collections: Sequence[Collection], *, settled: bool) -> tuple[Policy, list[Rule]]:
-    """The policy as imported. If the file says something else by now, both may restrict and neither permits."""
-    read = [found for text in dict.fromkeys(texts) if text and (found := _read_policy(text))]
-    rules = [
-        Rule(place=place, said=rule.said, source="policy", raises_only=not settled)
-        for policy in read
-        for rule in policy.rules
-        for place in places(rule.place, collections)
-    ]
-    words = tuple(dict.fromkeys(pair for policy in read for pair in policy.words))
-    return Policy(seasons=read[0].seasons if read else {}, words=words), rules
-
-
-def _read_policy(text: str) -> Policy | None:
-    try:
-        return read_policy(text)
-    except BadInput:  # it never was, or no longer is, what was imported: the other version still restricts
-        return None
-
-
-def _folder_rules(collections: Sequence[Collection], documents: Iterable[DocumentId]) -> list[Rule]:
-    folders: dict[str, set[str]] = {}
-    for document in documents:
-        folder = document.path.rpartition("/")[0]
-        known = folders.setdefault(document.collection, {""})
-        while folder not in known:
-            known.add(folder)
-            folder = folder.rpartition("/")[0]
-    return [
-        Rule(place=place, said=said, source="folder policy")
-        for collection in collections
-        for place, path in _policy_places(collection, folders.get(collection.name, set()))
-        if (said := _folder_said(path / FOLDER_POLICY)) is not None
-    ]
-
-
-def _policy_places(collection: Collection, folders: set[str]) -> list[tuple[Place, Path]]:
-    """Every folder whose policy speaks of the collection's documents, those above its own folder too."""
-    whole = Place(collection=collection.name)
-    above = [(whole, folder) for folder in Path(os.path.realpath(collection.path)).parents]
-    return above + [
-        (Place(collection=collection.name, parts=exact_parts(folder)), Path(collection.path, folder))
-        for folder in sorted(folders)
-    ]
-
-
-def _folder_said(path: Path) -> Said | None:
-    """None if there is no policy. One that cannot be read, or is a link, denies all below."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        return Said(unknown=True)
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(_LARGEST_POLICY + 1)
-        return read_folder_policy(content.decode("utf-8")) if len(content) <= _LARGEST_POLICY else Said(unknown=True)
-    except (OSError, UnicodeDecodeError):
-        return Said(unknown=True)
+def _elsewhere(
+    policy: Sequence[PolicyRule],
+    records: Mapping[str, Record],
+    known: Mapping[str, Entry],
+    collections: Sequence[Collection],
+) -> Iterator[str]:
+    named = [(POLICY, rule.place) for rule in policy]
+    named += [(name, place) for name, record in records.items() for grant in record.grant for place in grant.places]
+    for name, place in sorted(set(named)):
+        if not stays(place, known.get(name), collections):
+            yield f"{name}: {place}"
 
 
 def _records(files: dict[str, str], known: dict[str, Entry], withdrawn: Denied) -> dict[str, Record]:
@@ -191,16 +161,26 @@ def _records(files: dict[str, str], known: dict[str, Entry], withdrawn: Denied) 
 
 
 def _grants(name: str, record: Record, entry: Entry, collections: Sequence[Collection], today: date) -> list[Grant]:
-    """The record's grants that are in force today. One whose season is unknown is not."""
+    """The record's grants that are in force today."""
     return [
         Grant(
             record=name.removesuffix(".toml"),
             revision=entry.number,
             kind=record.kind,
             uses=grant.uses,
-            places=tuple(place for named in (*grant.folders, *grant.documents) for place in places(named, collections)),
+            places=tuple(
+                place
+                for named in grant.places
+                if stays(named, entry, collections)
+                for place in places(named, collections)
+            ),
         )
         for grant in record.grant
-        if within(today, grant.begins, grant.until)
-        and (not grant.season or ((found := season(grant.season)) is not None and found.holds(today)))
+        if holds_on(grant, today)
     ]
+
+
+def holds_on(grant: RecordGrant, today: date) -> bool:
+    """Whether the grant's days and season have today. One whose season is unknown never holds."""
+    found = season(grant.season)
+    return within(today, grant.begins, grant.until) and (not grant.season or (found is not None and found.holds(today)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +13,6 @@ from msgspec import Struct
 
 from config.paths import Home
 from config.settings import DatasetSettings, Settings
-from jobs.consent.terms import in_force
 from jobs.dataset import assemble
 from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
@@ -26,7 +24,7 @@ from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
 from jobs.dataset.permission import allowed_lines, ruled_files
-from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under
+from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under, ruled_anew
 from jobs.dataset.sources import sources
 from jobs.dataset.words import query_key
 from jobs.domain.consent import Terms
@@ -108,8 +106,7 @@ def build(
 
     Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
     """
-    ids = [document for document, _ in documents]
-    now = in_force(home, settings, corpus.collections(), ids, datetime.now(UTC))
+    now = ruled_anew(corpus, documents, home, settings, keys)
     refreshed = refresh_under(now, corpus, documents, home, report, keys, tokens)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
     unwanted = left_out(home.left_out).keys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from config.paths import Home
 from config.settings import Settings
 from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
-from jobs.consent.terms import InForce, in_force
+from jobs.consent.terms import InForce, ruled_now
 from jobs.dataset.curated import Curated, curated_contents, curated_document, curated_file_of
 from jobs.domain.consent import NoteSaid, Ruling, Said, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
@@ -87,7 +87,7 @@ def no_longer_permitted(
     Every document that changed is read again: it may say something else by now. One that is gone is denied, unless it
     was public: then what it last said still counts.
     """
-    now = in_force(home, settings, corpus.collections(), [one.id for one in manifest.sources], datetime.now(UTC))
+    now = ruled_now(home, settings, corpus.collections(), [one.id for one in manifest.sources])
     reading = _Reading(corpus, now, {})
 
     def reason(source: SourceDocument) -> str:
@@ -107,7 +107,7 @@ def denied_of(
     ``today``: the SHA-256 of documents as they are now, so that those which did not change need not be read.
     """
     documents = [source.id for record in records for source in record.sources]
-    now = in_force(home, settings, corpus.collections(), documents, datetime.now(UTC))
+    now = ruled_now(home, settings, corpus.collections(), documents)
     reading, found = _Reading(corpus, now, today), dict[DocumentId, str]()
     for record in records:
         for source in record.sources:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
 from config.paths import Home
 from config.settings import Settings
+from jobs.consent.displaced import note_displaced
 from jobs.consent.front_matter import RaisingWords, note_said
-from jobs.consent.terms import InForce, in_force
+from jobs.consent.policy import written_rules
+from jobs.consent.roots import real_collections
+from jobs.consent.terms import InForce, ruled_now
 from jobs.dataset.cache import CuratedFile, ExamplesCache, Remembered, opened
 from jobs.dataset.curated import curated_contents, curated_document
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
-from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, ruling
-from jobs.domain.corpus import DocumentId, digest
+from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, restricts, ruling
+from jobs.domain.corpus import CURATED, DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
+from jobs.domain.places import lies_in, may_hold
 from jobs.keys import Keys
 from jobs.ports import Corpus, TokenCounter
 
@@ -38,7 +42,7 @@ TARGET_USES: Mapping[Target, Use] = {"embedding": "embed", "expansion": "expand"
 class Refreshed(Struct, frozen=True, kw_only=True):
     """``documents`` are those given; of them ``excluded`` may not be used and ``unreadable`` could not be read now.
 
-    ``denied`` counts the excluded by reason. ``consent_problem`` says what is wrong with the consent log.
+    ``denied`` counts the excluded by reason. ``idle`` are restrictions that hold no document.
 
     ``pairs`` and ``expansions`` are what the notes offer before common queries are dropped. ``new_pairs`` and
     ``new_expansions`` came with this refresh, curated lines included.
@@ -49,7 +53,7 @@ class Refreshed(Struct, frozen=True, kw_only=True):
     removed: int
     excluded: int
     denied: dict[str, int] = {}
-    consent_problem: str = ""
+    idle: tuple[str, ...] = ()
     unreadable: int
     pairs: int
     expansions: int
@@ -71,8 +75,21 @@ def refresh(
     A document that cannot be read now is counted, and nothing of it stays: nobody can tell what it permits.
     Without ``tokens`` passages are cut by their length alone.
     """
-    now = in_force(home, settings, corpus.collections(), [document for document, _ in documents], datetime.now(UTC))
+    now = ruled_anew(corpus, documents, home, settings, keys)
     return refresh_under(now, corpus, documents, home, report, keys, tokens)
+
+
+def ruled_anew(
+    corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, settings: Settings, keys: Keys
+) -> InForce:
+    """What is in force for the documents, those included that left a restricted place since the last refresh."""
+    collections, here = corpus.collections(), [document for document, _ in documents]
+    if home.examples_cache.exists():
+        with opened(home.examples_cache, keys) as cache:
+            before = {document: remembered.sha256 for document, remembered in cache.known().items()}
+        real = real_collections(collections)
+        note_displaced(home.consent, written_rules(home.consent, real), real, before, set(here))
+    return ruled_now(home, settings, collections, here)
 
 
 def refresh_under(
@@ -109,13 +126,24 @@ def refresh_under(
         removed=len(gone),
         excluded=denied.total(),
         denied=dict(denied.most_common()),
-        consent_problem=now.problem,
+        idle=_idle(now.terms, wanted),
         unreadable=desk.unreadable,
         pairs=pairs,
         expansions=expansions,
         new_pairs=desk.new["embedding"],
         new_expansions=desk.new["expansion"],
     )
+
+
+def _idle(terms: Terms, documents: Collection[DocumentId]) -> tuple[str, ...]:
+    """Every restriction of the steward's that restricts nothing, by the digest of its place: a name is not told."""
+    tests: dict[str, Callable[[DocumentId], bool]] = {
+        digest(str(rule.place)): partial(may_hold, rule.place)
+        for rule in terms.rules
+        if rule.source == "policy" and restricts(rule.said) and rule.place.collection != CURATED
+    }
+    tests |= {digest(repr(folder)): partial(lies_in, folder=folder) for folder in terms.excluded}
+    return tuple(sorted(name for name, test in tests.items() if not any(map(test, documents))))
 
 
 class _Desk:

@@ -14,7 +14,7 @@ from jobs.domain.seasons import Season, season
 from jobs.domain.withdrawal import Denied
 
 Use = Literal["index", "embed", "expand", "persona", "evaluate", "synthesise", "share"]
-"""``index``: search finds it. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
+"""``index``: see INDEX_MEANS. ``embed``, ``expand``, ``persona``: it trains that model. ``evaluate``: its queries
 judge models. ``synthesise``: a model writes queries about it. ``share``: it may leave this machine."""
 
 Classification = Literal["public", "personal", "community", "sacred", "unclassified"]
@@ -23,12 +23,16 @@ Classification = Literal["public", "personal", "community", "sacred", "unclassif
 Holder = Literal["person", "community", "authority"]
 
 USES: tuple[Use, ...] = get_args(Use)
+INDEX_MEANS = (
+    "`index` is written down and bars nothing: QMD's search is its owner's and has every note its collections name"
+)
+"""What people are told wherever ``index`` is shown or granted. The other uses are asked for at every gate."""
 CLASSES = ("public", "personal", "community", "sacred")
 CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
 """Whose consent a class needs. A document called both needs both."""
 
-REVISION = 3
-"""Raised whenever ``ruling`` could decide otherwise about the same document."""
+REVISION = 4
+"""Raised whenever ``ruling``, or what is read from a note, could be otherwise for the same document."""
 
 
 class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +48,11 @@ class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attribution: tuple[str, ...] = ()
     exclude: bool = False
     unknown: bool = False
+
+
+def restricts(said: Said) -> bool:
+    """Whether a note about which nobody said this could be used more freely."""
+    return set(said.classifications) != {"public"} or bool(said.consents or said.seasons or said.exclude)
 
 
 class NoteSaid(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,9 +109,12 @@ class Terms(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     grants: tuple[Grant, ...] = ()
     excluded: tuple[ExcludedFolder, ...] = ()
-    seasons: dict[str, Season] = {}
+    seasons: dict[str, tuple[Season, ...]] = {}
+    """By folded name; all of a name's must hold."""
     words: tuple[tuple[str, str], ...] = ()
     """(word or phrase, classification): a text with it is raised to that."""
+    displaced: dict[str, tuple[Said, ...]] = {}
+    """Text, by SHA-256 → what rules say of a place where it lay and where nothing lies now. It can only restrict."""
     withdrawn: Denied = Denied()
     """What was taken back for good, as strict as ``sacred``. (Ended records have given no grants already.)"""
     today: date
@@ -144,7 +156,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
 def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
     """What the document is and what for it may be used today. Whatever is not understood denies."""
     rules = [rule for rule in terms.rules if may_hold(rule.place, document)]
-    everything = [note.said, *(rule.said for rule in rules)]
+    everything = [note.said, *(rule.said for rule in rules), *terms.displaced.get(note.sha256, ())]
     named = {word for said in everything for word in said.classifications} | set(note.raised_to)
     firm = set(note.said.classifications)
     for rule in rules:
@@ -193,10 +205,11 @@ def _denials(
     if named - set(CLASSES):
         yield "unknown classification"
     for text in sorted({text for said in everything for text in said.seasons}):
-        found = terms.seasons.get(text.casefold()) or season(text)
-        if found is None:
+        written = season(text)
+        found = terms.seasons.get(text.casefold(), (written,) if written else ())
+        if not found:
             yield "season not understood"
-        elif not found.holds(terms.today):
+        elif not all(one.holds(terms.today) for one in found):
             yield "out of season"
 
 

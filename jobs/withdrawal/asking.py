@@ -13,7 +13,6 @@ from msgspec import Struct
 from jobs.consent.book import ConsentBook
 from jobs.consent.files import POLICY, read_record
 from jobs.consent.withdrawals import Journal
-from jobs.domain.consent_log import imported
 from jobs.domain.corpus import CURATED, Collection, DocumentId, text_digest
 from jobs.domain.errors import BadInput
 from jobs.domain.places import exact_parts, folded
@@ -62,14 +61,15 @@ def content_now(document: DocumentId, collections: Sequence[Collection]) -> str 
 
 
 def records_meant(what: What, name: str, folder: Path) -> tuple[EndedRecord, ...]:
-    """Every wording in force, or waiting to be, of the record of that name or of that holder's records.
+    """Every wording of the record of that name or of that holder's records: in force, before that, or waiting to be.
 
     A wording that was withdrawn already is not among them. Also where the log is broken: then the files tell.
     """
     book = ConsentBook(folder)
     chain = book.chain()
     gone = denied_by(chain, Journal(folder).all()).records
-    texts = {(file, entry.text) for file, entry in imported(chain).items()} | set(book.files().items())
+    imported = {(entry.subject, entry.text) for entry in chain.entries if entry.action == "import"}
+    texts = imported | set(book.files().items())
     found = {
         EndedRecord(record=file.removesuffix(".toml"), sha256=text_digest(text))
         for file, text in texts

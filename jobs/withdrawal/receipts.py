@@ -21,7 +21,7 @@ from jobs.domain.errors import BadInput
 from jobs.domain.withdrawal import Withdrawal
 from jobs.publish import write_file
 
-REMAINS = ("notes", "copies", "backups", "snapshots", "flash", "servers", "shared", "curated")
+REMAINS = ("notes", "index", "copies", "backups", "snapshots", "flash", "servers", "shared", "curated")
 """What no program of this machine can undo or may touch, by the sentence that says it (receipts.toml)."""
 
 Language = Literal["en", "fr"]

@@ -63,14 +63,14 @@ def test_a_withdrawn_model_cannot_come_back_by_any_way(house: Household) -> None
 
 
 def test_a_no_outlasts_a_rename_an_edit_of_the_policy_and_a_restored_log(house: Household) -> None:
-    before = (house.home.consent / "log.jsonl").read_bytes()
+    before = {name: (house.home.consent / name).read_bytes() for name in ("log.jsonl", "head")}
     house.types("--document", f"notes/{SECRET}", "--yes")
     (house.notes / SECRET).rename(house.notes / "renamed.md")
     house.consent("policy.toml", '[[rule]]\nplace = "notes"\nclassification = "public"\n')
     dataset = house.dataset()
     assert dataset is not None and dataset.manifest.denied == {"withdrawn": 1}
-    (house.home.consent / "log.jsonl").write_bytes(before)
-    (house.home.consent / "head").unlink()
+    for name, content in before.items():
+        (house.home.consent / name).write_bytes(content)
     assert "marten" not in repr(house.dataset())
 
 

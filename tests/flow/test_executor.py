@@ -200,20 +200,17 @@ def test_a_deployment_that_fails_halfway_takes_its_release_back_and_says_so(book
     assert "v2 was on trial and was taken back" in alert.body and "untouched" not in alert.body
 
 
-def test_a_broken_consent_log_is_said_once_and_loudly_and_again_when_it_breaks_anew(
-    books: Books, tmp_path: Path
-) -> None:
-    said = ["line 3 was changed", "line 3 was changed", "", "line 3 was changed"]
-    worker = ScriptedWorker(*(Done(result={"new_pairs": 0, "new_expansions": 0, "consent_problem": p}) for p in said))
+def test_a_restriction_that_restricts_nothing_any_more_is_said_once(books: Books, tmp_path: Path) -> None:
+    said: list[list[str]] = [["a"], ["a"], ["a", "b"], ["a", "b"], ["a"]]
+    worker = ScriptedWorker(*(Done(result={"new_pairs": 0, "new_expansions": 0, "idle": idle}) for idle in said))
     told = []
     for _ in said:
         waiting = books.jobs.want_refresh(NOW)
         assert waiting is not None
         executor(books, tmp_path, worker).execute(waiting.id)
-        told.append([(alert.kind, alert.body) for alert in books.alerts.unread()])
-    assert [sum(kind == "consent-broken" for kind, _ in alerts) for alerts in told][:3] == [1, 1, 1]
-    assert "No consent counts until it is whole" in told[0][0][1] and "consent verify" in told[0][0][1]
-    assert books.knowledge.fact("consent-problem") == "line 3 was changed"
+        told.append([(alert.kind, alert.times) for alert in books.alerts.unread()])
+    assert told == [[], [], *[[("restriction-idle", 1)]] * 3]
+    assert "consent coverage" in books.alerts.unread()[0].body
 
 
 def test_the_queries_that_decided_are_counted_against_the_next_run_of_their_target(

@@ -21,6 +21,7 @@ from daemon.ledger.database import Damaged
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
 from daemon.scheduler import Calls, Scheduler
+from jobs.consent.book import ConsentBook
 from jobs.domain.endings import Ending
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -243,3 +244,37 @@ def test_new_examples_of_a_run_that_came_to_no_end_are_not_forgotten(
     desk.books.knowledge.set_fact("last-run:embedding", (datetime.now(UTC) - timedelta(days=8)).isoformat())
     desk.scheduler.tick()
     assert len(desk.books.jobs.in_state("queued")) == again
+
+
+def test_a_broken_consent_log_is_said_once_and_loudly_within_a_minute_and_again_when_it_breaks_anew(desk: Desk) -> None:
+    book = ConsentBook(desk.home.consent)
+    for number in range(3):
+        book.note_once("note", f"entry {number}", {}, NOW)
+    whole = book.log.read_bytes()
+
+    def told(content: bytes) -> list[tuple[str, int]]:
+        book.log.write_bytes(content)
+        desk.scheduler._look_at_the_consent_log(NOW)
+        return [(alert.title, alert.times) for alert in desk.books.alerts.unread() if alert.kind == "consent-broken"]
+
+    damaged = whole.replace(b"entry 1", b"entry 7")
+    assert told(whole) == []
+    assert told(damaged) == told(damaged) == [("The consent log is broken", 1)]
+    assert told(whole) == told(whole) == [("The consent log is broken", 1)]
+    assert told(damaged) == [("The consent log is broken", 2)]
+    assert "No consent counts until it is whole" in desk.books.alerts.unread()[0].body
+
+
+def test_a_consent_log_that_was_put_back_as_it_once_was_is_noticed(desk: Desk) -> None:
+    book = ConsentBook(desk.home.consent)
+    book.note_once("note", "an import", {}, NOW)
+    before = {path: path.read_bytes() for path in (book.log, book.folder / "head")}
+    book.note_once("note", "a withdrawal", {}, NOW)
+    desk.scheduler._look_at_the_consent_log(NOW)
+    assert desk.books.alerts.unread() == []
+    for path, content in before.items():
+        path.write_bytes(content)
+    for _ in range(2):
+        desk.scheduler._look_at_the_consent_log(NOW)
+        [alert] = desk.books.alerts.unread()
+        assert (alert.kind, alert.times) == ("consent-broken", 1) and "missing" in alert.body

@@ -24,8 +24,9 @@ from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset.left_out import LeftOut, leave_out
+from jobs.dataset.permission import sources_by_class
 from jobs.dataset.proposals import plain_lines, proposals
-from jobs.domain.artifacts import LiveModel, Parity, Progress, ReleaseMetadata
+from jobs.domain.artifacts import LiveModel, Making, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetManifest, QuerySet, Target
 from jobs.domain.gates import ScoredSet, Verdict
@@ -230,11 +231,13 @@ class Household:
         learnt = msgspec.json.decode(path.read_bytes(), type=DatasetManifest)
         record = provenance(learnt, (), (), (), run=run, model=sha256)
         sources, papers = with_record(record, self.releases.release(live))
+        before = self.releases.release(live).metadata
         metadata = ReleaseMetadata(
             name=name,
             created_at=self.now,
             sources=sources,
-            targets={**self.releases.release(live).metadata.targets, target: model},
+            targets={**before.targets, target: model},
+            made={**before.made, target: making(learnt, run)},
             run=run,
             target=target,
             dataset=dataset,
@@ -291,3 +294,20 @@ class Household:
 def builtins(value: msgspec.Struct) -> dict[str, object]:
     made: dict[str, object] = msgspec.to_builtins(value)
     return made
+
+
+def making(learnt: DatasetManifest, run: int) -> Making:
+    return Making(
+        run=run,
+        dataset=learnt.name,
+        merkle_root=learnt.merkle_root,
+        base="b" * 64,
+        weights="w" * 64,
+        intensity="gentle",
+        recipe={},
+        tools={},
+        consent=learnt.consent,
+        consents=tuple(sorted({consent for source in learnt.sources for consent in source.consents})),
+        attributions=(),
+        classes=sources_by_class(learnt.sources),
+    )

@@ -44,7 +44,7 @@ class Steward:
 
     def says(self, word: Classification, *folders: str) -> Preview:
         seen = self.looks(word, *folders)
-        classify(seen, self.home, "a steward", NOW)
+        classify(seen, self.home, self.corpus.collections(), "a steward", NOW)
         return seen
 
 
@@ -86,7 +86,7 @@ def test_what_was_changed_since_it_was_shown_is_not_done(steward: Steward) -> No
     seen = steward.looks("public", "kb/open")
     steward.says("sacred", "kb/open")
     with pytest.raises(Refused, match="changed meanwhile"):
-        classify(seen, steward.home, "a steward", NOW)
+        classify(seen, steward.home, steward.corpus.collections(), "a steward", NOW)
     assert steward.coverage().classes()["sacred"] == (0, 2)
 
 

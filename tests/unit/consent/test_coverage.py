@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.consent.coverage import Coverage, covered
 from jobs.domain.corpus import Collection, Document, DocumentId
 from tests.unit.consent.place import NOW, Place
-from tests.unit.dataset.sample import small_settings
+from tests.unit.dataset.sample import excluding, small_settings, write_policy
 
 
 class Files:
@@ -49,3 +49,24 @@ def test_a_consent_for_a_folder_that_moved_covers_nothing_and_is_named(personal:
     moved = DocumentId(collection="kb", path="ancestors/n.md")
     assert personal.ruled("ancestors/n.md").uses == ()
     assert coverage(personal, moved).astray == (f"ada.toml: {personal.notes / 'elders'}",)
+
+
+def test_a_restriction_for_a_folder_that_moved_is_named(place: Place) -> None:
+    elders = place.notes / "elders"
+    write_policy(
+        place.home,
+        f'[[rule]]\nplace = "{place.notes}"\nclassification = "public"\n'
+        f'[[rule]]\nplace = "{elders}"\nclassification = "sacred"\n'
+        '[[rule]]\nplace = "kb/open"\nclassification = "public"\n'
+        '[[rule]]\nplace = "curated"\nclassification = "personal"\n',
+    )
+    settings = excluding("private", str(elders))
+    document = place.note("elders/n.md")
+    [excluded] = covered(Files(place), [document], place.home, settings, NOW).idle
+    assert excluded == "excluded_folders: private"
+    assert coverage(place, document).idle == ()
+    elders.rename(place.notes / "seniors")
+    moved = DocumentId(collection="kb", path="seniors/n.md")
+    found = covered(Files(place), [moved], place.home, settings, NOW)
+    assert found.classes() == {"public": (1, 0)}
+    assert found.idle == (f"policy.toml: {elders}", "excluded_folders: private", f"excluded_folders: {elders}")

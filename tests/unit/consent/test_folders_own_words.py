@@ -32,6 +32,23 @@ def test_a_folder_policy_speaks_for_its_folder_and_all_below_also_from_above_the
     assert place.ruled("a/n.md").reason == "sacred"
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_folder_policy_is_found_in_whatever_unicode_form_the_disk_has_its_folder(place: Place, form: str) -> None:
+    write_policy(place.home, '[[rule]]\nplace = "kb"\nclassification = "public"\n')
+    folder = unicodedata.normalize(form, "Aînés/Récits")  # type: ignore[arg-type]
+    place.note(f"{folder}/n.md")
+    place.note(unicodedata.normalize(form, "Aînés") + "/.iaip.toml", 'classification = "sacred"')  # type: ignore[arg-type]
+    assert place.ruled("Aînés/Récits/n.md").reason == "sacred"
+    assert place.ruled("n.md").uses
+
+
+def test_of_two_folders_that_differ_in_form_alone_both_policies_are_read(place: Place) -> None:
+    for form, word in (("NFC", "public"), ("NFD", "sacred")):
+        folder = unicodedata.normalize(form, "Aînés")  # type: ignore[arg-type]
+        place.note(f"{folder}/.iaip.toml", f'classification = "{word}"')
+    assert place.ruled("Aînés/n.md").reason == "sacred"
+
+
 def test_a_folder_policy_that_is_a_link_denies(place: Place) -> None:
     place.note("a/n.md")
     elsewhere = place.notes.parent / "open.toml"

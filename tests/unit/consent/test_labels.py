@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from jobs.consent.files import read_record
 from jobs.consent.labels import Project, agreed_class, agreed_record, blank_mapping, read_mapping
 from jobs.domain.errors import BadInput, Refused
 
-TODAY = date(2026, 6, 1)
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def label(kind: str, number: int = 1, **more: Any) -> dict[str, Any]:
@@ -57,8 +57,11 @@ def test_an_export_is_read_as_it_comes(tmp_path: Path, wrapped: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"unique_id": 3}', '{"title": "x"}', '{"unique_id": "a", "notice": []}']
-)
+    "content",
+    ["", "[]", '{"unique_id": 3}', '{"title": "x"}', '{"unique_id": "a", "notice": []}',
+     *(json.dumps({"unique_id": name, "tk_labels": [{"unique_id": "l", "label_type": "family"}]})
+       for name in ("../../../evil", "a/b", "..", "", "a.b", "p\0", "a\n", "é", "x" * 65))],
+)  # fmt: skip
 def test_what_is_no_export_or_has_no_labels_is_refused_with_a_next_step(tmp_path: Path, content: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
@@ -93,7 +96,7 @@ def test_labels_together_give_the_strictest_class_and_the_uses_that_all_allow(tm
     text = head + tail
     mapping = read_mapping(text, project)
     assert agreed_class(mapping) == "community"
-    record = read_record(agreed_record(mapping, project, TODAY), "x.toml")
+    record = read_record(agreed_record(mapping, project, NOW), "x.toml")
     assert (record.holder, record.kind, record.language, record.contact) == (
         "Sample Nation", "community", "oj", "band office",
     )  # fmt: skip
@@ -104,7 +107,7 @@ def test_labels_together_give_the_strictest_class_and_the_uses_that_all_allow(tm
 def test_labels_that_allow_nothing_together_give_no_record(tmp_path: Path) -> None:
     project = read_project(export(tmp_path, label("attribution")))
     mapping = read_mapping(filled(project, classification='"community"'), project)
-    assert agreed_record(mapping, project, TODAY) == ""
+    assert agreed_record(mapping, project, NOW) == ""
 
 
 def test_secret_and_sacred_can_only_be_sacred(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.consent.terms import in_force
-from jobs.domain.consent import NoteSaid, ruling
-from jobs.domain.corpus import DocumentId
+from jobs.consent.terms import in_force, ruled_now
+from jobs.domain.consent import NoteSaid, Said, ruling
+from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput, Refused
 from tests.unit.consent.place import NOW, RECORD, Place
-from tests.unit.dataset.sample import excluding, write_policy
+from tests.unit.dataset.sample import excluding, small_settings, write_policy
 
 
 def test_nothing_written_means_nothing_allowed_and_reading_creates_nothing(place: Place) -> None:
@@ -79,6 +79,82 @@ def test_a_clock_that_was_set_back_does_not_bring_a_consent_back(place: Place) -
     assert place.ruled(at=NOW).uses
     place.book.note_once("use", "dataset x", {}, later)
     assert place.ruled(at=NOW).uses == ()
+
+
+def test_a_day_that_passed_is_not_undone_by_the_clock(personal: Place) -> None:
+    personal.record(more="until = 2026-06-30\n")
+    assert personal.ruled(at=NOW).uses
+    personal.book.note_day(NOW + timedelta(days=30))
+    assert personal.ruled(at=NOW).uses == ()
+    assert "2026-07-15" in personal.now(at=NOW).ahead
+    personal.book.note_day(NOW)
+    assert personal.ruled(at=NOW).uses == (), "an earlier day is not noted over a later one"
+    assert personal.now(at=NOW + timedelta(days=29)).ahead == "", "a day's difference is a time zone's"
+
+
+def test_every_gate_notes_the_day(personal: Place) -> None:
+    personal.record()
+    today = datetime.now(UTC).date().isoformat()
+    ruled_now(personal.home, small_settings(), personal.collections, [])
+    assert (personal.home.consent / "newest-day").read_text() >= today
+    (personal.home.consent / "newest-day").write_text("nonsense")
+    assert personal.ruled(at=NOW).uses
+
+
+def test_an_entry_of_a_clock_that_was_ahead_is_told_in_words(personal: Place) -> None:
+    personal.record()
+    personal.book.note_once("use", "dataset x", {}, datetime(2099, 1, 1, tzinfo=UTC))
+    assert "2099-01-01" in personal.now(at=NOW).ahead
+
+
+def test_a_log_of_several_entries_without_its_head_is_broken(personal: Place) -> None:
+    personal.record()
+    (personal.home.consent / "head").unlink()
+    assert "head" in personal.now().problem
+    assert personal.ruled().uses == ()
+    personal.book.log.write_bytes(personal.book.log.read_bytes().split(b"\n")[0] + b"\n")
+    assert personal.now().problem == "", "a crash between the first entry and its head leaves this"
+
+
+def test_a_season_of_the_policy_counts_from_its_import_on(place: Place) -> None:
+    document = place.note("a/n.md")
+    said = NoteSaid(said=Said(classifications=("public",), seasons=("winter",)))
+    winter, always = ('[seasons]\nwinter = "12-01..02-28"\n', '[seasons]\nwinter = "01-01..12-31"\n')
+
+    def reason(text: str) -> str:
+        (place.home.consent / "policy.toml").write_text(text)
+        return ruling(document, said, place.now(document).terms).reason
+
+    write_policy(place.home, winter)
+    assert reason(always) == "out of season", "what is not imported permits nothing"
+    place.book.import_changes("steward", NOW)
+    assert reason(always) == ""
+    assert reason(winter) == "out of season", "and restricts at once"
+    assert reason("") == "season not understood"
+    assert reason("broken = [") == ""
+
+
+def test_a_relative_permission_stays_with_the_folder_that_it_was_given_for(place: Place) -> None:
+    elsewhere = place.notes.parent / "secret"
+    elsewhere.mkdir()
+    there = [Collection(name="kb", path=str(elsewhere))]
+    place.book.folder.mkdir(parents=True)
+    (place.book.folder / "policy.toml").write_text(
+        '[[rule]]\nplace = "kb"\nclassification = "public"\n[[rule]]\nplace = "kb/a"\nclassification = "personal"\n'
+    )
+    (place.book.folder / "ada.toml").write_text(RECORD.replace("{place}", "kb/a"))
+    here = place.collections
+    place.book.import_changes("steward", NOW, collections=here)
+    assert place.ruled("n.md").uses and place.ruled("a/n.md").uses
+    place.collections = there
+    assert place.ruled("n.md").reason == "unclassified"
+    assert place.ruled("a/n.md").uses == ()
+    assert place.now().elsewhere == ("ada.toml: kb/a", "policy.toml: kb", "policy.toml: kb/a")
+    (place.book.folder / "policy.toml").write_text((place.book.folder / "policy.toml").read_text() + "# read again\n")
+    place.book.import_changes("steward", NOW, collections=there)
+    assert place.ruled("n.md").reason == "unclassified", "taken in again, the old words still mean the old folder"
+    place.collections = here
+    assert place.ruled("n.md").uses and place.now().elsewhere == ()
 
 
 def test_a_broken_log_stops_all_but_public_notes_and_takes_no_entry(personal: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -55,7 +56,7 @@ def touched(dataset: Dataset) -> set[tuple[DocumentId, str]]:
     return found | {(names[name], "test") for s in dataset.query_sets for q in s.queries for name in q.relevant}
 
 
-FOLDERS = ("", "a", "a/b", "A", "c")
+FOLDERS = ("", "a", "a/b", "A", "c", unicodedata.normalize("NFD", "Été"))
 MARKS = ("", "iaip: exclude", "iaip: sacred", "iaip: {classification: public}", "iaip: {classification: personal}",
          "iaip: {classification: community, consent: council}", "iaip: {classification: secret}", "iaip: {x: 1}",
          "a: [", "iaip: {season: 06-01..06-02}")  # fmt: skip

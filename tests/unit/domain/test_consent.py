@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
+from collections.abc import Callable
 from datetime import date
 
 import msgspec
@@ -75,6 +77,33 @@ def test_a_note_that_excludes_nothing_is_permitted(mark: str) -> None:
 
 def test_broken_front_matter_denies() -> None:
     assert not allowed("---\na: [\n---\ntext\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\n---\niaip: sacred\n---\nx", " ---\niaip: sacred\n---\n", "<!-- c -->\n---\niaip: sacred\n---\n",
+     "<!-- a\nb -->\n\n---\n# a word\niaip: sacred\n---\n", "+++\n[iaip]\nclassification='sacred'\n+++\nx",
+     "+++\niaip.classification = 'sacred'\n+++\n", "+++\ntitle='x'\nclassification = 'sacred'\n+++\n",
+     "---\niaip.classification: sacred\n---\nx", "---\niaip classification: sacred\n---\nx",
+     "---\rtitle: x\riaip: sacred\r---\r", "---\niaip: sacred\n----\n", "---\niaip: sacred\n--- # end\nbody",
+     "---\n# comment only head\n\niaip: sacred\n", "---\n# a\n\n# b\n\n\"iaip\": sacred\n",
+     "---\ntitle: x\n---\niaip: sacred\n# Head\n", "---\n---\niaip: sacred\n", "iaip: sacred\n\n# Head\n",
+     "\ufeff\n---\nIAIP : sacred\n---\n", "---\u2028iaip: sacred\u2028---\u2028", "Text.\n\n<!-- iaip: sacred -->\n",
+     "> iaip: sacred\n", "- iaip: exclude\n", "---\ntext\n{iaip: sacred}\n---\n"],
+)  # fmt: skip
+def test_a_mark_that_stands_where_nobody_reads_it_denies(text: str) -> None:
+    assert not allowed(text)
+    assert not allowed(text.replace("\n", "\r\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["# iaip: how to\n", "The iaip: a program\n", "# A\n\n```yaml\niaip: sacred\n```\n", "iaipctl: a command\n",
+     "---\n\nIt is iaip.\n\n---\n", "+++\ntitle = 'x'\n+++\n# A\n", "A classification = a set of classes\n",
+     "---\ntitle: x\n---\n# A\n\niaip: x\n", "iaip. A name.\n"],
+)  # fmt: skip
+def test_a_note_that_only_speaks_of_marks_is_permitted(text: str) -> None:
+    assert allowed(text)
 
 
 def test_a_document_that_nobody_classified_is_denied_whatever_was_granted() -> None:
@@ -159,10 +188,35 @@ def test_words_can_raise_a_class_and_never_lower_or_give_one() -> None:
     assert ruling(document, note("Our phone tree.", *words), unmarked).reason == "unclassified"
 
 
+FORMS = st.sampled_from(["NFC", "NFD"])
+CASES = st.sampled_from([str.upper, str.lower, str.title, str.casefold])
+GAPS = st.sampled_from([" ", "\n", "  ", "\r\n", "\u00a0", "\n> ", "*\n", " _", "** **", "\t"])
+AROUND = st.sampled_from(["", " ", "*", "_", "\n", "(", "«", "…", "__"])
+
+
+@given(st.sampled_from(["kôkom", "ᓄᓇᕗᑦ", "straße"]), FORMS, FORMS, CASES, GAPS, AROUND, AROUND)
+def test_a_word_is_found_in_every_form_case_and_wrapping(
+    word: str, steward: str, writer: str, case: Callable[[str], str], gap: str, before: str, after: str
+) -> None:
+    phrase = unicodedata.normalize(steward, f"{word} lodge")  # type: ignore[arg-type]
+    text = unicodedata.normalize(writer, case(f"{word}{gap}lo\u00addge"))  # type: ignore[arg-type]
+    raising = RaisingWords(((phrase, "sacred"),))
+    assert raising.found_in(f"the {before}{text}{after} of x") == {"sacred"}
+    assert raising.found_in(f"the {before}x{text}{after}") == raising.found_in(f"{text}s") == set()
+    assert raising.found_in(text.replace(gap, "")) == set()
+
+
+@pytest.mark.parametrize("text", ["<!-- -->" * 5_000, "<!--" * 15_000, "\n" * 60_000, "- " * 30_000, "+++\n" * 15_000])
+def test_no_text_keeps_the_reader_busy(text: str) -> None:
+    begun = time.process_time()
+    note(text, ("sweat lodge", "sacred"))
+    assert time.process_time() - begun < 1
+
+
 @pytest.mark.parametrize(("written", "open_today"), [("11-01..03-31", True), ("06-01..08-31", False), ("winter", True)])
 def test_a_season_opens_and_closes_over_the_turn_of_the_year(written: str, open_today: bool) -> None:
     text = f"---\niaip: {{classification: public, season: {written}}}\n---\n"
-    winter = {"winter": Season(first=(11, 1), last=(3, 31))}
+    winter = {"winter": (Season(first=(11, 1), last=(3, 31)),)}
     assert bool(ruled(text, "a.md", seasons=winter).uses) is open_today
 
 
