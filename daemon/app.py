@@ -36,6 +36,7 @@ from daemon.socket import SocketServer
 from daemon.space import Space
 from daemon.supervision import TRY_AGAIN
 from daemon.system.lock import single_daemon
+from daemon.system.notifications import notify
 from daemon.system.processes import boot_id, this_process
 from daemon.system.service_manager import tell_service_manager
 from daemon.system.telemetry import telemetry
@@ -241,6 +242,7 @@ def _assemble(
         clear_away=housekeeper.clear,
         open_page=front.open,
         page_address=front.address,
+        tell=partial(notify, this_machine()),
     )
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -25,7 +25,6 @@ from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Request
-from daemon.system.notifications import notify
 from daemon.triggers import due_triggers
 from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
@@ -58,6 +57,11 @@ class _AlertsRead(Struct, frozen=True, kw_only=True):
     alerts: tuple[int, ...]
 
 
+class Tell(Protocol):
+    def __call__(self, kind: str, about: str, *, page: str | None) -> None:
+        """Tries to put an alert of this kind on the desktop. Never raises for what the desktop does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calls:
     """What the scheduler sets in motion elsewhere in the daemon."""
@@ -73,6 +77,7 @@ class Calls:
     """Lets the page be reached; the answer holds its link."""
     page_address: Callable[[], str | None]
     """Where the page is, while it is open."""
+    tell: Tell
 
 
 class Scheduler:
@@ -173,7 +178,7 @@ class Scheduler:
             self._handle(request)
         for alert in self._books.alerts.undelivered():
             if self._books.alerts.take(alert.id, _now()):
-                notify(alert.kind, alert.about, page=self._calls.page_address())
+                self._calls.tell(alert.kind, alert.about, page=self._calls.page_address())
 
     def _handle(self, request: Request) -> None:
         """The effect and its answer are one transaction: a request is never done twice."""

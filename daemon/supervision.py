@@ -18,7 +18,6 @@ from msgspec import Struct
 from config.paths import Home
 from daemon.ledger.books import open_books
 from daemon.system.lock import single_daemon
-from daemon.system.notifications import notify
 from jobs.domain.errors import IaipError
 from jobs.publish import write_file
 
@@ -68,7 +67,7 @@ class Supervision:
     def clear(self) -> None:
         self._home.starts.unlink(missing_ok=True)
 
-    def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None] = notify) -> None:
+    def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None]) -> None:
         """Keeps the reason for `iaipctl status` and tells the owner, once a reason."""
         before = self.read()
         if before.down == reason:
