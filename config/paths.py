@@ -29,6 +29,11 @@ class Home:
         return self.root / "ledger.sqlite"
 
     @property
+    def way_back(self) -> Path:
+        """Left by an upgrade that goes back: the former version may put an older ledger in a newer one's place."""
+        return self.root / "ledger.go-back"
+
+    @property
     def snapshots(self) -> Path:
         """Daily copies of the ledger, the last few."""
         return self.root / "snapshots"

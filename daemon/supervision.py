@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from config.paths import Home
-from daemon.ledger.books import open_books
+from daemon.ledger.restore import open_keeping_a_copy
 from daemon.system.lock import single_daemon
 from jobs.domain.errors import IaipError
 from jobs.publish import write_file
@@ -92,7 +92,7 @@ def crashed_too_often(starts: Starts) -> str:
 def _post(home: Home, title: str, body: str, now: datetime) -> None:
     """A ledger that cannot be written may be the very reason, or another daemon's: the desktop is told all the same."""
     with suppress(IaipError, sqlite3.Error, OSError), single_daemon(home.daemon_lock):
-        books = open_books(home.ledger)
+        books = open_keeping_a_copy(home, now)
         try:
             books.alerts.post("stays-down", title, body, now)
             for alert in books.alerts.undelivered():

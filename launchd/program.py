@@ -1,7 +1,7 @@
 """The program that the supervisor starts: a named script, so that Login Items shows our name and not "python".
 
-It fixes the interpreter and the directory of the code. An upgrade in a new place writes a new script
-and keeps the former one beside it: going back is putting that one back.
+It fixes the interpreter and the directory of the code. An upgrade in a new place writes a new script and keeps
+the former one beside it until the new one proved well: going back, however late, is putting that one back.
 """
 
 from __future__ import annotations
@@ -26,25 +26,32 @@ class Program:
         self._write = write
         self._code = code
 
-    def place(self) -> bool:
-        """Writes the script; false if it was there already. Another one is kept as the former."""
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the script has not been proved yet, and there is a former one to go back to."""
+        return self.former.exists()
+
+    def place(self) -> None:
+        """Writes the script. The last one that was proved stays beside it as the former, whatever was tried since."""
         wanted = script(stable_interpreter(Path(sys.executable)), self._code).encode()
         present = self.path.read_bytes() if self.path.exists() else None
         if present == wanted:
-            return False
-        if present is not None:
+            return
+        if present is not None and not self.is_on_trial:
             self._write(self.former, present, mode=0o700)
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._write(self.path, wanted, mode=0o700)
-        return True
+        if self.is_on_trial and self.former.read_bytes() == wanted:
+            self.former.unlink()
 
-    def put_back(self) -> bool:
-        """Makes the former script the present one again; false if there is none."""
-        if not self.former.exists():
-            return False
+    def prove(self) -> None:
+        """The script is well: there is no way back any more, and none is needed."""
+        self.former.unlink(missing_ok=True)
+
+    def put_back(self) -> None:
+        """Makes the former script the present one again."""
         self._write(self.path, self.former.read_bytes(), mode=0o700)
         self.former.unlink()
-        return True
 
     def remove(self) -> None:
         for path in (self.path, self.former):

@@ -19,7 +19,6 @@ from daemon.system.notifications import (
     LONGEST_TEXT,
     MISREAD_FIRST,
     applescript,
-    by_pync,
     harmless,
     notify,
     notify_send,
