@@ -12,7 +12,7 @@ SECONDS_TO_STOP = 90
 """What the daemon gets between SIGTERM and SIGKILL: its worker may take 75 for a checkpoint."""
 
 Condition = Literal["not installed", "registered", "stopped", "disabled", "failed", "cannot tell"]
-Definition = Literal["missing", "ours", "edited"]
+Definition = Literal["missing", "ours", "outdated", "edited"]
 
 
 class AgentFailed(Exception):
@@ -43,7 +43,8 @@ class Agent(Protocol):
     def install(self, *, force: bool) -> list[str]:
         """Writes the definition and has it started, now and at every login; returns what the owner should know.
 
-        A definition edited by hand is refused, or with ``force`` kept beside before it is replaced.
+        A definition edited by hand is refused, or with ``force`` kept beside before it is replaced. One that an
+        interrupted call wrote, and the supervisor never took, is taken now.
         """
 
     def uninstall(self) -> None:
@@ -54,7 +55,8 @@ class Agent(Protocol):
     def stop(self) -> None:
         """Ends the daemon in order and returns when it is gone. It starts again at the next login."""
 
-    def restart(self) -> None: ...
+    def restart(self) -> None:
+        """Stops and starts it in order, with the definition that this version wants."""
 
     def state(self) -> AgentState: ...
 

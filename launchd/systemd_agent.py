@@ -24,22 +24,24 @@ class SystemdAgent:
         self._home = home
         chosen = machine.environment.get("XDG_CONFIG_HOME")
         configuration = Path(chosen) if chosen else machine.user_home / ".config"
-        self.definition = DefinitionFile(configuration / "systemd" / "user" / UNIT, home.agent_record, write)
-
-    def content(self) -> bytes:
-        """The unit that this version wants."""
-        return unit(self._home, agent_environment(self._home, self._machine.environment)).encode()
+        self.definition = DefinitionFile(
+            configuration / "systemd" / "user" / UNIT,
+            home.agent_record,
+            write,
+            lambda environment: unit(home, environment).encode(),
+        )
 
     def install(self, *, force: bool) -> list[str]:
         refuse_root(self._machine.session)
         refuse_unspeakable(self._home)
         self._checked("daemon-reload")  # without a user session it ends here, with nothing changed
-        changed = self.definition.place(self.content(), force=force)
+        self.definition.place(agent_environment(self._home, self._machine.environment), force=force)
         self._checked("daemon-reload")
         self._checked("enable", UNIT)
-        if changed or force:
+        if force or not self.definition.is_taken:
             self._checked("stop", UNIT, timeout=STOP_SECONDS)
         self._begin()
+        self.definition.note_taken()
         if self._machine.call("loginctl", "enable-linger").code != 0:
             return [
                 "It runs while you are logged in; `loginctl enable-linger`, by an administrator, makes that always."
@@ -72,8 +74,11 @@ class SystemdAgent:
 
     def restart(self) -> None:
         self._require_definition()
+        self.definition.renew()
+        self._checked("daemon-reload")
         self._checked("stop", UNIT, timeout=STOP_SECONDS)
         self._begin()
+        self.definition.note_taken()
         self.definition.note_stopped(False)
 
     def state(self) -> AgentState:
