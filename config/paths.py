@@ -129,6 +129,11 @@ class Home:
         return self.root / "starts.json"
 
     @property
+    def launches(self) -> Path:
+        """The starts that the agent's program counted and the daemon never came to: a line each, seconds since 1970."""
+        return self.root / "launches"
+
+    @property
     def socket(self) -> Path:
         """Where the daemon listens: in the home where the kernel can name it, else in a folder of ours under /tmp."""
         inside = self.root / "run" / "iaipd.sock"

@@ -2,7 +2,8 @@
 
 ``starts.json`` holds the starts that did not end in order. After MOST_UNCLEAN of them within WINDOW
 the next start says so, in the ledger's outbox and on the desktop, and ends at once with the code
-that its supervisor takes for "stay down". `iaipctl start` clears the count.
+that its supervisor takes for "stay down". `iaipctl start` clears the count. Starts that never came so far as to count
+themselves are counted by the program that the supervisor starts (``launchd/agent.sh``).
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Supervision:
             return Starts()
 
     def begin(self, now: datetime) -> bool:
-        """Counts this start; false if it must not go on."""
+        """Counts this start; false if it must not go on. From here on nobody else need count it."""
+        with suppress(OSError):
+            self._home.launches.unlink(missing_ok=True)
         unclean = self.read().unclean
         if budget_is_spent(unclean, now):
             return False
@@ -65,7 +68,8 @@ class Supervision:
         self._write(Starts(unclean=self.read().unclean[:-1]))
 
     def clear(self) -> None:
-        self._home.starts.unlink(missing_ok=True)
+        for count in (self._home.starts, self._home.launches):
+            count.unlink(missing_ok=True)
 
     def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None]) -> None:
         """Keeps the reason for `iaipctl status` and tells the owner, once a reason."""

@@ -6,9 +6,13 @@ the former one beside it until the new one proved well: going back, however late
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
+from importlib import resources
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from config.paths import Home
 from launchd.machine import WriteFile
@@ -21,6 +25,7 @@ class Program:
     """The script of one home, for the interpreter that runs now and the code under ``code``."""
 
     def __init__(self, home: Home, write: WriteFile, *, code: Path = CODE) -> None:
+        self._home = home
         self.path = home.agent_program
         self.former = self.path.with_name(self.path.name + ".former")
         self._write = write
@@ -33,7 +38,7 @@ class Program:
 
     def place(self) -> None:
         """Writes the script. The last one that was proved stays beside it as the former, whatever was tried since."""
-        wanted = script(stable_interpreter(Path(sys.executable)), self._code).encode()
+        wanted = script(self._home, stable_interpreter(Path(sys.executable)), self._code).encode()
         present = self.path.read_bytes() if self.path.exists() else None
         if present == wanted:
             return
@@ -61,17 +66,28 @@ class Program:
         """The interpreter that the script names, or none without a script of ours."""
         if not self.path.exists():
             return None
-        words = [shlex.split(line) for line in self.path.read_text("utf-8").splitlines() if line.startswith("exec ")]
-        return Path(words[0][1]) if words and len(words[0]) > 1 else None
+        named = re.search(r"^PYTHON=.*$", self.path.read_text("utf-8"), re.MULTILINE)
+        return Path(shlex.split(named[0])[0].removeprefix("PYTHON=")) if named else None
 
 
-def script(interpreter: Path, code: Path) -> str:
-    """The script's text. The working directory is kept off the module path: the home has a folder ``datasets``."""
+def script(home: Home, interpreter: Path, code: Path) -> str:
+    """The script's text: what it is about, then ``agent.sh``.
+
+    The working directory is kept off the module path: the home has a folder ``datasets``.
+    """
+    down = {"down": f"{interpreter} does not start the daemon: it is gone, is refused, or lacks its libraries"}
+    named = {
+        "PYTHON": str(interpreter),
+        "CODE": str(code),
+        "LAUNCHES": str(home.launches),
+        "STARTS": str(home.starts),
+        "DOWN": msgspec.json.encode(down).decode(),
+    }
     return (
         "#!/bin/sh\n"
         "# Started by launchd or systemd. Written by `iaipctl install` and `iaipctl restart`.\n"
-        f"export PYTHONPATH={shlex.quote(str(code))} PYTHONSAFEPATH=1 PYTHONNOUSERSITE=1 PYTHONUNBUFFERED=1\n"
-        f'exec {shlex.quote(str(interpreter))} -m daemon "$@"\n'
+        + "".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items())
+        + resources.files("launchd").joinpath("agent.sh").read_text("utf-8")
     )
 
 

@@ -42,7 +42,7 @@ def test_whatever_a_path_is_called_the_script_names_it(tmp_path_factory, interpr
     folder = tmp_path_factory.mktemp("program")
     found = Program(Home(root=folder), write_file)
     found.path.parent.mkdir()
-    found.path.write_text(script(folder / interpreter, folder / code), "utf-8")
+    found.path.write_text(script(Home(root=folder), folder / interpreter, folder / code), "utf-8")
     assert found.interpreter() == folder / interpreter
 
 

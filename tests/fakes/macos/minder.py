@@ -163,6 +163,7 @@ def _within_limit(state: State, name: str) -> bool:
             unit.update(active="failed", sub="failed", result="start-limit-hit", pid=0)
             return False
         unit["starts"].append(now(values))
+        unit.update(active="activating", sub="start")
         return True
 
 
@@ -178,7 +179,7 @@ def _one_life(state: State, name: str, ears: socket.socket, address: Path, began
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        unit.update(active="activating", sub="start", pid=child.pid)
+        unit["pid"] = child.pid
     ready = False
     while child.poll() is None:
         with suppress(TimeoutError):
