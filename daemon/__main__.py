@@ -42,6 +42,7 @@ def _run_supervised(home: Home, supervisor: str) -> int:
     A damaged ledger is mended by a restart, which counts like one after a crash.
     """
     if not home.root.is_dir():
+        _tell("home-missing", "")
         return STAY_DOWN[supervisor]
     supervision = Supervision(home)
     if not supervision.begin(datetime.now(UTC)):

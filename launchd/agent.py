@@ -47,8 +47,14 @@ class Agent(Protocol):
         interrupted call wrote, and the supervisor never took, is taken now.
         """
 
-    def uninstall(self) -> None:
-        """Stops the agent in order and removes its definition: that alone where no supervisor can be reached."""
+    def uninstall(self) -> list[str]:
+        """Stops the agent in order and removes its definition: that alone where no supervisor can be reached.
+
+        Returns what the owner should know.
+        """
+
+    def serves(self) -> bool:
+        """Whether a definition for this home lies in its place. Asks no supervisor."""
 
     def start(self) -> None: ...
 

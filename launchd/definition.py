@@ -87,12 +87,18 @@ class DefinitionFile:
     def note_taken(self) -> None:
         self._note(replace(self.record(), taken=_digest(self.path.read_bytes())))
 
-    def remove(self) -> None:
-        """An edited one is kept beside it first."""
-        if self.standing() == "edited":
+    def remove(self) -> list[str]:
+        """An edited one is kept beside it first, and the owner should know."""
+        edited = self.standing() == "edited"
+        if edited:
             shutil.copyfile(self.path, self.kept_as)
         self.path.unlink(missing_ok=True)
         self._record.unlink(missing_ok=True)
+        return [f"Your edited definition is kept as {self.kept_as}."] if edited else []
+
+    def names(self, program: str) -> bool:
+        """Whether the file names ``program``, written as it would be there."""
+        return self.path.exists() and program.encode() in self.path.read_bytes()
 
     def record(self) -> Record:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import plistlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from config.paths import Home
 from launchd import launchctl
@@ -45,10 +47,14 @@ class LaunchdAgent:
         self._begin()
         return []
 
-    def uninstall(self) -> None:
+    def uninstall(self) -> list[str]:
         self._refuse_root()
         self._unload()
-        self.definition.remove()
+        shutil.rmtree(self._logs, ignore_errors=True)
+        return self.definition.remove()
+
+    def serves(self) -> bool:
+        return self.definition.names(escape(str(self._home.agent_program)))
 
     def start(self) -> None:
         self._require_definition()

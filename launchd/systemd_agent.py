@@ -14,6 +14,7 @@ from launchd.surroundings import agent_environment, refuse_unspeakable
 UNIT = "iaip.service"
 START_SECONDS = 100.0
 STOP_SECONDS = SECONDS_TO_STOP + 15.0
+_LINGERS = "Where installing it switched lingering on for you, it stays on: `loginctl disable-linger` ends it."
 
 
 class SystemdAgent:
@@ -48,18 +49,22 @@ class SystemdAgent:
             ]
         return []
 
-    def uninstall(self) -> None:
+    def uninstall(self) -> list[str]:
         refuse_root(self._machine.session)
         if self.definition.standing() == "missing":
-            return
+            return []
         reachable = self._call("daemon-reload").code == 0
         if reachable:
             self.stop()
             self._checked("disable", UNIT)
-        self.definition.remove()
+        kept = self.definition.remove()
         (self.definition.path.parent / "default.target.wants" / UNIT).unlink(missing_ok=True)
         if reachable:
             self._checked("daemon-reload")
+        return [*kept, _LINGERS]
+
+    def serves(self) -> bool:
+        return self.definition.names(quoted(str(self._home.agent_program)))
 
     def start(self) -> None:
         self._require_definition()

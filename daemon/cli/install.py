@@ -9,7 +9,7 @@ from daemon.cli.root import Context
 from daemon.cli.upgrade import restarted
 from daemon.cli.well import awaited, is_ours, told
 from daemon.supervision import Supervision
-from jobs.domain.errors import BadInput, Refused
+from jobs.domain.errors import Refused
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     if context.releases.live() is None:
-        raise BadInput(f"there is nothing at {context.home.root} yet", remedy="run `iaipctl init` first")
+        raise context.nothing_yet()
     _refuse_another_daemon(context)
     Supervision(context.home).clear()
     context.program.place()

@@ -15,16 +15,20 @@ from uuid import uuid4
 
 import pytest
 
+from config.load import ConfigurationError
 from config.paths import Home
 from config.version import VERSION
-from daemon.cli import install, restart, upgrade, well
+from daemon.cli import install, restart, uninstall, upgrade, well
 from daemon.cli.result import DONE, FAILED, REFUSED, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books, read_books
 from daemon.socket import ask_health
 from daemon.supervision import MOST_UNCLEAN, Supervision
+from jobs.adapters.aead import AesGcm
+from jobs.adapters.macos_keychain import LoginKeychain
 from jobs.domain.artifacts import ReleaseMetadata
-from jobs.domain.errors import Refused
+from jobs.domain.errors import BadInput, Refused
+from jobs.keys import Keys
 from jobs.publish import write_file
 from launchd.agent import AgentFailed
 from launchd.machine import Session
@@ -127,6 +131,67 @@ def test_purge_goes_back_to_what_was_adopted_and_leaves_nothing(owner) -> None:
     assert not owner.home.root.exists()
     assert str(owner.home.root) not in (owner.qmd / "index.yml").read_text()
     assert sorted(path.name for path in owner.qmd.iterdir()) == ["index.yml"]
+
+
+def test_what_uninstall_would_refuse_it_refuses_before_anything_is_touched(owner) -> None:
+    owner.types("install")
+    pid = owner.health().pid
+    owner.home.config_file.write_text("[watch]\nquite = 3\n")
+    with pytest.raises(ConfigurationError):
+        owner.types("uninstall")
+    owner.home.config_file.unlink()
+    with (owner.qmd / "index.yml").open("a") as file:
+        file.write(f"  more:\n    path: {owner.home.root}/evaluation\n")
+    with pytest.raises(Refused, match="nothing was changed"):
+        owner.types("uninstall", "--purge", "--yes")
+    assert owner.health().pid == pid and (owner.qmd / "index.yml").is_symlink()
+
+
+def test_purge_takes_the_key_and_the_logs_along_and_says_what_stays(mac_owner) -> None:
+    owner = mac_owner
+    owner.types("install")
+    definition = owner.context().agent.definition
+    with definition.path.open("a") as file:
+        file.write("<!-- mine -->\n")
+    context = owner.context()
+    keychain = LoginKeychain(str(owner.fake.tools / "security"))
+    vars(context)["keys"] = Keys(owner.home.keys, AesGcm(), keychain)
+    context.keys.ids(["maria"])
+    told = uninstall.run(argparse.Namespace(purge=True, yes=True), context)
+    assert told.code == DONE and not owner.home.root.exists() and owner.fake.state.read()["keychain"] == {}
+    assert not (owner.fake.user_home / "Library" / "Logs" / "iaip").exists()
+    assert str(definition.kept_as) in told.talk and definition.kept_as.read_text().endswith("<!-- mine -->\n")
+
+
+def test_a_home_whose_volume_is_not_there_is_told_from_one_that_never_was(owner, tmp_path) -> None:
+    with pytest.raises(BadInput, match="nothing at"):
+        _elsewhere(owner, tmp_path).books  # noqa: B018 - asking is the test
+    owner.types("install")
+    owner.types("stop")
+    owner.home.root.rename(tmp_path / "unplugged")
+    for command in ("status", "install", "init"):
+        with pytest.raises(BadInput, match="volume not mounted"):
+            owner.types(command)
+    assert not owner.home.root.exists(), "no second home hides the mount point"
+    (tmp_path / "unplugged").rename(owner.home.root)
+    assert owner.types("start").code == DONE
+
+
+def _elsewhere(owner: Owner, tmp_path: Path) -> Context:
+    return Context(Home(root=tmp_path / "another"), owner.fake.machine(owner.platform))
+
+
+def test_a_daemon_that_finds_no_home_says_so(tmp_path) -> None:
+    with fake_machine(tmp_path / "machine") as fake:
+        told = subprocess.run(
+            [sys.executable, "-m", "daemon", "--home", str(tmp_path / "gone"), "--supervised", "systemd"],
+            env={**os.environ, "PATH": f"{fake.tools}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "fr_CA.UTF-8"},
+            check=False,
+            timeout=60,
+        )
+        assert told.returncode == 78
+        [words] = fake.calls("notify-send")
+        assert "Le dossier d'iaip est introuvable" in words
 
 
 def test_an_agent_that_crashes_again_and_again_stays_down_says_so_and_can_be_started(owner) -> None:

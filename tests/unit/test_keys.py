@@ -167,6 +167,19 @@ def test_a_keychain_locked_later_refuses_with_what_to_do(
     assert there.has(ids) and there.destroy("maria"), "to destroy a key, no keychain is needed"
 
 
+def test_a_home_that_goes_takes_its_key_out_of_the_keychain(
+    tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
+) -> None:
+    keys(tmp_path, keychain).ids(["maria"])
+    keys(tmp_path / "another", keychain).ids(["council"])
+    assert keys(tmp_path, keychain).leave_keychain() is None
+    assert len(mac.state.read()["keychain"]) == 1, "another home's stays"
+    mac.set(keychain_locked=True)
+    left = keys(tmp_path / "another", keychain).leave_keychain()
+    assert left in mac.state.read()["keychain"]
+    assert keys(tmp_path / "a third").leave_keychain() is None
+
+
 def test_a_keychain_that_keeps_nothing_leaves_the_master_key_to_a_file(
     tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
 ) -> None:
