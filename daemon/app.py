@@ -124,7 +124,8 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         while not stopping.wait(1.0):
             consumer.check_worker_health()
             parts.bell.require_whole()
-            tell_service_manager("WATCHDOG=1")
+            if not parts.scheduler.is_stuck():
+                tell_service_manager("WATCHDOG=1")
         tell_service_manager("STOPPING=1")
         log.info("stopping: jobs are being put back")
         if not damages:

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.3
 RECLAIM_SECONDS = 5.0
+STUCK_SECONDS = 300.0
+"""A round takes milliseconds; one that clears the disk or waits for the desktop's notifiers may take minutes."""
 
 # What a person may ask about a waiting job: the states it may be in, and the one it comes to.
 _STOPPING = {"cancel": (("queued", "paused", "quarantined"), "cancelled"), "pause": (("queued",), "paused")}
@@ -89,6 +91,7 @@ class Scheduler:
         self._ring = calls.ring
         self._might_start = True
         self._reclaimed_at = time.monotonic()
+        self._round_at = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -100,6 +103,9 @@ class Scheduler:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
+
+    def is_stuck(self) -> bool:
+        return time.monotonic() - self._round_at > STUCK_SECONDS
 
     def changed(self) -> None:
         """The knowledge base changed: keep the examples fresh."""
@@ -159,6 +165,7 @@ class Scheduler:
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
+            self._round_at = time.monotonic()
             try:
                 self._round()
             except Exception:  # the boundary of this thread: one bad round must not end scheduling

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from uuid import uuid4
 
 from daemon.cli.result import Result
 from daemon.cli.root import Context
 from daemon.cli.upgrade import restarted
 from daemon.cli.well import awaited, is_ours, told
+from daemon.socket import ask_health
 from daemon.supervision import Supervision
 from jobs.domain.errors import Refused
 
@@ -26,10 +28,15 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     Supervision(context.home).clear()
     context.program.place()
     notes = context.agent.install(force=options.force)
-    if context.program.is_on_trial:
+    if context.program.is_on_trial or _another_version_runs(context):
         return restarted(context, "iaip.install/1", "installed, upgraded and well", notes)
     health = awaited(context, lambda health: is_ours(health, context))
     return told(health, context, "iaip.install/1", "installed and well", notes)
+
+
+def _another_version_runs(context: Context) -> bool:
+    health = ask_health(context.home.socket, uuid4().hex)
+    return health is not None and not is_ours(health, context)
 
 
 def _refuse_another_daemon(context: Context) -> None:

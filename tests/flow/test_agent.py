@@ -218,6 +218,29 @@ def _listed(owner: Owner, pid: int) -> bool:
     return pid in [entry["pid"] for entry in (*state["services"].values(), *state["units"].values())]
 
 
+def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_again(tmp_path, monkeypatch) -> None:
+    with fake_machine(tmp_path / "machine") as fake:
+        owner = owner_of(tmp_path, fake, "linux", monkeypatch)
+        owner.types("install")
+        hung = owner.health().pid
+        for _ in range(3):
+            fake.later(31.0)
+            _hears(fake, "WATCHDOG=1")
+        assert owner.health().pid == hung, "one that is well says so and is left alone"
+        os.kill(hung, signal.SIGSTOP)
+        fake.later(61.0)
+        fake.until(lambda: not Path(f"/proc/{hung}").exists())
+        fake.later(31.0)
+        fake.until(lambda: owner.health() is not None)
+        assert owner.health().pid != hung
+
+
+def _hears(fake: FakeMachine, word: str) -> None:
+    """Waits until the unit says ``word`` once more."""
+    heard = fake.state.read()["notified"].count(word)
+    fake.until(lambda: fake.state.read()["notified"].count(word) > heard)
+
+
 def test_a_mistake_that_no_restart_can_mend_is_told_once_and_stays_down(owner) -> None:
     owner.home.config_file.write_text("[watch]\nquite = 3\n")
     assert "stays down" in _typed_to_failure(owner, "install")
@@ -363,6 +386,17 @@ def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_s
     owner.home.config_file.write_text("[watch]\nquite = 3\n")
     result = owner.types("restart")
     assert result.code == FAILED and not result.data["back"] and "no former version" in result.talk
+
+
+def test_install_restarts_a_version_that_was_installed_over_and_says_which_one_answers(mac_owner, monkeypatch) -> None:
+    owner = mac_owner
+    owner.types("install")
+    former = owner.health()
+    monkeypatch.setattr(well, "VERSION", "2.0")
+    monkeypatch.setattr(well, "SECONDS_TO_BE_WELL", 6.0)
+    result = owner.types("install")
+    assert result.schema == "iaip.install/1" and owner.health().pid != former.pid
+    assert f"a daemon answers, but not the one that was started: version {VERSION}" in result.talk
 
 
 def test_a_daemon_started_by_hand_is_not_pushed_aside(mac_owner) -> None:

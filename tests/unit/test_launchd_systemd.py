@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,29 @@ def test_install_start_stop_and_uninstall_may_each_be_repeated(linux, home) -> N
     for _ in range(2):
         agent.uninstall()
         assert agent.state().condition == "not installed"
+
+
+def is_ended(linux, home, line, seconds) -> bool:
+    """Whether a program of this ``line`` is ended that says nothing more for ``seconds``."""
+    runs(home, f"exec {line}")
+    agent_on(linux, home).install(force=False)
+    linux.until(lambda: linux.state.read()["units"][UNIT]["pid"])
+    pid = linux.state.read()["units"][UNIT]["pid"]
+    if line != "sleep 60":
+        linux.until(lambda: linux.state.read()["notified"])
+    linux.later(seconds)
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until and linux.state.read()["units"][UNIT]["pid"] == pid:
+        time.sleep(0.02)
+    return bool(linux.state.read()["units"][UNIT]["pid"] != pid)
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds", "ended"),
+    [(READY, 50.0, False), (READY, 61.0, True), ("sleep 60", 90.0, False), ("sleep 60", 101.0, True)],
+)
+def test_the_fake_manager_ends_what_falls_silent_or_never_gets_ready(linux, home, line, seconds, ended) -> None:
+    assert is_ended(linux, home, line, seconds) == ended
 
 
 def test_a_unit_that_an_interrupted_install_wrote_is_taken_by_the_next(linux, home) -> None:

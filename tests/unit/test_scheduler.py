@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -94,6 +95,26 @@ def test_an_alert_travels_from_the_ledger_to_the_desktop_once(desk: Desk, mac: F
     assert mac.calls("notify-send") == [notify_send("", *notice(kind, "embedding", "en"))[1:]]
     [alert] = desk.books.alerts.unread()
     assert alert.attempted_at is not None
+
+
+def test_a_round_that_never_ends_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        held.set()
+        over.wait(10)
+        return True
+
+    monkeypatch.setattr(module, "STUCK_SECONDS", 0.5)
+    desk.scheduler.start()
+    time.sleep(0.7)
+    assert not desk.scheduler.is_stuck()
+    object.__setattr__(desk.scheduler._calls, "may_start", hold)
+    assert held.wait(10)
+    time.sleep(0.6)
+    assert desk.scheduler.is_stuck()
+    over.set()
+    desk.scheduler.stop()
 
 
 def test_a_page_that_is_open_travels_with_the_alert(tmp_path: Path) -> None:
