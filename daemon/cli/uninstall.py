@@ -6,6 +6,7 @@ import argparse
 import sys
 from contextlib import suppress
 
+from config.paths import runtime_directory
 from daemon.cli.result import REFUSED, Result
 from daemon.cli.root import Context
 from daemon.system.lock import running_pid
@@ -56,13 +57,17 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 def _purged(context: Context) -> list[str]:
     """Removes all that is the home's, also outside it, and returns what the owner should know of the rest."""
-    left = context.keys.leave_keychain()
+    notes, left = [], context.keys.leave_keychain()
     remove_directory(context.home.root)
     with suppress(OSError):  # other homes' sockets may lie there too
         context.home.socket.parent.rmdir()
-    if left is None:
-        return []
-    return [f"Your keychain still has {left}, which opens nothing now: `security delete-generic-password -s {left}`."]
+    if left is not None:
+        notes.append(
+            f"Your keychain still has {left}, which opens nothing now: `security delete-generic-password -s {left}`."
+        )
+    if (shared := runtime_directory(context.machine.environment)).exists():
+        notes.append(f"{shared} stays, with locks that all homes share and nothing of your notes.")
+    return notes
 
 
 def _agreed(context: Context) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import signal
@@ -11,82 +10,26 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from config.load import ConfigurationError
-from config.paths import Home
+from config.paths import Home, runtime_directory
 from config.version import VERSION
-from daemon.cli import install, restart, uninstall, upgrade, well
-from daemon.cli.result import DONE, FAILED, REFUSED, Result
+from daemon.cli import uninstall
+from daemon.cli.result import DONE, FAILED, REFUSED
 from daemon.cli.root import Context
-from daemon.ledger.books import open_books, read_books
-from daemon.socket import ask_health
+from daemon.ledger.books import open_books
 from daemon.supervision import MOST_UNCLEAN, Supervision
 from jobs.adapters.aead import AesGcm
 from jobs.adapters.macos_keychain import LoginKeychain
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput, Refused
 from jobs.keys import Keys
-from jobs.publish import write_file
 from launchd.agent import AgentFailed
 from launchd.machine import Session
-from launchd.program import Program
-from tests.fakes.macos.machine import PROJECT, FakeMachine, fake_machine
-
-
-class Owner:
-    """Types commands on a fake machine, in a home that `iaipctl init` has set up."""
-
-    def __init__(self, folder: Path, machine: FakeMachine, platform: str) -> None:
-        self.fake = machine
-        self.platform = platform
-        self.notes = folder / "notes"
-        self.notes.mkdir()
-        (self.notes / "été.md").write_text("# L'été\n\nLe lac est libre de glace.\n", "utf-8")
-        self.qmd = folder / "qmd"
-        self.qmd.mkdir()
-        self.configuration = f"# mine\ncollections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n"
-        (self.qmd / "index.yml").write_text(self.configuration, "utf-8")
-        self.home = Home(root=folder / "home")
-
-    def context(self, session: Session | None = None) -> Context:
-        return Context(self.home, self.fake.machine(self.platform, session, processes=True))
-
-    def types(self, command: str, *words: str, session: Session | None = None) -> Result:
-        module = importlib.import_module(f"daemon.cli.{command}")
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
-        told: Result = module.run(parser.parse_args(words), self.context(session))
-        return told
-
-    def health(self):
-        return ask_health(self.home.socket, uuid4().hex)
-
-    def doctor(self, name: str, *words: str):
-        [finding] = self.types("doctor", name, *words).data["findings"]
-        return finding
-
-
-def owner_of(folder: Path, fake: FakeMachine, platform: str, monkeypatch) -> Owner:
-    owner = Owner(folder, fake, platform)
-    monkeypatch.setenv("QMD_CONFIG_DIR", str(owner.qmd))
-    monkeypatch.setenv("INDEX_PATH", str(owner.qmd / "index.sqlite"))
-    assert owner.types("init").code == DONE
-    return owner
-
-
-@pytest.fixture(params=["darwin", "linux"])
-def owner(request, tmp_path, monkeypatch):
-    with fake_machine(tmp_path / "machine") as fake:
-        yield owner_of(tmp_path, fake, request.param, monkeypatch)
-
-
-@pytest.fixture
-def mac_owner(tmp_path, monkeypatch):
-    with fake_machine(tmp_path / "machine") as fake:
-        yield owner_of(tmp_path, fake, "darwin", monkeypatch)
+from tests.fakes.macos.machine import FakeMachine, fake_machine
+from tests.flow.owner import Owner, owner_of
 
 
 def test_from_install_to_uninstall_with_a_rollback_while_the_agent_is_down(owner) -> None:
@@ -158,6 +101,7 @@ def test_purge_takes_the_key_and_the_logs_along_and_says_what_stays(mac_owner) -
     vars(context)["keys"] = Keys(owner.home.keys, AesGcm(), keychain)
     context.keys.ids(["maria"])
     told = uninstall.run(argparse.Namespace(purge=True, yes=True), context)
+    assert (runtime := runtime_directory(context.machine.environment)).exists() == (str(runtime) in told.talk)
     assert told.code == DONE and not owner.home.root.exists() and owner.fake.state.read()["keychain"] == {}
     assert not (owner.fake.user_home / "Library" / "Logs" / "iaip").exists()
     assert str(definition.kept_as) in told.talk and definition.kept_as.read_text().endswith("<!-- mine -->\n")
@@ -255,148 +199,6 @@ def _typed_to_failure(owner: Owner, command: str) -> str:
     result = owner.types(command)
     assert result.code == FAILED
     return result.talk
-
-
-def upgraded(owner: Owner, folder: Path, main: str) -> Context:
-    """A new version in a directory of its own, as its own iaipctl sees the home. ``main``: what its daemon does."""
-    (folder / "daemon").mkdir(parents=True)
-    (folder / "daemon" / "__init__.py").write_text("")
-    (folder / "daemon" / "__main__.py").write_text(main)
-    context = owner.context()
-    vars(context)["program"] = Program(owner.home, write_file, code=folder)
-    return context
-
-
-def gives_up(home: Home, before: str = "") -> str:
-    down = '{"down": "the new version cannot read these settings"}'
-    return (
-        f"import pathlib, sys\n{before}pathlib.Path({str(home.starts)!r}).write_text({down!r})\n"
-        "sys.exit(78 if 'systemd' in sys.argv else 0)\n"
-    )
-
-
-def runs_this_version(more: str) -> str:
-    """A main that does ``more`` and then is this version's own."""
-    return (
-        f"import os, sys, runpy, threading\nsys.path[:] = [{str(PROJECT)!r}, *sys.path[1:]]\n"
-        f"sys.modules.pop('daemon', None)\n{more}\n"
-    )
-
-
-def test_an_upgrade_that_is_not_well_goes_back_to_the_former_program(owner, tmp_path) -> None:
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    context = upgraded(owner, tmp_path / "upgrade", gives_up(owner.home))
-    result = restart.run(argparse.Namespace(), context)
-    assert result.code == FAILED and result.data["back"]
-    assert "runs again" in result.talk and "cannot read these settings" in result.talk
-    assert context.program.path.read_text() == former and not context.program.former.exists()
-    assert owner.health() is not None
-
-
-def test_a_new_version_that_is_installed_is_started_at_once_or_goes_back(mac_owner, tmp_path) -> None:
-    owner = mac_owner
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    context = upgraded(owner, tmp_path / "upgrade", gives_up(owner.home))
-    result = install.run(argparse.Namespace(force=False), context)
-    assert result.schema == "iaip.install/1" and result.data == {"healthy": False, "back": True}
-    assert "cannot read these settings" in result.talk
-    assert context.program.path.read_text() == former and owner.health() is not None
-
-
-def test_an_upgrade_that_says_nothing_for_a_minute_goes_back_too(owner, tmp_path, monkeypatch) -> None:
-    assert well.SECONDS_TO_BE_WELL == 60.0
-    monkeypatch.setattr(well, "SECONDS_TO_BE_WELL", 10.0)
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    context = upgraded(owner, tmp_path / "upgrade", "import time\ntime.sleep(300)\n")
-    result = restart.run(argparse.Namespace(), context)
-    assert result.code == FAILED and result.data["back"] and "did not answer within" in result.talk
-    assert context.program.path.read_text() == former and owner.health() is not None
-
-
-def test_an_upgrade_that_answers_once_and_dies_goes_back_and_one_that_stays_is_kept(
-    mac_owner, tmp_path, monkeypatch
-) -> None:
-    monkeypatch.setattr(upgrade, "SECONDS_TO_SETTLE", 3.0)
-    owner = mac_owner
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    main = runs_this_version(
-        f"if os.path.exists({str(tmp_path / 'dies')!r}):\n"
-        "    import daemon.answers\n"
-        "    answer = daemon.answers.Answers.answer\n"
-        "    def once(self, question):\n"
-        "        threading.Timer(1.0, os._exit, (1,)).start()\n"
-        "        return answer(self, question)\n"
-        "    daemon.answers.Answers.answer = once\n"
-        "runpy.run_module('daemon', run_name='__main__')"
-    )
-    (tmp_path / "dies").touch()
-    context = upgraded(owner, tmp_path / "upgrade", main)
-    result = restart.run(argparse.Namespace(), context)
-    assert result.data == {"healthy": False, "back": True} and "was gone 3 s later" in result.talk
-    assert context.program.path.read_text() == former and owner.health() is not None
-
-    (tmp_path / "dies").unlink()
-    assert restart.run(argparse.Namespace(), context).code == DONE
-    assert context.program.path.read_text() != former and not context.program.is_on_trial
-
-
-def test_an_upgrade_that_was_interrupted_still_goes_back_at_the_next_try(mac_owner, tmp_path, monkeypatch) -> None:
-    owner = mac_owner
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    context = upgraded(owner, tmp_path / "upgrade", gives_up(owner.home))
-    with monkeypatch.context() as impatient, pytest.raises(KeyboardInterrupt):
-        impatient.setattr(upgrade, "awaited", _interrupted)
-        restart.run(argparse.Namespace(), context)
-    result = restart.run(argparse.Namespace(), context)
-    assert result.data["back"] and context.program.path.read_text() == former and owner.health() is not None
-
-
-def _interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_an_upgrade_that_brought_the_ledger_forward_goes_back_with_the_ledger_of_before(mac_owner, tmp_path) -> None:
-    owner = mac_owner
-    owner.types("install")
-    main = runs_this_version(
-        "import daemon.ledger.schema as schema\n"
-        "schema.MIGRATIONS = (*schema.MIGRATIONS, 'ALTER TABLE fact RENAME TO facts;')\n"
-        "from datetime import UTC, datetime\n"
-        "from pathlib import Path\n"
-        "from config.paths import Home\n"
-        "from daemon.ledger.restore import open_keeping_a_copy\n"
-        f"open_keeping_a_copy(Home(root=Path({str(owner.home.root)!r})), datetime.now(UTC)).database.close()"
-    )
-    context = upgraded(owner, tmp_path / "upgrade", main + gives_up(owner.home))
-    result = restart.run(argparse.Namespace(), context)
-    assert result.data == {"healthy": False, "back": True}, result.talk
-    assert owner.health() is not None and not owner.home.way_back.exists()
-    [restored] = [alert for alert in read_books(owner.home.ledger).alerts.unread() if alert.kind == "ledger-restored"]
-    [aside] = owner.home.damaged.iterdir()
-    assert str(aside) in restored.body and (aside / "ledger.sqlite").exists()
-
-
-def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_says_so(owner) -> None:
-    owner.types("install")
-    owner.home.config_file.write_text("[watch]\nquite = 3\n")
-    result = owner.types("restart")
-    assert result.code == FAILED and not result.data["back"] and "no former version" in result.talk
-
-
-def test_install_restarts_a_version_that_was_installed_over_and_says_which_one_answers(mac_owner, monkeypatch) -> None:
-    owner = mac_owner
-    owner.types("install")
-    former = owner.health()
-    monkeypatch.setattr(well, "VERSION", "2.0")
-    monkeypatch.setattr(well, "SECONDS_TO_BE_WELL", 6.0)
-    result = owner.types("install")
-    assert result.schema == "iaip.install/1" and owner.health().pid != former.pid
-    assert f"a daemon answers, but not the one that was started: version {VERSION}" in result.talk
 
 
 def test_a_daemon_started_by_hand_is_not_pushed_aside(mac_owner) -> None:
