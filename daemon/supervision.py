@@ -17,7 +17,6 @@ import msgspec
 from msgspec import Struct
 
 from config.paths import Home
-from daemon.ledger.restore import open_keeping_a_copy
 from daemon.system.lock import single_daemon
 from jobs.domain.errors import IaipError
 from jobs.publish import write_file
@@ -95,6 +94,8 @@ def crashed_too_often(starts: Starts) -> str:
 
 def _post(home: Home, title: str, body: str, now: datetime) -> None:
     """A ledger that cannot be written may be the very reason, or another daemon's: the desktop is told all the same."""
+    from daemon.ledger.restore import open_keeping_a_copy  # not for `status`, which only reads the count
+
     with suppress(IaipError, sqlite3.Error, OSError), single_daemon(home.daemon_lock):
         books = open_keeping_a_copy(home, now)
         try:
