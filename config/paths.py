@@ -29,6 +29,11 @@ class Home:
         return self.root / "ledger.sqlite"
 
     @property
+    def way_back(self) -> Path:
+        """Left by an upgrade that goes back: the former version may put an older ledger in a newer one's place."""
+        return self.root / "ledger.go-back"
+
+    @property
     def snapshots(self) -> Path:
         """Daily copies of the ledger, the last few."""
         return self.root / "snapshots"
@@ -122,6 +127,11 @@ class Home:
     def starts(self) -> Path:
         """The starts under supervision that did not end in order: the crash budget."""
         return self.root / "starts.json"
+
+    @property
+    def launches(self) -> Path:
+        """The starts that the agent's program counted and the daemon never came to: a line each, seconds since 1970."""
+        return self.root / "launches"
 
     @property
     def socket(self) -> Path:

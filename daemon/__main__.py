@@ -12,6 +12,7 @@ from config.load import ConfigurationError
 from config.paths import Home, default_home
 from daemon.supervision import STAY_DOWN, TRY_AGAIN, Supervision, crashed_too_often
 from jobs.domain.errors import IaipError, Refused
+from launchd.machine import this_machine
 
 PERMANENT, REFUSED = 78, 5
 
@@ -41,19 +42,26 @@ def _run_supervised(home: Home, supervisor: str) -> int:
     A damaged ledger is mended by a restart, which counts like one after a crash.
     """
     if not home.root.is_dir():
+        _tell("home-missing", "")
         return STAY_DOWN[supervisor]
     supervision = Supervision(home)
     if not supervision.begin(datetime.now(UTC)):
-        supervision.stay_down(crashed_too_often(supervision.read()), datetime.now(UTC))
+        supervision.stay_down(crashed_too_often(supervision.read()), datetime.now(UTC), _tell)
         return STAY_DOWN[supervisor]
     code, words = _run(home, terminal=False)
     if code == TRY_AGAIN:
         return code
     supervision.ended_in_order()
     if code:
-        supervision.stay_down(words.partition("\n")[0], datetime.now(UTC))
+        supervision.stay_down(words.partition("\n")[0], datetime.now(UTC), _tell)
         return STAY_DOWN[supervisor]
     return 0
+
+
+def _tell(kind: str, about: str) -> None:
+    from daemon.system.notifications import notify
+
+    notify(this_machine(), kind, about)
 
 
 def _run(home: Home, *, terminal: bool) -> tuple[int, str]:

@@ -37,6 +37,7 @@ from daemon.scheduler import Calls, Scheduler
 from daemon.space import Space
 from daemon.supervision import TRY_AGAIN
 from daemon.system.lock import single_daemon
+from daemon.system.notifications import notify
 from daemon.system.processes import boot_id, this_process
 from daemon.system.service_manager import tell_service_manager
 from daemon.system.telemetry import telemetry
@@ -126,7 +127,8 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         while not stopping.wait(1.0):
             consumer.check_worker_health()
             parts.bell.require_whole()
-            tell_service_manager("WATCHDOG=1")
+            if not parts.scheduler.is_stuck():
+                tell_service_manager("WATCHDOG=1")
         tell_service_manager("STOPPING=1")
         log.info("stopping: jobs are being put back")
         if not damages:
@@ -244,6 +246,7 @@ def _assemble(
         clear_away=housekeeper.clear,
         open_page=front.open,
         page_address=front.address,
+        tell=partial(notify, this_machine()),
     )
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -25,7 +25,6 @@ from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Request
-from daemon.system.notifications import notify
 from daemon.triggers import due_triggers
 from jobs.consent.log import ConsentLog
 from jobs.domain.consent_log import START
@@ -37,6 +36,8 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.3
 RECLAIM_SECONDS = 5.0
+STUCK_SECONDS = 300.0
+"""A round takes milliseconds; one that clears the disk or waits for the desktop's notifiers may take minutes."""
 
 # What a person may ask about a waiting job: the states it may be in, and the one it comes to.
 _STOPPING = {"cancel": (("queued", "paused", "quarantined"), "cancelled"), "pause": (("queued",), "paused")}
@@ -61,6 +62,11 @@ class _AlertsRead(Struct, frozen=True, kw_only=True):
     alerts: tuple[int, ...]
 
 
+class Tell(Protocol):
+    def __call__(self, kind: str, about: str, *, page: str | None) -> None:
+        """Tries to put an alert of this kind on the desktop. Never raises for what the desktop does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calls:
     """What the scheduler sets in motion elsewhere in the daemon."""
@@ -76,6 +82,7 @@ class Calls:
     """Lets the page be reached; the answer holds its link."""
     page_address: Callable[[], str | None]
     """Where the page is, while it is open."""
+    tell: Tell
 
 
 class Scheduler:
@@ -87,6 +94,7 @@ class Scheduler:
         self._ring = calls.ring
         self._might_start = True
         self._reclaimed_at = time.monotonic()
+        self._round_at = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -98,6 +106,9 @@ class Scheduler:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
+
+    def is_stuck(self) -> bool:
+        return time.monotonic() - self._round_at > STUCK_SECONDS
 
     def changed(self) -> None:
         """The knowledge base changed: keep the examples fresh."""
@@ -178,6 +189,7 @@ class Scheduler:
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
+            self._round_at = time.monotonic()
             try:
                 self._round()
             except Exception:  # the boundary of this thread: one bad round must not end scheduling
@@ -197,7 +209,7 @@ class Scheduler:
             self._handle(request)
         for alert in self._books.alerts.undelivered():
             if self._books.alerts.take(alert.id, _now()):
-                notify(alert.kind, alert.about, page=self._calls.page_address())
+                self._calls.tell(alert.kind, alert.about, page=self._calls.page_address())
 
     def _handle(self, request: Request) -> None:
         """The effect and its answer are one transaction: a request is never done twice."""

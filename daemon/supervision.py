@@ -2,7 +2,8 @@
 
 ``starts.json`` holds the starts that did not end in order. After MOST_UNCLEAN of them within WINDOW
 the next start says so, in the ledger's outbox and on the desktop, and ends at once with the code
-that its supervisor takes for "stay down". `iaipctl start` clears the count.
+that its supervisor takes for "stay down". `iaipctl start` clears the count. Starts that never came so far as to count
+themselves are counted by the program that the supervisor starts (``launchd/agent.sh``).
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from config.paths import Home
-from daemon.ledger.books import open_books
 from daemon.system.lock import single_daemon
-from daemon.system.notifications import notify
 from jobs.domain.errors import IaipError
 from jobs.publish import write_file
 
@@ -54,7 +53,9 @@ class Supervision:
             return Starts()
 
     def begin(self, now: datetime) -> bool:
-        """Counts this start; false if it must not go on."""
+        """Counts this start; false if it must not go on. From here on nobody else need count it."""
+        with suppress(OSError):
+            self._home.launches.unlink(missing_ok=True)
         unclean = self.read().unclean
         if budget_is_spent(unclean, now):
             return False
@@ -66,9 +67,10 @@ class Supervision:
         self._write(Starts(unclean=self.read().unclean[:-1]))
 
     def clear(self) -> None:
-        self._home.starts.unlink(missing_ok=True)
+        for count in (self._home.starts, self._home.launches):
+            count.unlink(missing_ok=True)
 
-    def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None] = notify) -> None:
+    def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None]) -> None:
         """Keeps the reason for `iaipctl status` and tells the owner, once a reason."""
         before = self.read()
         if before.down == reason:
@@ -92,8 +94,10 @@ def crashed_too_often(starts: Starts) -> str:
 
 def _post(home: Home, title: str, body: str, now: datetime) -> None:
     """A ledger that cannot be written may be the very reason, or another daemon's: the desktop is told all the same."""
+    from daemon.ledger.restore import open_keeping_a_copy  # not for `status`, which only reads the count
+
     with suppress(IaipError, sqlite3.Error, OSError), single_daemon(home.daemon_lock):
-        books = open_books(home.ledger)
+        books = open_keeping_a_copy(home, now)
         try:
             books.alerts.post("stays-down", title, body, now)
             for alert in books.alerts.undelivered():

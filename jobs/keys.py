@@ -58,6 +58,10 @@ class Keychain(Protocol):
         """Raises Refused, with what to do, if it cannot be read now."""
         ...
 
+    def forget(self, name: str) -> bool:
+        """Whether it is gone."""
+        ...
+
 
 class KeyDestroyed(Refused):
     """What was to be opened or sealed stands on a consent whose key is gone. Nothing brings it back."""
@@ -155,6 +159,13 @@ class Keys:
             return None
         except msgspec.DecodeError as error:
             raise _damaged(self.folder) from error
+
+    def leave_keychain(self) -> str | None:
+        """Takes the master key out of the keychain, for good; the name of what could not be taken out."""
+        if self.where() != "keychain":
+            return None
+        name = msgspec.json.decode((self.folder / _MASTER).read_bytes(), type=_Master).name
+        return None if self._keychain is not None and self._keychain.forget(name) else name
 
     def _id(self, consent: str, master: bytes) -> str:
         path = self._file(consent)

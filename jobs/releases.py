@@ -289,8 +289,10 @@ class Releases:
             if stale.exists():
                 remove_file(stale)
 
+    def configuration_after(self, live: str, name: str) -> str:
+        """QMD's configuration as a switch from ``live`` to ``name`` would leave it. Raises as the merge does."""
+        return self._merge(*((self.directory(one) / "qmd" / "index.yml").read_text("utf-8") for one in (live, name)))
+
     def _carry_collections(self, live: str, name: str) -> None:
-        path = self.directory(name) / "qmd" / "index.yml"
-        live_text = (self.directory(live) / "qmd" / "index.yml").read_text("utf-8")
-        merged = self._merge(live_text, path.read_text("utf-8"))
-        write_file(path, merged.encode("utf-8"))
+        merged = self.configuration_after(live, name)
+        write_file(self.directory(name) / "qmd" / "index.yml", merged.encode("utf-8"))

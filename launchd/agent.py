@@ -12,7 +12,7 @@ SECONDS_TO_STOP = 90
 """What the daemon gets between SIGTERM and SIGKILL: its worker may take 75 for a checkpoint."""
 
 Condition = Literal["not installed", "registered", "stopped", "disabled", "failed", "cannot tell"]
-Definition = Literal["missing", "ours", "edited"]
+Definition = Literal["missing", "ours", "outdated", "edited"]
 
 
 class AgentFailed(Exception):
@@ -43,18 +43,26 @@ class Agent(Protocol):
     def install(self, *, force: bool) -> list[str]:
         """Writes the definition and has it started, now and at every login; returns what the owner should know.
 
-        A definition edited by hand is refused, or with ``force`` kept beside before it is replaced.
+        A definition edited by hand is refused, or with ``force`` kept beside before it is replaced. One that an
+        interrupted call wrote, and the supervisor never took, is taken now.
         """
 
-    def uninstall(self) -> None:
-        """Stops the agent in order and removes its definition: that alone where no supervisor can be reached."""
+    def uninstall(self) -> list[str]:
+        """Stops the agent in order and removes its definition: that alone where no supervisor can be reached.
+
+        Returns what the owner should know.
+        """
+
+    def serves(self) -> bool:
+        """Whether a definition for this home lies in its place. Asks no supervisor."""
 
     def start(self) -> None: ...
 
     def stop(self) -> None:
         """Ends the daemon in order and returns when it is gone. It starts again at the next login."""
 
-    def restart(self) -> None: ...
+    def restart(self) -> None:
+        """Stops and starts it in order, with the definition that this version wants."""
 
     def state(self) -> AgentState: ...
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import plistlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from config.paths import Home
 from launchd import launchctl
@@ -29,41 +31,35 @@ class LaunchdAgent:
         self._target = f"{self._domain}/{LABEL}"
         self._logs = machine.user_home / "Library" / "Logs" / "iaip"
         self.definition = DefinitionFile(
-            machine.user_home / "Library" / "LaunchAgents" / f"{LABEL}.plist", home.agent_record, write
+            machine.user_home / "Library" / "LaunchAgents" / f"{LABEL}.plist",
+            home.agent_record,
+            write,
+            lambda environment: plistlib.dumps(plist(self._home, self._logs, environment)),
         )
-
-    def content(self) -> bytes:
-        """The plist that this version wants."""
-        environment = agent_environment(self._home, self._machine.environment)
-        return plistlib.dumps(plist(self._home, self._logs, environment))
 
     def install(self, *, force: bool) -> list[str]:
         self._refuse_root()
         refuse_unspeakable(self._home)
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)  # without it launchd never starts the program (78)
-        changed = self.definition.place(self.content(), force=force)
-        self._call("enable", self._target)
-        if changed or force:
+        self.definition.place(agent_environment(self._home, self._machine.environment), force=force)
+        if force or not self.definition.is_taken:
             self._unload()
-        if not self._registered():
-            self._load()
+        self._begin()
         return []
 
-    def uninstall(self) -> None:
+    def uninstall(self) -> list[str]:
         self._refuse_root()
         self._unload()
-        self.definition.remove()
+        shutil.rmtree(self._logs, ignore_errors=True)
+        return self.definition.remove()
+
+    def serves(self) -> bool:
+        return self.definition.names(escape(str(self._home.agent_program)))
 
     def start(self) -> None:
         self._require_definition()
-        self._call("enable", self._target)
         self.definition.note_stopped(False)
-        if self._registered():
-            answer = self._call("kickstart", self._target)
-            if answer.code not in (0, launchctl.RUNS_ALREADY):
-                raise launchctl.failed("kickstart", answer, self._machine.session)
-        else:
-            self._load()
+        self._begin()
 
     def stop(self) -> None:
         self._unload()
@@ -72,9 +68,9 @@ class LaunchdAgent:
     def restart(self) -> None:
         """By bootout and bootstrap: the daemon gets its SIGTERM and the time to stop in order."""
         self._require_definition()
+        self.definition.renew()
         self._unload()
-        self._call("enable", self._target)
-        self._load()
+        self._begin()
         self.definition.note_stopped(False)
 
     def state(self) -> AgentState:
@@ -124,11 +120,22 @@ class LaunchdAgent:
             remedy="wait a minute, then try again; a restart of the Mac clears it",
         )
 
+    def _begin(self) -> None:
+        """Has it run: by kickstart where launchd knows it already and it may stand still after an exit with 0."""
+        self._call("enable", self._target)
+        if not self._registered():
+            self._load()
+            return
+        answer = self._call("kickstart", self._target)
+        if answer.code not in (0, launchctl.RUNS_ALREADY):
+            raise launchctl.failed("kickstart", answer, self._machine.session)
+
     def _load(self) -> None:
         """A label that is gone may be busy for a moment (5, 37), and an override may come between two calls (119)."""
         for seconds in (*RETRY_SECONDS, None):
             answer = self._call("bootstrap", self._domain, str(self.definition.path))
             if answer.code == 0:
+                self.definition.note_taken()
                 return
             passing = answer.code in (launchctl.INPUT_OUTPUT, launchctl.RUNS_ALREADY, launchctl.DISABLED)
             if not passing or seconds is None:

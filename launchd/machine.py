@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ MOST_OUTPUT = 1 << 20
 PLACES = {
     "launchctl": "/bin/launchctl",
     "caffeinate": "/usr/bin/caffeinate",
+    "defaults": "/usr/bin/defaults",
     "diskutil": "/usr/sbin/diskutil",
     "fdesetup": "/usr/bin/fdesetup",
     "ioreg": "/usr/sbin/ioreg",
@@ -88,6 +90,10 @@ class Machine:
 
     def call(self, tool: str, *arguments: str, timeout: float = 20.0) -> Answer:
         return self.run([self.tools.path(tool), *arguments], timeout)
+
+    def on_path(self, name: str) -> str | None:
+        """For what the system itself does not bring: where its owner's PATH has it."""
+        return shutil.which(name, path=self.environment.get("PATH", ""))
 
 
 def this_machine() -> Machine:

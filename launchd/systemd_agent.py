@@ -14,6 +14,7 @@ from launchd.surroundings import agent_environment, refuse_unspeakable
 UNIT = "iaip.service"
 START_SECONDS = 100.0
 STOP_SECONDS = SECONDS_TO_STOP + 15.0
+_LINGERS = "Where installing it switched lingering on for you, it stays on: `loginctl disable-linger` ends it."
 
 
 class SystemdAgent:
@@ -24,40 +25,46 @@ class SystemdAgent:
         self._home = home
         chosen = machine.environment.get("XDG_CONFIG_HOME")
         configuration = Path(chosen) if chosen else machine.user_home / ".config"
-        self.definition = DefinitionFile(configuration / "systemd" / "user" / UNIT, home.agent_record, write)
-
-    def content(self) -> bytes:
-        """The unit that this version wants."""
-        return unit(self._home, agent_environment(self._home, self._machine.environment)).encode()
+        self.definition = DefinitionFile(
+            configuration / "systemd" / "user" / UNIT,
+            home.agent_record,
+            write,
+            lambda environment: unit(home, environment).encode(),
+        )
 
     def install(self, *, force: bool) -> list[str]:
         refuse_root(self._machine.session)
         refuse_unspeakable(self._home)
         self._checked("daemon-reload")  # without a user session it ends here, with nothing changed
-        changed = self.definition.place(self.content(), force=force)
+        self.definition.place(agent_environment(self._home, self._machine.environment), force=force)
         self._checked("daemon-reload")
         self._checked("enable", UNIT)
-        if changed or force:
+        if force or not self.definition.is_taken:
             self._checked("stop", UNIT, timeout=STOP_SECONDS)
         self._begin()
+        self.definition.note_taken()
         if self._machine.call("loginctl", "enable-linger").code != 0:
             return [
                 "It runs while you are logged in; `loginctl enable-linger`, by an administrator, makes that always."
             ]
         return []
 
-    def uninstall(self) -> None:
+    def uninstall(self) -> list[str]:
         refuse_root(self._machine.session)
         if self.definition.standing() == "missing":
-            return
+            return []
         reachable = self._call("daemon-reload").code == 0
         if reachable:
             self.stop()
             self._checked("disable", UNIT)
-        self.definition.remove()
+        kept = self.definition.remove()
         (self.definition.path.parent / "default.target.wants" / UNIT).unlink(missing_ok=True)
         if reachable:
             self._checked("daemon-reload")
+        return [*kept, _LINGERS]
+
+    def serves(self) -> bool:
+        return self.definition.names(quoted(str(self._home.agent_program)))
 
     def start(self) -> None:
         self._require_definition()
@@ -72,8 +79,11 @@ class SystemdAgent:
 
     def restart(self) -> None:
         self._require_definition()
+        self.definition.renew()
+        self._checked("daemon-reload")
         self._checked("stop", UNIT, timeout=STOP_SECONDS)
         self._begin()
+        self.definition.note_taken()
         self.definition.note_stopped(False)
 
     def state(self) -> AgentState:

@@ -33,6 +33,9 @@ def check_agent(subject: Subject) -> Finding:
 def _running(health: Health, definition: str) -> Finding:
     if health.version != VERSION:
         return warn(f"version {health.version} runs, {VERSION} is installed", "`iaipctl restart`")
+    if definition == "outdated":
+        told = f"the agent answers, pid {health.pid}; its definition is an earlier version's"
+        return warn(told, "`iaipctl restart` renews it")
     if definition == "edited":
         told = f"the agent answers, pid {health.pid}; its definition was edited by hand"
         return warn(told, "`iaipctl install --force` replaces it and keeps yours")

@@ -23,6 +23,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     from jobs.adapters.qmd_config import read_collections, read_models
 
     home, files = context.home, context.qmd_files
+    if not home.root.exists() and context.agent.serves():  # a second home would hide the first one's mount point
+        raise context.nothing_yet()
     require_local(home.root)
     if not files.config.exists():
         raise BadInput(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from uuid import uuid4
 
-import msgspec
-
-from config.version import VERSION
-from daemon.cli.result import FAILED, Result
+from daemon.cli.result import Result
 from daemon.cli.root import Context
-from daemon.socket import Health, wait_healthy
+from daemon.cli.upgrade import restarted
+from daemon.cli.well import awaited, is_ours, told
+from daemon.socket import ask_health
 from daemon.supervision import Supervision
-from jobs.domain.errors import BadInput, Refused
-
-SECONDS_TO_BE_WELL = 60.0
+from jobs.domain.errors import Refused
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     if context.releases.live() is None:
-        raise BadInput(f"there is nothing at {context.home.root} yet", remedy="run `iaipctl init` first")
+        raise context.nothing_yet()
     _refuse_another_daemon(context)
     Supervision(context.home).clear()
-    placed = context.program.place()
+    context.program.place()
     notes = context.agent.install(force=options.force)
-    if placed:
-        notes.append("The daemon's program was written anew; a daemon that ran before needs `iaipctl restart`.")
+    if context.program.is_on_trial or _another_version_runs(context):
+        return restarted(context, "iaip.install/1", "installed, upgraded and well", notes)
     health = awaited(context, lambda health: is_ours(health, context))
     return told(health, context, "iaip.install/1", "installed and well", notes)
+
+
+def _another_version_runs(context: Context) -> bool:
+    health = ask_health(context.home.socket, uuid4().hex)
+    return health is not None and not is_ours(health, context)
 
 
 def _refuse_another_daemon(context: Context) -> None:
@@ -45,35 +47,3 @@ def _refuse_another_daemon(context: Context) -> None:
             f"a daemon started by hand serves this home (pid {pid}); nothing was changed",
             remedy=f"end it with `kill {pid}`, then `iaipctl install`",
         )
-
-
-def awaited(context: Context, wanted: Callable[[Health], bool]) -> Health | None:
-    """The daemon's word, once it is ``wanted``; none after SECONDS_TO_BE_WELL, or when it says it stays down."""
-    supervision = Supervision(context.home)
-    return wait_healthy(context.home.socket, wanted, SECONDS_TO_BE_WELL, lambda: supervision.read().down is not None)
-
-
-def is_ours(health: Health, context: Context) -> bool:
-    return health.home == str(context.home.root) and health.version == VERSION
-
-
-def told(health: Health | None, context: Context, schema: str, well: str, notes: list[str]) -> Result:
-    """The answer of install, start and restart: the daemon's own word, or why there is none."""
-    if health is None:
-        return Result(schema=schema, data={"healthy": False}, text="", talk=why_not(context), code=FAILED)
-    lines = [f"{well}: version {health.version}, pid {health.pid}, {health.live} is live", *notes]
-    data = {"healthy": True, "daemon": msgspec.to_builtins(health)}
-    return Result(schema=schema, data=data, text=lines[0], talk="\n".join(lines[1:]))
-
-
-def why_not(context: Context) -> str:
-    """Why the daemon does not answer, as far as it is known, and what to do."""
-    down = Supervision(context.home).read().down
-    if down is not None:
-        return f"the daemon stays down: {down}\n  next: `iaipctl doctor`; mend that, then `iaipctl start`"
-    state = context.agent.state()
-    detail = f" ({state.detail})" if state.detail else ""
-    return (
-        f"the daemon did not answer within {SECONDS_TO_BE_WELL:.0f} s; the agent is {state.condition}{detail}\n"
-        f"  next: {state.remedy or '`iaipctl doctor`'}; its log is {context.home.logs / 'iaipd.log'}"
-    )

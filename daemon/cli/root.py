@@ -51,11 +51,20 @@ class Context:
     def settings(self) -> Settings:
         return load_settings(self.home.config_file)
 
+    def nothing_yet(self) -> BadInput:
+        """For a home that is not set up, or not there although an agent was installed for it."""
+        if not self.home.root.exists() and self.agent.serves():
+            return BadInput(
+                f"{self.home.root} is not there, although an agent is installed for it: is its volume not mounted?",
+                remedy="mount it, then `iaipctl start`; if you removed it, `iaipctl uninstall` ends the agent too",
+            )
+        return BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+
     @cached_property
     def books(self) -> Books:
         """To read, with the daemon up or down. Raises BadInput before ``iaipctl init``."""
         if not self.home.ledger.exists():
-            raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+            raise self.nothing_yet()
         return read_books(self.home.ledger)
 
     @cached_property
@@ -101,7 +110,7 @@ class Context:
         from jobs.adapters.qmd_config import read_collections
 
         if not self.releases.current.is_symlink():
-            raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+            raise self.nothing_yet()
         collections = read_collections(self.releases.current / "qmd" / "index.yml")
         return MarkdownFolders(collections, self.settings.watch.largest_document)
 
@@ -164,7 +173,7 @@ class Context:
 
         live = self.releases.current
         if not live.is_symlink():
-            raise BadInput(f"there is nothing at {self.home.root} yet", remedy="run `iaipctl init` first")
+            raise self.nothing_yet()
         with opened(live, self.home.stages, self.settings.qmd) as find:
             yield find
 

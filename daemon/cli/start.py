@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from daemon.cli.install import awaited, told
 from daemon.cli.result import Result
 from daemon.cli.root import Context
+from daemon.cli.well import awaited, told
 from daemon.supervision import Supervision
 
 

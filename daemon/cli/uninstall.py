@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
+from config.paths import runtime_directory
 from daemon.cli.result import REFUSED, Result
 from daemon.cli.root import Context
 from daemon.system.lock import running_pid
@@ -31,23 +33,41 @@ def run(options: argparse.Namespace, context: Context) -> Result:
             talk="nothing was changed\n  next: `iaipctl uninstall --purge --yes`, or without --purge to keep the home",
             code=REFUSED,
         )
-    context.agent.uninstall()
+    files = context.qmd_files  # what may refuse comes first: then nothing was touched
+    if options.purge:
+        _refuse_models_of_ours(context)
+    notes = context.agent.uninstall()
     _refuse_while_served(context)
     if options.purge and context.releases.live() is not None:
         context.releases.roll_back(AS_ADOPTED)
-        _refuse_models_of_ours(context)
-    given = [str(path) for path in give_back(context.releases, context.qmd_files)]
+    given = [str(path) for path in give_back(context.releases, files)]
     context.program.remove()
     if options.purge:
-        remove_directory(context.home.root)
+        notes += _purged(context)
     lines = ["the agent is removed", *(f"given back as a plain file: {path}" for path in given)]
     lines.append(f"removed: {context.home.root}" if options.purge else f"kept: {context.home.root}")
+    notes.append("Restart a QMD server that is running. `qmd update` and `qmd embed` bring the index up to date.")
     return Result(
         schema="iaip.uninstall/1",
         data={"removed": True, "purged": options.purge, "given_back": given},
         text="\n".join(lines),
-        talk="Restart a QMD server that is running. `qmd update` and `qmd embed` bring the index up to date.",
+        talk="\n".join(notes),
     )
+
+
+def _purged(context: Context) -> list[str]:
+    """Removes all that is the home's, also outside it, and returns what the owner should know of the rest."""
+    notes, left = [], context.keys.leave_keychain()
+    remove_directory(context.home.root)
+    with suppress(OSError):  # other homes' sockets may lie there too
+        context.home.socket.parent.rmdir()
+    if left is not None:
+        notes.append(
+            f"Your keychain still has {left}, which opens nothing now: `security delete-generic-password -s {left}`."
+        )
+    if (shared := runtime_directory(context.machine.environment)).exists():
+        notes.append(f"{shared} stays, with locks that all homes share and nothing of your notes.")
+    return notes
 
 
 def _agreed(context: Context) -> bool:
@@ -69,10 +89,13 @@ def _refuse_while_served(context: Context) -> None:
 
 
 def _refuse_models_of_ours(context: Context) -> None:
-    """A configuration that names models inside the home would break with it."""
-    text = (context.releases.current / "qmd" / "index.yml").read_text("utf-8")
-    if str(context.home.root) in text:
+    """A configuration that would name models inside the home, even back at what was adopted, would break with it."""
+    if context.releases.live() is None:
+        return
+    live, adopted = context.releases.way_back(AS_ADOPTED)
+    if str(context.home.root) in context.releases.configuration_after(live, adopted):
         raise Refused(
-            f"QMD's configuration names files inside {context.home.root}, which --purge would remove",
+            f"QMD's configuration names files inside {context.home.root}, which --purge would remove;"
+            " nothing was changed",
             remedy="name other models or folders in it, or run `iaipctl uninstall` without --purge",
         )

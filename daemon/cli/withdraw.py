@@ -14,7 +14,8 @@ import structlog
 
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, REFUSED, USAGE, Result
 from daemon.cli.root import Context
-from daemon.ledger.books import Books, open_books
+from daemon.ledger.books import Books
+from daemon.ledger.restore import open_keeping_a_copy
 from daemon.recover import reclaim
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
@@ -148,7 +149,7 @@ def _here(one: Withdrawal, context: Context) -> tuple[Withdrawal, str]:
     try:
         with single_daemon(context.home.daemon_lock):
             structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is data
-            books = open_books(context.home.ledger)
+            books = open_keeping_a_copy(context.home, datetime.now(UTC))
             try:
                 reclaim(books, this_process(boot_id()), attended=frozenset, now=datetime.now(UTC))
                 return _withdrawer(books, context).finish(one) if one.open else one, ""

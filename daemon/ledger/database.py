@@ -39,6 +39,10 @@ class Damaged(BadInput):
     """The ledger's content is corrupt, or it is no ledger at all."""
 
 
+class Newer(BadInput):
+    """The ledger was brought forward by a version that knows more of it than this one."""
+
+
 class Database:
     """One connection shared by the threads of a process; every use holds the lock.
 
@@ -84,7 +88,7 @@ def open_to_write(path: Path) -> Database:
     """Creates ``path`` (mode 0600) or brings it forward, after checking that it is whole.
 
     Only the process that holds the home's lock may call this. Raises Damaged for a corrupt ledger and
-    BadInput for one of a newer version or one that cannot be opened: all with nothing changed.
+    Newer or BadInput for one of a newer version or one that cannot be opened: all with nothing changed.
     """
     make_directory(path.parent)
     with translated(path):
@@ -100,6 +104,14 @@ def open_to_write(path: Path) -> Database:
             connection.close()
             raise
     return Database(path, connection)
+
+
+def is_behind(path: Path) -> bool:
+    """Whether there is a ledger that ``open_to_write`` would bring forward. Raises Damaged for what is no ledger."""
+    if not path.exists() or path.with_name(f"{path.name}-journal").exists():  # one that is being made
+        return False
+    with translated(path), closing(_connect(_to_read(path), uri=True)) as connection:
+        return 0 < _version(connection) < len(MIGRATIONS)
 
 
 def _require_sound(path: Path) -> None:
@@ -197,8 +209,8 @@ def _damaged(path: Path, finding: str) -> Damaged:
     )
 
 
-def _newer(path: Path, connection: sqlite3.Connection) -> BadInput:
-    return BadInput(
+def _newer(path: Path, connection: sqlite3.Connection) -> Newer:
+    return Newer(
         f"the ledger {path} was written by a newer version (schema {_version(connection)}, this one knows"
         f" {len(MIGRATIONS)})",
         remedy="upgrade this program; nothing was changed",

@@ -17,7 +17,7 @@ from msgspec import Struct
 from config.paths import Home
 from daemon.ledger import snapshots
 from daemon.ledger.books import Books, open_books
-from daemon.ledger.database import Damaged
+from daemon.ledger.database import Damaged, Newer, is_behind
 from daemon.ledger.jobs import Left
 from daemon.ledger.snapshots import Snapshot
 from jobs.domain.endings import Ending
@@ -49,16 +49,39 @@ class Restored(Struct, frozen=True, kw_only=True):
 def open_or_restore(home: Home, releases: Releases, now: datetime) -> tuple[Books, Restored | None]:
     """The ledger, opened to write; restored first if it is damaged, or lost while there are snapshots.
 
-    Only for the holder of the home's lock. An interrupted restoration is done again. Raises BadInput,
-    with nothing changed, for a ledger of a newer version or one that cannot be opened.
+    A newer version's is restored too where that version was gone back from (``let_go_back``). Only for the holder of
+    the home's lock. An interrupted restoration is done again. Raises BadInput, with nothing changed, for another
+    ledger of a newer version or one that cannot be opened.
     """
+    books, restored = _opened_or_restored(home, releases, now)
+    home.way_back.unlink(missing_ok=True)
+    return books, restored
+
+
+def _opened_or_restored(home: Home, releases: Releases, now: datetime) -> tuple[Books, Restored | None]:
     lost = _is_lost(home.ledger) and any(snapshots.listed(home.snapshots))
     if not lost and not _marker(home).exists():
         try:
-            return open_books(home.ledger), None
+            return open_keeping_a_copy(home, now), None
         except Damaged:
             pass
+        except Newer:
+            if not home.way_back.exists() or snapshots.newest_good(home.snapshots) is None:
+                raise
     return restore(home, releases, snapshots.newest_good(home.snapshots), now)
+
+
+def open_keeping_a_copy(home: Home, now: datetime) -> Books:
+    """As open_books. A ledger that is about to be brought forward is copied first: the version before cannot read the
+    result."""
+    if is_behind(home.ledger):
+        snapshots.take(home.ledger, home.snapshots, at=now)
+    return open_books(home.ledger)
+
+
+def let_go_back(home: Home) -> None:
+    """The next version that opens the ledger may restore a copy it can read: what was written since is set aside."""
+    write_file(home.way_back, b"")
 
 
 def restore(home: Home, releases: Releases, snapshot: Snapshot | None, now: datetime) -> tuple[Books, Restored]:

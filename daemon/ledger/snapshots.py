@@ -39,9 +39,10 @@ def due(last: datetime | None, now: datetime) -> bool:
     return last is None or not timedelta(0) <= now - last < EVERY
 
 
-def take(ledger: Path, directory: Path) -> Snapshot:
+def take(ledger: Path, directory: Path, *, at: datetime | None = None) -> Snapshot:
     """A checked copy of ``ledger`` as it stands, also while it is written. Lets the oldest copies go.
 
+    ``at`` is set in the copy as TAKEN_AT, where the ledger itself is not to be written.
     Raises Damaged, with no copy made, if the ledger or the copy of it is not whole.
     """
     make_directory(directory)
@@ -50,7 +51,7 @@ def take(ledger: Path, directory: Path) -> Snapshot:
     path = directory / f"{max(numbers, default=0) + 1:06d}.sqlite"
     stage = directory / f"{STAGE_PREFIX}{path.name}"
     try:
-        _copy(ledger, stage)
+        _copy(ledger, stage, at)
         publish_file(stage, path)
     except BaseException:
         with suppress(OSError):  # a full or dying disk is told by what is under way; a sweep takes what stays
@@ -61,10 +62,13 @@ def take(ledger: Path, directory: Path) -> Snapshot:
     return _examined(path)
 
 
-def _copy(ledger: Path, stage: Path) -> None:
+def _copy(ledger: Path, stage: Path, at: datetime | None) -> None:
     with translated(ledger), _read_only(ledger) as connection:
         check(connection, ledger)
         connection.execute("VACUUM INTO ?", (str(stage),))
+    if at is not None:
+        with translated(stage), closing(sqlite3.connect(stage)) as copy, copy:
+            copy.execute("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", (TAKEN_AT, at.isoformat()))
     made = _examined(stage)
     if made.problem is not None:
         raise Damaged(f"a copy of the ledger is not whole ({made.problem})", remedy="look at the disk; try again")

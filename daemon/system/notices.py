@@ -6,18 +6,17 @@ by the alert's kind and, where the catalogue asks for it, the target, release or
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Literal
 
+from launchd.machine import Machine
+
 Language = Literal["en", "fr"]
-TOOL_SECONDS = 5
+TOOL_SECONDS = 5.0
 _PLAIN = re.compile(r"v?\d{1,9}")
 """A release or a job: what else an alert may be about is named by the catalogue, or not at all."""
 
@@ -66,15 +65,11 @@ def language_of(environment: Mapping[str, str], apple_languages: str = "") -> La
     return "fr" if re.match(r"fr([_.@]|$)", locale) else "en"
 
 
-def owners_language() -> Language:
-    return language_of(os.environ, _apple_languages() if sys.platform == "darwin" else "")
+def owners_language(machine: Machine) -> Language:
+    return language_of(machine.environment, _apple_languages(machine) if machine.platform == "darwin" else "")
 
 
-def _apple_languages() -> str:
+def _apple_languages(machine: Machine) -> str:
     """Nothing when the tool does not answer."""
-    command = ["/usr/bin/defaults", "read", "-g", "AppleLanguages"]
-    try:
-        told = subprocess.run(command, capture_output=True, timeout=TOOL_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return told.stdout.decode("utf-8", "replace") if told.returncode == 0 else ""
+    told = machine.call("defaults", "read", "-g", "AppleLanguages", timeout=TOOL_SECONDS)
+    return told.out if told.code == 0 else ""

@@ -7,14 +7,14 @@ so delivery is "attempted" and never "shown".
 from __future__ import annotations
 
 import html
-import shutil
-import subprocess
 import sys
 import unicodedata
+from collections.abc import Iterator
 
 from daemon.system.notices import notice, owners_language
+from launchd.machine import Machine
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 10.0
 LONGEST_TEXT = 180
 MISREAD_FIRST = "-[({<\"'@"
 """terminal-notifier takes a leading dash for an option and brackets for a property list; osascript the dash."""
@@ -26,16 +26,30 @@ _APPLESCRIPT = (
 )
 
 
-def notify(kind: str, about: str, *, page: str | None = None) -> None:
+def notify(machine: Machine, kind: str, about: str, *, page: str | None = None) -> None:
     """Hands the notice to the first sink that takes it: pync, osascript, notify-send. Text travels as argv only.
 
     ``page``: the address of the page while it runs; a click opens it where the sink can.
     """
-    title, body = notice(kind, about, owners_language())
-    if sys.platform == "darwin":
-        _by_pync(title, body, page) or _run(applescript("/usr/bin/osascript", title, body))
-    elif sender := shutil.which("notify-send"):
-        _run(notify_send(sender, title, body))
+    title, body = notice(kind, about, owners_language(machine))
+    for command in _sinks(machine, title, body, page):
+        if machine.run(command, TIMEOUT_SECONDS).code == 0:
+            return
+
+
+def _sinks(machine: Machine, title: str, body: str, page: str | None) -> Iterator[list[str]]:
+    """pync's own notifier is x86_64 only; pync is of use when a terminal-notifier is on PATH."""
+    if machine.platform == "darwin":
+        if machine.on_path("terminal-notifier"):
+            yield by_pync(title, body, page)
+        yield applescript(machine.tools.path("osascript"), title, body)
+    elif sender := machine.on_path("notify-send"):
+        yield notify_send(sender, title, body)
+
+
+def by_pync(title: str, body: str, page: str | None) -> list[str]:
+    command = [sys.executable, "-m", "daemon.system.by_pync", harmless(title), harmless(body)]
+    return command if page is None else [*command, page]
 
 
 def applescript(osascript: str, title: str, body: str) -> list[str]:
@@ -61,23 +75,3 @@ def harmless(text: str) -> str:
 def _blank(character: str) -> str:
     """Format characters (they may turn the writing direction) vanish; every other unprintable one is a blank."""
     return "" if unicodedata.category(character) == "Cf" else " "
-
-
-def _by_pync(title: str, body: str, page: str | None) -> bool:
-    """pync's bundled notifier is x86_64 only; it is of use when a terminal-notifier is on PATH."""
-    if shutil.which("terminal-notifier") is None:
-        return False
-    import pync
-
-    try:
-        pync.notify(harmless(body), title=harmless(title), **({} if page is None else {"open": page}))
-    except Exception:  # noqa: BLE001 - pync raises bare Exception for every failure; the next sink is tried
-        return False
-    return True
-
-
-def _run(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False

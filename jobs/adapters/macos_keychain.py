@@ -42,6 +42,13 @@ class LoginKeychain:
         except ToolFailed as error:
             raise Refused("the keychain does not give the master key out", remedy=_REMEDY) from error
 
+    def forget(self, name: str) -> bool:
+        try:
+            self._run("delete-generic-password", "-a", _ACCOUNT, "-s", name)
+        except ToolFailed:
+            return False
+        return True
+
     def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
         return run_to_end(
             [self._security, *arguments],

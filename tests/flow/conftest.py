@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from daemon.ledger.books import Books, open_books
+from tests.fakes.macos.machine import fake_machine
 from tests.flow.desk import Desk
+from tests.flow.owner import Owner, owner_of
 from tests.flow.person import Person
 
 
@@ -48,3 +50,16 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
 @pytest.fixture
 def books(tmp_path: Path) -> Books:
     return open_books(tmp_path / "ledger.sqlite")
+
+
+@pytest.fixture(params=["darwin", "linux"])
+def owner(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Owner]:
+    """On a Mac, then on Linux."""
+    with fake_machine(tmp_path / "machine") as fake:
+        yield owner_of(tmp_path, fake, request.param, monkeypatch)
+
+
+@pytest.fixture
+def mac_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Owner]:
+    with fake_machine(tmp_path / "machine") as fake:
+        yield owner_of(tmp_path, fake, "darwin", monkeypatch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import signal
@@ -11,78 +10,26 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from config.paths import Home
+from config.load import ConfigurationError
+from config.paths import Home, runtime_directory
 from config.version import VERSION
-from daemon.cli import install, restart
-from daemon.cli.result import DONE, FAILED, REFUSED, Result
+from daemon.cli import uninstall
+from daemon.cli.result import DONE, FAILED, REFUSED
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books
-from daemon.socket import ask_health
 from daemon.supervision import MOST_UNCLEAN, Supervision
+from jobs.adapters.aead import AesGcm
+from jobs.adapters.macos_keychain import LoginKeychain
 from jobs.domain.artifacts import ReleaseMetadata
-from jobs.domain.errors import Refused
-from jobs.publish import write_file
+from jobs.domain.errors import BadInput, Refused
+from jobs.keys import Keys
 from launchd.agent import AgentFailed
 from launchd.machine import Session
-from launchd.program import Program
 from tests.fakes.macos.machine import FakeMachine, fake_machine
-
-
-class Owner:
-    """Types commands on a fake machine, in a home that `iaipctl init` has set up."""
-
-    def __init__(self, folder: Path, machine: FakeMachine, platform: str) -> None:
-        self.fake = machine
-        self.platform = platform
-        self.notes = folder / "notes"
-        self.notes.mkdir()
-        (self.notes / "été.md").write_text("# L'été\n\nLe lac est libre de glace.\n", "utf-8")
-        self.qmd = folder / "qmd"
-        self.qmd.mkdir()
-        self.configuration = f"# mine\ncollections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n"
-        (self.qmd / "index.yml").write_text(self.configuration, "utf-8")
-        self.home = Home(root=folder / "home")
-
-    def context(self, session: Session | None = None) -> Context:
-        return Context(self.home, self.fake.machine(self.platform, session, processes=True))
-
-    def types(self, command: str, *words: str, session: Session | None = None) -> Result:
-        module = importlib.import_module(f"daemon.cli.{command}")
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
-        told: Result = module.run(parser.parse_args(words), self.context(session))
-        return told
-
-    def health(self):
-        return ask_health(self.home.socket, uuid4().hex)
-
-    def doctor(self, name: str, *words: str):
-        [finding] = self.types("doctor", name, *words).data["findings"]
-        return finding
-
-
-def owner_of(folder: Path, fake: FakeMachine, platform: str, monkeypatch) -> Owner:
-    owner = Owner(folder, fake, platform)
-    monkeypatch.setenv("QMD_CONFIG_DIR", str(owner.qmd))
-    monkeypatch.setenv("INDEX_PATH", str(owner.qmd / "index.sqlite"))
-    assert owner.types("init").code == DONE
-    return owner
-
-
-@pytest.fixture(params=["darwin", "linux"])
-def owner(request, tmp_path, monkeypatch):
-    with fake_machine(tmp_path / "machine") as fake:
-        yield owner_of(tmp_path, fake, request.param, monkeypatch)
-
-
-@pytest.fixture
-def mac_owner(tmp_path, monkeypatch):
-    with fake_machine(tmp_path / "machine") as fake:
-        yield owner_of(tmp_path, fake, "darwin", monkeypatch)
+from tests.flow.owner import Owner, owner_of
 
 
 def test_from_install_to_uninstall_with_a_rollback_while_the_agent_is_down(owner) -> None:
@@ -129,6 +76,68 @@ def test_purge_goes_back_to_what_was_adopted_and_leaves_nothing(owner) -> None:
     assert sorted(path.name for path in owner.qmd.iterdir()) == ["index.yml"]
 
 
+def test_what_uninstall_would_refuse_it_refuses_before_anything_is_touched(owner) -> None:
+    owner.types("install")
+    pid = owner.health().pid
+    owner.home.config_file.write_text("[watch]\nquite = 3\n")
+    with pytest.raises(ConfigurationError):
+        owner.types("uninstall")
+    owner.home.config_file.unlink()
+    with (owner.qmd / "index.yml").open("a") as file:
+        file.write(f"  more:\n    path: {owner.home.root}/evaluation\n")
+    with pytest.raises(Refused, match="nothing was changed"):
+        owner.types("uninstall", "--purge", "--yes")
+    assert owner.health().pid == pid and (owner.qmd / "index.yml").is_symlink()
+
+
+def test_purge_takes_the_key_and_the_logs_along_and_says_what_stays(mac_owner) -> None:
+    owner = mac_owner
+    owner.types("install")
+    definition = owner.context().agent.definition
+    with definition.path.open("a") as file:
+        file.write("<!-- mine -->\n")
+    context = owner.context()
+    keychain = LoginKeychain(str(owner.fake.tools / "security"))
+    vars(context)["keys"] = Keys(owner.home.keys, AesGcm(), keychain)
+    context.keys.ids(["maria"])
+    told = uninstall.run(argparse.Namespace(purge=True, yes=True), context)
+    assert (runtime := runtime_directory(context.machine.environment)).exists() == (str(runtime) in told.talk)
+    assert told.code == DONE and not owner.home.root.exists() and owner.fake.state.read()["keychain"] == {}
+    assert not (owner.fake.user_home / "Library" / "Logs" / "iaip").exists()
+    assert str(definition.kept_as) in told.talk and definition.kept_as.read_text().endswith("<!-- mine -->\n")
+
+
+def test_a_home_whose_volume_is_not_there_is_told_from_one_that_never_was(owner, tmp_path) -> None:
+    with pytest.raises(BadInput, match="nothing at"):
+        _elsewhere(owner, tmp_path).books  # noqa: B018 - asking is the test
+    owner.types("install")
+    owner.types("stop")
+    owner.home.root.rename(tmp_path / "unplugged")
+    for command in ("status", "install", "init"):
+        with pytest.raises(BadInput, match="volume not mounted"):
+            owner.types(command)
+    assert not owner.home.root.exists(), "no second home hides the mount point"
+    (tmp_path / "unplugged").rename(owner.home.root)
+    assert owner.types("start").code == DONE
+
+
+def _elsewhere(owner: Owner, tmp_path: Path) -> Context:
+    return Context(Home(root=tmp_path / "another"), owner.fake.machine(owner.platform))
+
+
+def test_a_daemon_that_finds_no_home_says_so(tmp_path) -> None:
+    with fake_machine(tmp_path / "machine") as fake:
+        told = subprocess.run(
+            [sys.executable, "-m", "daemon", "--home", str(tmp_path / "gone"), "--supervised", "systemd"],
+            env={**os.environ, "PATH": f"{fake.tools}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "fr_CA.UTF-8"},
+            check=False,
+            timeout=60,
+        )
+        assert told.returncode == 78
+        [words] = fake.calls("notify-send")
+        assert "Le dossier d'iaip est introuvable" in words
+
+
 def test_an_agent_that_crashes_again_and_again_stays_down_says_so_and_can_be_started(owner) -> None:
     owner.types("install")
     for _ in range(MOST_UNCLEAN):
@@ -153,6 +162,29 @@ def _listed(owner: Owner, pid: int) -> bool:
     return pid in [entry["pid"] for entry in (*state["services"].values(), *state["units"].values())]
 
 
+def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_again(tmp_path, monkeypatch) -> None:
+    with fake_machine(tmp_path / "machine") as fake:
+        owner = owner_of(tmp_path, fake, "linux", monkeypatch)
+        owner.types("install")
+        hung = owner.health().pid
+        for _ in range(3):
+            fake.later(31.0)
+            _hears(fake, "WATCHDOG=1")
+        assert owner.health().pid == hung, "one that is well says so and is left alone"
+        os.kill(hung, signal.SIGSTOP)
+        fake.later(61.0)
+        fake.until(lambda: not Path(f"/proc/{hung}").exists())
+        fake.later(31.0)
+        fake.until(lambda: owner.health() is not None)
+        assert owner.health().pid != hung
+
+
+def _hears(fake: FakeMachine, word: str) -> None:
+    """Waits until the unit says ``word`` once more."""
+    heard = fake.state.read()["notified"].count(word)
+    fake.until(lambda: fake.state.read()["notified"].count(word) > heard)
+
+
 def test_a_mistake_that_no_restart_can_mend_is_told_once_and_stays_down(owner) -> None:
     owner.home.config_file.write_text("[watch]\nquite = 3\n")
     assert "stays down" in _typed_to_failure(owner, "install")
@@ -167,49 +199,6 @@ def _typed_to_failure(owner: Owner, command: str) -> str:
     result = owner.types(command)
     assert result.code == FAILED
     return result.talk
-
-
-def test_an_upgrade_that_is_not_well_goes_back_to_the_former_program(owner, tmp_path) -> None:
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    broken = tmp_path / "upgrade"
-    (broken / "daemon").mkdir(parents=True)
-    (broken / "daemon" / "__init__.py").write_text("")
-    down = '{"down": "the new version cannot read these settings"}'
-    (broken / "daemon" / "__main__.py").write_text(
-        f"import pathlib, sys\npathlib.Path({str(owner.home.starts)!r}).write_text({down!r})\n"
-        "sys.exit(78 if 'systemd' in sys.argv else 0)\n"
-    )
-    context = owner.context()
-    vars(context)["program"] = Program(owner.home, write_file, code=broken)  # as the upgrade's own iaipctl has it
-    result = restart.run(argparse.Namespace(), context)
-    assert result.code == FAILED and result.data["back"]
-    assert "runs again" in result.talk and "cannot read these settings" in result.talk
-    assert context.program.path.read_text() == former and not context.program.former.exists()
-    assert owner.health() is not None
-
-
-def test_an_upgrade_that_says_nothing_for_a_minute_goes_back_too(owner, tmp_path, monkeypatch) -> None:
-    assert install.SECONDS_TO_BE_WELL == 60.0
-    monkeypatch.setattr(install, "SECONDS_TO_BE_WELL", 4.0)
-    owner.types("install")
-    former = owner.context().program.path.read_text()
-    silent = tmp_path / "upgrade"
-    (silent / "daemon").mkdir(parents=True)
-    (silent / "daemon" / "__init__.py").write_text("")
-    (silent / "daemon" / "__main__.py").write_text("import time\ntime.sleep(300)\n")
-    context = owner.context()
-    vars(context)["program"] = Program(owner.home, write_file, code=silent)
-    result = restart.run(argparse.Namespace(), context)
-    assert result.code == FAILED and result.data["back"] and "did not answer within" in result.talk
-    assert context.program.path.read_text() == former and owner.health() is not None
-
-
-def test_a_version_installed_over_the_former_one_has_nothing_to_go_back_to_and_says_so(owner) -> None:
-    owner.types("install")
-    owner.home.config_file.write_text("[watch]\nquite = 3\n")
-    result = owner.types("restart")
-    assert result.code == FAILED and not result.data["back"] and "no former version" in result.talk
 
 
 def test_a_daemon_started_by_hand_is_not_pushed_aside(mac_owner) -> None:

@@ -16,16 +16,20 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from config.paths import Home, QmdFiles
+from config.version import VERSION
+from daemon.checks import supervisor
 from daemon.checks.every import CHECKS
 from daemon.checks.finding import Subject
 from daemon.checks.programs import links, version
 from daemon.installed import Installed, Need
+from daemon.socket import Health
 from daemon.supervision import Supervision
 from daemon.system.folders import probe_folder
 from jobs.adoption import adopt
 from jobs.domain.corpus import Collection
 from jobs.publish import write_file
 from jobs.releases import Releases
+from launchd.agent import AgentState
 from launchd.launchd_agent import LABEL, LaunchdAgent
 from launchd.machine import Answer
 from launchd.program import Program, script
@@ -97,7 +101,7 @@ def test_a_machine_that_is_well_is_told_so(subject, name) -> None:
 
 def test_an_interpreter_that_is_gone_is_named(subject) -> None:
     subject.program.path.parent.mkdir()
-    subject.program.path.write_text(script(Path("/gone/python"), Path("/code")))
+    subject.program.path.write_text(script(subject.home, Path("/gone/python"), Path("/code")))
     finding = found(subject, "interpreter")
     assert finding.level == "fail" and "/gone/python is gone" in finding.told
 
@@ -108,7 +112,7 @@ def test_an_interpreter_in_homebrews_cellar_is_a_warning(subject, tmp_path) -> N
     cellar.symlink_to(sys.executable)
     (tmp_path / "venv-python").symlink_to(cellar)
     subject.program.path.parent.mkdir()
-    subject.program.path.write_text(script(tmp_path / "venv-python", Path("/code")))
+    subject.program.path.write_text(script(subject.home, tmp_path / "venv-python", Path("/code")))
     finding = found(subject, "interpreter")
     assert finding.level == "warn" and "brew upgrade" in finding.told
 
@@ -255,6 +259,21 @@ def test_the_agent_check_tells_what_to_do_in_every_condition(subject, mac) -> No
     assert found(subject, "agent").level == "fail"
     Supervision(subject.home).stay_down("it ended badly 4 times", datetime(2026, 1, 2, tzinfo=UTC), lambda *_: None)
     assert "stays down" in found(subject, "agent").told
+
+
+@pytest.mark.parametrize(
+    ("definition", "remedy"), [("ours", ""), ("outdated", "`iaipctl restart`"), ("edited", "`iaipctl install --force`")]
+)
+def test_a_definition_that_is_not_this_versions_is_told_while_the_daemon_is_well(
+    subject, monkeypatch, definition, remedy
+) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    health = Health(version=VERSION, pid=7, nonce="n", home=str(subject.home.root), live="v0", started_at=now)
+    monkeypatch.setattr(supervisor, "ask_health", lambda *_: health)
+    state = AgentState(condition="registered", definition=definition)
+    monkeypatch.setattr(type(subject.agent), "state", lambda _: state)
+    finding = found(subject, "agent")
+    assert finding.level == ("warn" if remedy else "ok") and finding.remedy.startswith(remedy)
 
 
 def test_an_agent_that_login_items_may_hide_cannot_be_told(subject, mac) -> None:

@@ -18,6 +18,7 @@ from jobs.domain.consent import Classification
 from jobs.domain.errors import Refused
 from jobs.domain.sealing import NO_RECORD, consents_of
 from jobs.keys import KeyDestroyed, Keys
+from tests.fakes.macos.machine import FakeMachine
 
 RECORDS = st.text("abc-", min_size=1, max_size=4)
 GRANTS = st.frozensets(st.builds("{}@{}".format, RECORDS, st.integers(1, 30)), max_size=3)
@@ -137,77 +138,67 @@ def test_a_damaged_master_key_is_said_and_nothing_is_made_with_it(tmp_path: Path
     assert "move" in refusal.value.remedy and sorted((tmp_path / "keys").iterdir()) == before
 
 
-SECURITY = """#!{python}
-import pathlib, sys
-place = pathlib.Path(__file__).with_name("items")
-place.mkdir(exist_ok=True)
-pathlib.Path(__file__).with_name("argv").open("a").write(" ".join(sys.argv[1:]) + "\\n")
-if pathlib.Path(__file__).with_name("locked").exists():
-    print("security: SecKeychainSearchCopyNext: User interaction is not allowed.", file=sys.stderr)
-    sys.exit(0 if sys.argv[1] == "-i" else 36)
-if sys.argv[1] == "-i":
-    words = sys.stdin.read().split()
-    assert words[:2] == ["add-generic-password", "-U"]
-    (place / words[words.index("-s") + 1]).write_text(words[words.index("-w") + 1])
-else:
-    assert sys.argv[1] == "find-generic-password" and sys.argv[-1] == "-w"
-    item = place / sys.argv[sys.argv.index("-s") + 1]
-    if not item.exists():
-        print("security: SecKeychainSearchCopyNext: The specified item could not be found in the keychain.",
-              file=sys.stderr)
-        sys.exit(44)
-    print(item.read_text())
-"""
-
-
 @pytest.fixture
-def security(tmp_path: Path) -> Path:
-    """What stands for /usr/bin/security: its words, its codes."""
-    tool = tmp_path / "tools" / "security"
-    tool.parent.mkdir()
-    tool.write_text(SECURITY.format(python=sys.executable))
-    tool.chmod(0o700)
-    return tool
+def keychain(mac: FakeMachine) -> LoginKeychain:
+    return LoginKeychain(str(mac.tools / "security"))
 
 
-def test_the_keychain_keeps_the_master_key_and_no_argument_shows_it(tmp_path: Path, security: Path) -> None:
-    there = keys(tmp_path, LoginKeychain(str(security)))
+def test_the_keychain_keeps_the_master_key_and_no_argument_shows_it(
+    tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
+) -> None:
+    there = keys(tmp_path, keychain)
     ids = there.ids(["maria"])
     assert there.where() == "keychain"
-    [item] = (security.parent / "items").iterdir()
-    secret = item.read_text()
-    assert len(secret) == 64 and secret not in (security.parent / "argv").read_text()
+    [secret] = mac.state.read()["keychain"].values()
+    assert len(secret) == 64 and not any(secret in words for call in mac.calls("security") for words in call)
     assert not any(secret.encode() in file.read_bytes() for file in (tmp_path / "keys").iterdir())
-    assert keys(tmp_path, LoginKeychain(str(security))).secret(ids) == there.secret(ids)
+    assert keys(tmp_path, keychain).secret(ids) == there.secret(ids)
 
 
 def test_the_keychain_has_the_master_key_before_a_job_that_cannot_put_it_there_needs_one(
-    tmp_path: Path, security: Path
+    tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
 ) -> None:
-    keys(tmp_path, LoginKeychain(str(security))).make_ready()
-    [item] = (security.parent / "items").iterdir()
-    there = keys(tmp_path, LoginKeychain(str(security)))
+    keys(tmp_path, keychain).make_ready()
+    items = mac.state.read()["keychain"]
+    there = keys(tmp_path, keychain)
     there.make_ready()
     assert there.where() == "keychain" and there.secret(there.ids(["maria"]))
-    assert [item] == list((security.parent / "items").iterdir()), "the second time there is nothing left to do"
+    assert len(items) == 1 and mac.state.read()["keychain"] == items, "the second time there is nothing left to do"
     elsewhere = keys(tmp_path / "linux")
     elsewhere.make_ready()
     assert elsewhere.where() is None and not elsewhere.folder.exists()
 
 
-def test_a_keychain_locked_later_refuses_with_what_to_do(tmp_path: Path, security: Path) -> None:
-    there = keys(tmp_path, LoginKeychain(str(security)))
+def test_a_keychain_locked_later_refuses_with_what_to_do(
+    tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
+) -> None:
+    there = keys(tmp_path, keychain)
     ids = there.ids(["maria"])
-    (security.parent / "locked").touch()
+    mac.set(keychain_locked=True)
     with pytest.raises(Refused, match="keychain") as refusal:
         there.secret(ids)
     assert "unlock-keychain" in refusal.value.remedy
     assert there.has(ids) and there.destroy("maria"), "to destroy a key, no keychain is needed"
 
 
-def test_a_keychain_that_keeps_nothing_leaves_the_master_key_to_a_file(tmp_path: Path, security: Path) -> None:
-    (security.parent / "locked").touch()
-    there = keys(tmp_path, LoginKeychain(str(security)))
+def test_a_home_that_goes_takes_its_key_out_of_the_keychain(
+    tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
+) -> None:
+    keys(tmp_path, keychain).ids(["maria"])
+    keys(tmp_path / "another", keychain).ids(["council"])
+    assert keys(tmp_path, keychain).leave_keychain() is None
+    assert len(mac.state.read()["keychain"]) == 1, "another home's stays"
+    mac.set(keychain_locked=True)
+    left = keys(tmp_path / "another", keychain).leave_keychain()
+    assert left in mac.state.read()["keychain"]
+    assert keys(tmp_path / "a third").leave_keychain() is None
+
+
+def test_a_keychain_that_keeps_nothing_leaves_the_master_key_to_a_file(
+    tmp_path: Path, mac: FakeMachine, keychain: LoginKeychain
+) -> None:
+    mac.set(keychain_locked=True)
+    there = keys(tmp_path, keychain)
     assert there.secret(there.ids(["maria"])) and there.where() == "file"
 
 

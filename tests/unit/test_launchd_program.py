@@ -42,17 +42,54 @@ def test_whatever_a_path_is_called_the_script_names_it(tmp_path_factory, interpr
     folder = tmp_path_factory.mktemp("program")
     found = Program(Home(root=folder), write_file)
     found.path.parent.mkdir()
-    found.path.write_text(script(folder / interpreter, folder / code), "utf-8")
+    found.path.write_text(script(Home(root=folder), folder / interpreter, folder / code), "utf-8")
     assert found.interpreter() == folder / interpreter
 
 
 def test_an_upgrade_keeps_the_former_program_and_can_put_it_back(program, tmp_path) -> None:
-    assert program.place() and not program.place()
+    for _ in range(2):
+        program.place()
+        assert not program.is_on_trial
     former = program.path.read_text()
-    upgraded = Program(Home(root=tmp_path / "it's a home"), write_file, code=tmp_path / "2")
-    assert upgraded.place()
-    assert upgraded.put_back() and upgraded.path.read_text() == former
-    assert not upgraded.put_back()
+    upgraded = version(program, tmp_path, "2")
+    for _ in range(2):
+        upgraded.place()
+        assert upgraded.is_on_trial and upgraded.path.read_text() != former
+    upgraded.put_back()
+    assert upgraded.path.read_text() == former and not upgraded.is_on_trial
+
+
+def version(program: Program, tmp_path: Path, name: str) -> Program:
+    return Program(Home(root=program.path.parents[1]), write_file, code=tmp_path / name)
+
+
+def test_a_third_version_does_not_take_the_place_of_the_last_one_that_was_well(program, tmp_path) -> None:
+    program.place()
+    former = program.path.read_text()
+    for name in ("2", "3"):
+        version(program, tmp_path, name).place()
+    program.put_back()
+    assert program.path.read_text() == former
+
+
+def test_a_version_that_proved_well_is_what_the_next_one_goes_back_to(program, tmp_path) -> None:
+    program.place()
+    second = version(program, tmp_path, "2")
+    second.place()
+    second.prove()
+    assert not second.is_on_trial
+    proved = second.path.read_text()
+    third = version(program, tmp_path, "3")
+    third.place()
+    third.put_back()
+    assert third.path.read_text() == proved
+
+
+def test_placing_the_former_version_again_ends_the_trial(program, tmp_path) -> None:
+    program.place()
+    version(program, tmp_path, "2").place()
+    program.place()
+    assert not program.is_on_trial
 
 
 def test_what_was_placed_is_removed(program) -> None:

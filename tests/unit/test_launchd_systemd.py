@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from config.paths import Home
 from jobs.publish import write_file
+from launchd import systemd_agent as module
 from launchd.agent import AgentFailed
 from launchd.machine import Session
 from launchd.systemd_agent import UNIT, SystemdAgent, quoted, unit
@@ -74,6 +78,49 @@ def test_install_start_stop_and_uninstall_may_each_be_repeated(linux, home) -> N
     for _ in range(2):
         agent.uninstall()
         assert agent.state().condition == "not installed"
+
+
+def is_ended(linux, home, line, seconds) -> bool:
+    """Whether a program of this ``line`` is ended that says nothing more for ``seconds``."""
+    runs(home, f"exec {line}")
+    agent_on(linux, home).install(force=False)
+    linux.until(lambda: linux.state.read()["units"][UNIT]["pid"])
+    pid = linux.state.read()["units"][UNIT]["pid"]
+    if line != "sleep 60":
+        linux.until(lambda: linux.state.read()["notified"])
+    linux.later(seconds)
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until and linux.state.read()["units"][UNIT]["pid"] == pid:
+        time.sleep(0.02)
+    return bool(linux.state.read()["units"][UNIT]["pid"] != pid)
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds", "ended"),
+    [(READY, 50.0, False), (READY, 61.0, True), ("sleep 60", 90.0, False), ("sleep 60", 101.0, True)],
+)
+def test_the_fake_manager_ends_what_falls_silent_or_never_gets_ready(linux, home, line, seconds, ended) -> None:
+    assert is_ended(linux, home, line, seconds) == ended
+
+
+def test_a_unit_that_an_interrupted_install_wrote_is_taken_by_the_next(linux, home) -> None:
+    agent = agent_on(linux, home)
+    agent.install(force=False)
+    agent.definition.place({**agent.definition.record().environment, "INDEX_PATH": "/else"}, force=False)
+    machine = linux.machine("linux")
+    again = replace(machine, environment={**machine.environment, "INDEX_PATH": "/else"})
+    SystemdAgent(again, home, write_file).install(force=False)
+    assert linux.state.read()["units"][UNIT]["environment"]["INDEX_PATH"] == "/else"
+
+
+def test_an_earlier_versions_unit_is_outdated_until_a_restart(linux, home, monkeypatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(module, "unit", lambda *what: unit(*what).replace("Nice=5\n", ""))
+        agent_on(linux, home).install(force=False)
+    agent = agent_on(linux, home)
+    assert agent.state().definition == "outdated"
+    agent.restart()
+    assert agent.state().definition == "ours" and "Nice=5" in agent.definition.path.read_text()
 
 
 def test_a_program_that_asks_to_stay_down_is_not_started_again(linux, home) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import html
-import shutil
+import json
+import os
 import sys
-import types
 import unicodedata
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.system import notifications
-from daemon.system.notifications import LONGEST_TEXT, MISREAD_FIRST, applescript, harmless, notify_send
+from daemon.system.notices import notice
+from daemon.system.notifications import (
+    LONGEST_TEXT,
+    MISREAD_FIRST,
+    applescript,
+    harmless,
+    notify,
+    notify_send,
+)
 from launchd.machine import run_tool
-from tests.fakes.macos.machine import fake_machine
+from tests.fakes.macos.machine import FakeMachine
 
 HOSTILE = [
     "-e",
@@ -46,25 +54,39 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def mac(tmp_path_factory):
-    with fake_machine(tmp_path_factory.mktemp("mac") / "it") as found:
-        yield found
+@pytest.fixture
+def mac(mac, tmp_path, monkeypatch):
+    """With real pync, which believes that it is on a Mac, and a terminal-notifier on PATH."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import platform\n"
+        "platform.system = lambda: 'Darwin'\n"
+        "platform.mac_ver = lambda: ('26.1', ('', '', ''), 'arm64')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setenv("PATH", f"{mac.tools}{os.pathsep}{os.environ['PATH']}")
+    return mac
+
+
+def tried(mac: FakeMachine) -> list[str]:
+    """The notifiers that were called, in order."""
+    log = mac.state.path.with_suffix(".jsonl").read_text("utf-8").splitlines()
+    return [tool for line in log if (tool := json.loads(line)["argv"][0]) != "defaults"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_reaches_osascript_as_plain_arguments(mac, text) -> None:
     argv = applescript(str(mac.tools / "osascript"), text, text)
-    told = run_tool(argv, 20.0)
+    told = mac.run(argv, 20.0)
     shown = mac.state.read()["shown"][-1]
     assert told.code == 0 and shown["argv"] == [harmless(text)] * 2
     assert shown["script"] == applescript("", "", "")[2::2][:3], "the script is the same whatever the text"
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_not_misread_by_terminal_notifier(mac, text) -> None:
-    argv = [str(mac.tools / "terminal-notifier"), "-title", "iaip", "-message", harmless(text) or "·"]
-    assert run_tool(argv, 20.0).code == 0
+def test_hostile_text_is_not_misread_by_terminal_notifier_behind_pync(mac) -> None:
+    texts = [harmless(text) or "·" for text in HOSTILE]
+    each = "import json, sys; from daemon.system.by_pync import main; [main(t, t) for t in json.loads(sys.argv[1])]"
+    assert run_tool([sys.executable, "-c", each, json.dumps(texts)], 60.0).code == 0
+    assert mac.calls("terminal-notifier") == [["-message", text, "-title", text] for text in texts]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -87,45 +109,52 @@ def test_plain_words_stay_as_they_are(text) -> None:
     assert harmless(text) == text
 
 
-@pytest.mark.parametrize(
-    ("page", "opens"), [(None, {}), ("http://127.0.0.1:4/alerts", {"open": "http://127.0.0.1:4/alerts"})]
-)
-def test_a_click_opens_the_page_only_while_it_runs(monkeypatch, page, opens) -> None:
-    told = []
-    pync = types.ModuleType("pync")
-    monkeypatch.setattr(pync, "notify", lambda body, **how: told.append((body, how)), raising=False)
-    monkeypatch.setitem(sys.modules, "pync", pync)
-    monkeypatch.setattr(shutil, "which", lambda _: "/usr/local/bin/terminal-notifier")
-    assert notifications._by_pync("t", "b", page)
-    assert told == [("b", {"title": "t", **opens})]
+@pytest.mark.parametrize(("page", "opens"), [(None, []), ("http://127.0.0.1:4/alerts",) * 2])
+def test_a_click_opens_the_page_only_while_it_runs(mac, page, opens) -> None:
+    notify(mac.machine("darwin"), "failed", "embedding", page=page)
+    [words] = mac.calls("terminal-notifier")
+    title, body = notice("failed", "embedding", "en")
+    assert words == ["-message", body, "-title", title, *(["-open", opens] if opens else [])]
+    assert tried(mac) == ["terminal-notifier"]
 
 
-@pytest.mark.parametrize(("denied", "tried"), [((), ["pync"]), (("pync",), ["pync", "osascript"])])
-def test_where_one_sink_refuses_the_next_is_tried(monkeypatch, mac, denied, tried) -> None:
-    told = []
-    pync = types.ModuleType("pync")
-
-    def notify(body: str, **how: str) -> None:
-        told.append("pync")
-        if "pync" in denied:
-            raise Exception("terminal-notifier: not allowed")
-
-    monkeypatch.setattr(pync, "notify", notify, raising=False)
-    monkeypatch.setitem(sys.modules, "pync", pync)
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(shutil, "which", lambda _: "/usr/local/bin/terminal-notifier")
-    monkeypatch.setattr(notifications, "owners_language", lambda: "en")
-    monkeypatch.setattr(notifications, "_run", lambda command: told.append(Path(command[0]).name))
-    notifications.notify("failed", "embedding")
-    assert told == tried
+def test_a_notifier_that_may_show_nothing_is_followed_by_osascript(mac) -> None:
+    mac.set(readings={"notifier": 1, "languages": "(\n    fr\n)\n"})
+    notify(mac.machine("darwin"), "failed", "embedding")
+    assert tried(mac) == ["terminal-notifier", "osascript"]
+    assert mac.state.read()["shown"][0]["argv"] == list(notice("failed", "embedding", "fr"))
 
 
-def test_notifications_that_are_denied_everywhere_are_no_error(monkeypatch, mac) -> None:
+def test_a_notifier_that_never_ends_is_followed_by_osascript(mac, monkeypatch) -> None:
+    monkeypatch.setattr(notifications, "TIMEOUT_SECONDS", 0.6)
+    (mac.tools / "terminal-notifier").write_text("#!/bin/sh\nexec sleep 2\n")
+    notify(mac.machine("darwin"), "failed", "embedding")
+    assert tried(mac) == ["osascript"]
+
+
+def test_a_pync_that_cannot_even_be_imported_is_followed_by_osascript(mac, tmp_path) -> None:
+    (tmp_path / "sitecustomize.py").unlink()  # now it finds itself on no Mac and raises
+    notify(mac.machine("darwin"), "failed", "embedding")
+    assert tried(mac) == ["osascript"]
+
+
+def test_without_a_terminal_notifier_nothing_is_asked_of_pync(mac) -> None:
+    (mac.tools / "terminal-notifier").unlink()
+    notify(mac.machine("darwin"), "failed", "embedding")
+    assert tried(mac) == ["osascript"]
+
+
+def test_notifications_that_are_denied_everywhere_are_no_error(mac) -> None:
+    mac.set(readings={"notifier": 1})
     mac.script("osascript -e", (1, "", "execution error: Not authorised to send Apple events (-1743)\n"))
-    told = run_tool(applescript(str(mac.tools / "osascript"), "t", "b"), 20.0)
-    assert told.code == 1, "as macOS refuses"
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(notifications, "owners_language", lambda: "en")
-    monkeypatch.setattr(notifications, "applescript", lambda *_: ["/no/such/osascript"])
-    notifications.notify("failed", "embedding")
+    notify(mac.machine("darwin"), "failed", "embedding")
+    assert tried(mac) == ["terminal-notifier", "osascript"]
+
+
+def test_a_linux_desktop_is_told_by_notify_send_and_a_server_by_nobody(mac) -> None:
+    linux = mac.machine("linux")
+    notify(linux, "failed", "embedding")
+    assert mac.calls("notify-send") == [notify_send("", *notice("failed", "embedding", "en"))[1:]]
+    (mac.tools / "notify-send").unlink()
+    notify(replace(linux, environment={"PATH": str(mac.tools)}), "failed", "embedding")
+    assert tried(mac) == ["notify-send"]

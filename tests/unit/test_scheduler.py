@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,12 @@ from daemon.ledger.books import Books, open_books
 from daemon.ledger.database import Damaged
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
-from daemon.scheduler import Calls, Scheduler
+from daemon.scheduler import Calls, Scheduler, Tell
+from daemon.system.notices import notice
+from daemon.system.notifications import notify, notify_send
 from jobs.consent.book import ConsentBook
 from jobs.domain.endings import Ending
+from tests.fakes.macos.machine import FakeMachine
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 OWNER = Owner(boot="b", pid=1, started=1.0)
@@ -31,7 +36,7 @@ OWNER = Owner(boot="b", pid=1, started=1.0)
 class Desk:
     """A scheduler on a real ledger and spool, its rounds made by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tell: Tell) -> None:
         self.home = Home(root=folder)
         self.books: Books = open_books(self.home.ledger)
         self.rung: list[int] = []
@@ -39,13 +44,15 @@ class Desk:
         self.books.database.on_damage = self.damages.append
         self.may_start = True
         self.reclaims = 0
+        self.page: str | None = None
         calls = Calls(
             ring=self.rung.append,
             may_start=lambda: self.may_start,
             reclaim=self._reclaim,
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
-            page_address=lambda: None,
+            page_address=lambda: self.page,
+            tell=tell,
         )
         self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)
 
@@ -74,9 +81,50 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setattr(module, "notify", lambda *_, **__: None)
-    return Desk(tmp_path)
+def desk(tmp_path: Path, mac: FakeMachine) -> Desk:
+    return Desk(tmp_path, partial(notify, mac.machine("linux")))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    "promoted rejected cannot-tell failed rolled-back quarantined withdrawal disk-low permission-lost".split(),
+)
+def test_an_alert_travels_from_the_ledger_to_the_desktop_once(desk: Desk, mac: FakeMachine, kind: str) -> None:
+    desk.books.alerts.post(kind, "A title", "The words of Marie's diary", NOW, about="embedding")
+    for _ in range(3):
+        desk.scheduler._round()
+    assert mac.calls("notify-send") == [notify_send("", *notice(kind, "embedding", "en"))[1:]]
+    [alert] = desk.books.alerts.unread()
+    assert alert.attempted_at is not None
+
+
+def test_a_round_that_never_ends_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        held.set()
+        over.wait(10)
+        return True
+
+    monkeypatch.setattr(module, "STUCK_SECONDS", 0.5)
+    desk.scheduler.start()
+    time.sleep(0.7)
+    assert not desk.scheduler.is_stuck()
+    object.__setattr__(desk.scheduler._calls, "may_start", hold)
+    assert held.wait(10)
+    time.sleep(0.6)
+    assert desk.scheduler.is_stuck()
+    over.set()
+    desk.scheduler.stop()
+
+
+def test_a_page_that_is_open_travels_with_the_alert(tmp_path: Path) -> None:
+    told: list[tuple[str, str, str | None]] = []
+    desk = Desk(tmp_path, lambda kind, about, *, page: told.append((kind, about, page)))
+    desk.page = "http://127.0.0.1:4/alerts"
+    desk.books.alerts.post("switched", "t", "b", NOW, about="v2")
+    desk.scheduler._round()
+    assert told == [("switched", "v2", desk.page)]
 
 
 def test_a_run_that_is_asked_for_starts_and_its_first_job_is_rung_for(desk: Desk) -> None:

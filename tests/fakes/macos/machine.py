@@ -16,7 +16,7 @@ from tests.fakes.macos.state import FRESH, State
 from tests.fakes.macos.tools import answered
 
 PROJECT = Path(__file__).resolve().parents[3]
-BESIDE_THE_TABLE = ("terminal-notifier", "notify-send")
+BESIDE_THE_TABLE = ("terminal-notifier", "notify-send", "security")
 
 
 class FakeMachine:
@@ -49,7 +49,7 @@ class FakeMachine:
             run=run_tool if processes else self.run,
             session=session or Session(uid=501),
             user_home=self.user_home,
-            environment={"PATH": "/usr/bin:/bin"},
+            environment={"PATH": f"{self.tools}:/usr/bin:/bin"},
             pause=self.later,
         )
 

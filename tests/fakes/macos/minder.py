@@ -126,7 +126,8 @@ def _until_due(state: State, label: str, due: float | None, began: float) -> boo
 
 
 def mind_unit(state: State, name: str) -> None:
-    """Type=notify, Restart=on-failure, RestartPreventExitStatus=78, RestartSec=30, StartLimitBurst=5."""
+    """Type=notify, TimeoutStartSec, WatchdogSec, Restart=on-failure, RestartPreventExitStatus=78, RestartSec=30,
+    StartLimitBurst=5."""
     began = time.monotonic()
     with ExitStack() as stack:
         ears = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -163,6 +164,7 @@ def _within_limit(state: State, name: str) -> bool:
             unit.update(active="failed", sub="failed", result="start-limit-hit", pid=0)
             return False
         unit["starts"].append(now(values))
+        unit.update(active="activating", sub="start")
         return True
 
 
@@ -178,12 +180,13 @@ def _one_life(state: State, name: str, ears: socket.socket, address: Path, began
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        unit.update(active="activating", sub="start", pid=child.pid)
-    ready = False
+        unit["pid"] = child.pid
+    ready, heard_at = False, now(state.read())
     while child.poll() is None:
         with suppress(TimeoutError):
             word = ears.recv(4096).decode()
             with state.change() as values:
+                heard_at = now(values)
                 values["notified"].append(word)
                 if word == "READY=1":
                     ready = True
@@ -193,7 +196,8 @@ def _one_life(state: State, name: str, ears: socket.socket, address: Path, began
             child.send_signal(signal.SIGTERM)
             with state.change() as changed:
                 changed["units"][name]["told"] = True
-        if over(values, began):
+        limit = values["units"][name]["watchdog" if ready else "patience"]
+        if over(values, began) or now(values) - heard_at > limit:
             _kill(child)
     return child.returncode, ready
 

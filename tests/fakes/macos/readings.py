@@ -28,7 +28,9 @@ DEFAULTS: dict[str, Any] = {
     "boot": "0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9",
     "wired_limit": 0,
     "filevault": "FileVault is On.\n",
+    "notifier": 0,  # the exit code of a terminal-notifier that is not allowed to show anything
     "focus": False,  # Notification Center drops everything and still answers 0
+    "languages": '(\n    "en-CA",\n    "fr-CA"\n)\n',
     "lsblk": "part\ncrypt\n",
     "linger": 0,
 }
@@ -39,7 +41,8 @@ def answer(state: State, tool: str, words: list[str]) -> Answer:
     values = state.read()
     told = {**DEFAULTS, **values["readings"]}
     tellers = {
-        "sw_vers": lambda: (0, f"{values['macos']}\n", ""),
+        "sw_vers": lambda: (0, _sw_vers(values["macos"], words), ""),
+        "defaults": lambda: _keyed({"read -g AppleLanguages": told["languages"]}, words),
         "notifyutil": lambda: _keyed({f"-g {THERMAL}": f"{THERMAL} {told['thermal']}\n"}, words),
         "sysctl": lambda: _sysctl(told, words),
         "pmset": lambda: _pmset(told, words),
@@ -48,7 +51,7 @@ def answer(state: State, tool: str, words: list[str]) -> Answer:
         "vm_stat": lambda: (0, _vm_stat(), ""),
         "fdesetup": lambda: _fdesetup(told, words),
         "osascript": lambda: _osascript(state, words),
-        "terminal-notifier": lambda: _terminal_notifier(words),
+        "terminal-notifier": lambda: _terminal_notifier(told, words),
         "notify-send": lambda: (0, "", ""),
         "xattr": lambda: _xattr(values, words),
         "lsblk": lambda: (0, told["lsblk"], "") if told["lsblk"] else (32, "", "lsblk: not a block device\n"),
@@ -58,6 +61,12 @@ def answer(state: State, tool: str, words: list[str]) -> Answer:
         "sandbox-exec": lambda: _passed_on(words, {"-D": 1, "-f": 1, "-p": 1}),
     }
     return tellers[tool]() if tool in tellers else (127, "", f"{tool}: command not found\n")
+
+
+def _sw_vers(version: str, words: list[str]) -> str:
+    if words == ["-productVersion"]:
+        return f"{version}\n"
+    return f"ProductName:\t\tmacOS\nProductVersion:\t\t{version}\nBuildVersion:\t\t25B78\n"
 
 
 def _keyed(answers: dict[str, str], words: list[str]) -> Answer:
@@ -125,8 +134,10 @@ def _osascript(state: State, words: list[str]) -> Answer:
     return 0, "", ""
 
 
-def _terminal_notifier(words: list[str]) -> Answer:
+def _terminal_notifier(told: dict[str, Any], words: list[str]) -> Answer:
     """Values that look like an option or a property list are misread; in Focus nothing is shown, and the code is 0."""
+    if told["notifier"]:
+        return int(told["notifier"]), "", "notifications are not allowed for this application\n"
     pairs = dict(zip(words[::2], words[1::2], strict=False))
     text = pairs.get("-message", "")
     return (1, "", "Usage: terminal-notifier -message VALUE\n") if text[:1] in ("-", "[", "") else (0, "", "")

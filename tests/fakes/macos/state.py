@@ -32,6 +32,8 @@ FRESH: dict[str, Any] = {
     "notified": [],  # words of sd_notify
     "scripted": {},  # "tool verb" → a list of [code, stdout, stderr] to give first
     "readings": {},  # see readings.py
+    "keychain": {},  # item → secret
+    "keychain_locked": False,
     "over": False,
 }
 

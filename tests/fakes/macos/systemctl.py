@@ -77,9 +77,15 @@ def _start(state: State, name: str) -> Answer:
         assert command is not None
         pairs = [unquoted(line)[0].split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.MULTILINE)]
         words = [word.replace("$$", "$") for word in unquoted(command[1])]
+        unit.update(watchdog=_seconds(text, "WatchdogSec"), patience=_seconds(text, "TimeoutStartSec"))
         unit.update(command=words, environment=dict(pairs), stopping=False, told=False, active="activating")
     minder.start(state, "unit", name)
     return 0, "", ""
+
+
+def _seconds(text: str, name: str) -> float:
+    found = re.search(rf"^{name}=(\d+)$", text, re.MULTILINE)
+    return float(found[1]) if found else float("inf")
 
 
 def _stop(state: State, name: str) -> None:

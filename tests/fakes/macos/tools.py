@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fakes.macos import launchctl, readings, systemctl
+from tests.fakes.macos import keychain, launchctl, readings, systemctl
 from tests.fakes.macos.state import State
 
 
@@ -23,6 +23,8 @@ def answer(state: State, tool: str, words: list[str]) -> tuple[int, str, str]:
     match tool:
         case "launchctl":
             return launchctl.answer(state, words)
+        case "security":
+            return keychain.answer(state, words)
         case "systemctl":
             return systemctl.answer(state, words)
     return readings.answer(state, tool, words)
