@@ -16,7 +16,11 @@ from daemon.web.wording import LANGUAGES, Wording
 from jobs.consent.coverage import Coverage
 from jobs.consent.withdrawals import Journal
 
-STANDINGS = {"live": ("live", "trial"), "past": ("previous", "rolled-back"), "withdrawn": ("withdrawn",)}
+STANDINGS = {
+    "report.part-live": ("live", "trial"),
+    "report.part-past": ("previous", "rolled-back"),
+    "report.part-withdrawn": ("withdrawn",),
+}
 """How a release that a dataset went into stands, as the report puts it."""
 
 
@@ -121,5 +125,5 @@ def _line(one: UsedDataset, w: Wording) -> str:
         told += f"; {w.say('report.allowed').lower()} {', '.join(consents)}"
     for key, states in STANDINGS.items():
         names = [name for name, state in one.releases.items() if state in states]
-        told += f"; {w.say(f'report.part-{key}')} {', '.join(names)}" if names else ""
+        told += f"; {w.say(key)} {', '.join(names)}" if names else ""
     return told

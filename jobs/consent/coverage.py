@@ -35,7 +35,7 @@ class Covered(Struct, frozen=True, kw_only=True):
 
 class Coverage(Struct, frozen=True, kw_only=True):
     """``unreadable`` could not be read now. ``astray`` are places that consents name and nothing lies in; ``idle``
-    such that restrictions name: what lay there may lie elsewhere by now, and be free once it is edited."""
+    such that restrictions name: what lay there may lie elsewhere by now, and once edited be restricted no more."""
 
     documents: tuple[Covered, ...]
     unreadable: int

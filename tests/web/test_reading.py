@@ -24,7 +24,9 @@ from tests.web.caller import Caller, owner
 from tests.web.household import Household
 
 WEB = Path(daemon.web.__file__).parent
-SOURCES = [*WEB.glob("*.py"), *WEB.glob("templates/**/*.html")]
+REPORT = WEB.parent / "cli" / "consent_report.py"
+"""It speaks as the page does."""
+SOURCES = [*WEB.glob("*.py"), *WEB.glob("templates/**/*.html"), REPORT]
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 finite = st.floats(-1e6, 1e6)
 
