@@ -84,10 +84,10 @@ def no_longer_permitted(
     was public: then what it last said still counts.
     """
     now = in_force(home, settings, corpus.collections(), [one.id for one in manifest.sources], datetime.now(UTC))
-    reading = _Reading(corpus, now, {})
+    reading, same = _Reading(corpus, now, {}), manifest.reading == now.terms.reading
 
     def reason(source: SourceDocument) -> str:
-        said = reading.says(source, source.said if manifest.reading == now.terms.reading else None)
+        said = reading.says(source, source.said if same else None)
         if said is None and source.classification != "public":
             return "gone, so that nobody can tell"
         return reading.denial(source, said or source.said)
@@ -106,8 +106,9 @@ def denied_of(
     now = in_force(home, settings, corpus.collections(), documents, datetime.now(UTC))
     reading, found = _Reading(corpus, now, today), dict[DocumentId, str]()
     for record in records:
+        same = record.reading == now.terms.reading
         for source in record.sources:
-            said = reading.says(source, _written_down(source) if record.reading == now.terms.reading else None)
+            said = reading.says(source, _written_down(source) if same else None)
             if reason := reading.denial(source, said or _last_said(source)):
                 found[source.id] = reason
     return _counted(found.values())
