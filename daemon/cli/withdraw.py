@@ -15,7 +15,7 @@ import structlog
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, REFUSED, USAGE, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books, open_books
-from daemon.recover import reclaim
+from daemon.recover import reclaim, sweep
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.withdrawals import Means, Withdrawer
@@ -151,6 +151,7 @@ def _here(one: Withdrawal, context: Context) -> tuple[Withdrawal, str]:
             books = open_books(context.home.ledger)
             try:
                 reclaim(books, this_process(boot_id()), attended=frozenset, now=datetime.now(UTC))
+                sweep(context.home)
                 return _withdrawer(books, context).finish(one) if one.open else one, ""
             finally:
                 books.database.close()
