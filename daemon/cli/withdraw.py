@@ -16,7 +16,7 @@ from daemon.cli.result import DONE, FAILED, NOT_FOUND, REFUSED, USAGE, Result
 from daemon.cli.root import Context
 from daemon.ledger.books import Books
 from daemon.ledger.restore import open_keeping_a_copy
-from daemon.recover import reclaim
+from daemon.recover import reclaim, sweep
 from daemon.system.lock import single_daemon
 from daemon.system.processes import boot_id, this_process
 from daemon.withdrawals import Means, Withdrawer
@@ -152,6 +152,7 @@ def _here(one: Withdrawal, context: Context) -> tuple[Withdrawal, str]:
             books = open_keeping_a_copy(context.home, datetime.now(UTC))
             try:
                 reclaim(books, this_process(boot_id()), attended=frozenset, now=datetime.now(UTC))
+                sweep(context.home)
                 return _withdrawer(books, context).finish(one) if one.open else one, ""
             finally:
                 books.database.close()

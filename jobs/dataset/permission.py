@@ -22,6 +22,7 @@ from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest, SourceDocument, Target
 from jobs.domain.lineage import Provenance, Source
+from jobs.domain.places import may_meet
 from jobs.domain.withdrawal import ended_grants
 from jobs.ports import Corpus
 
@@ -88,10 +89,10 @@ def no_longer_permitted(
     was public: then what it last said still counts.
     """
     now = ruled_now(home, settings, corpus.collections(), [one.id for one in manifest.sources])
-    reading = _Reading(corpus, now, {})
+    reading, same = _Reading(corpus, now, {}), manifest.reading == now.terms.reading
 
     def reason(source: SourceDocument) -> str:
-        said = reading.says(source, source.said if manifest.reading == now.terms.reading else None)
+        said = reading.says(source, source.said if same else None)
         if said is None and source.classification != "public":
             return "gone, so that nobody can tell"
         return reading.denial(source, said or source.said)
@@ -110,8 +111,9 @@ def denied_of(
     now = ruled_now(home, settings, corpus.collections(), documents)
     reading, found = _Reading(corpus, now, today), dict[DocumentId, str]()
     for record in records:
+        same = record.reading == now.terms.reading
         for source in record.sources:
-            said = reading.says(source, _written_down(source) if record.reading == now.terms.reading else None)
+            said = reading.says(source, _written_down(source) if same else None)
             if reason := reading.denial(source, said or _last_said(source)):
                 found[source.id] = reason
     return _counted(found.values())
@@ -133,6 +135,7 @@ class _Reading:
         self._ended = ended_grants(now.chain, now.terms.withdrawn)
         self._raising = RaisingWords(now.terms.words)
         self._today = today
+        self._by_folder: dict[tuple[str, str], Terms] = {}
 
     def says(self, source: SourceDocument | Source, then: NoteSaid | None) -> NoteSaid | None:
         """What the document says today; none if it is gone. (A curated line says nothing, its file is asked.)
@@ -158,8 +161,21 @@ class _Reading:
             return "withdrawn"
         file = curated_file_of(source.id)
         document = source.id if file is None else DocumentId(collection=CURATED, path=file)
-        found = ruling(document, said, self._terms)
+        found = ruling(document, said, self._terms_in(document.collection, document.path.rpartition("/")[0]))
         return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
+
+    def _terms_in(self, collection: str, folder: str) -> Terms:
+        """Without the rules and grants that speak of other folders only: most of them, for most documents."""
+        if (collection, folder) not in self._by_folder:
+            rules = (rule for rule in self._terms.rules if may_meet(rule.place, collection, folder))
+            grants = (
+                grant
+                for grant in self._terms.grants
+                if any(may_meet(place, collection, folder) for place in grant.places)
+            )
+            narrow = msgspec.structs.replace(self._terms, rules=tuple(rules), grants=tuple(grants))
+            self._by_folder[collection, folder] = narrow
+        return self._by_folder[collection, folder]
 
 
 def _written_down(source: Source) -> NoteSaid | None:

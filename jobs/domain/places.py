@@ -48,6 +48,13 @@ def may_hold(place: Place, document: DocumentId) -> bool:
     return size == 0 or folded_parts(document.path)[:size] == tuple(map(folded, place.parts))
 
 
+def may_meet(place: Place, collection: str, folder: str) -> bool:
+    """Whether the place may hold any document that lies in this very folder."""
+    here, there = folded_parts(folder), tuple(map(folded, place.parts))
+    size = min(len(here), len(there))
+    return folded(place.collection) == folded(collection) and here[:size] == there[:size]
+
+
 def places(name: str, collections: Sequence[Collection]) -> tuple[Place, ...]:
     """What a name means: an absolute path (every collection in it, or the part of a collection it is), else
     ``collection`` or ``collection/folder``. The collections' paths must be free of links.

@@ -93,12 +93,12 @@ def material_of(one: Withdrawal) -> Material:
 
 def _stop(one: Withdrawal, home: Home, releases: Releases, pen: Pen, now: datetime) -> Withdrawal:
     journal = Journal(home.consent)
-    touched = _touched(material_of(one), releases)
+    touched, known = _touched(material_of(one), releases), one.releases  # a half buried one tells no targets any more
     one = msgspec.structs.replace(
         one,
         live_before=one.live_before or releases.live(),
         releases=tuple(dict.fromkeys((*one.releases, *(found.release for found in touched)))),
-        targets=tuple(sorted({*one.targets, *_targets(touched)})),
+        targets=tuple(sorted({*one.targets, *_targets([found for found in touched if found.release not in known])})),
     )
     journal.write(one)
     _, live = withdraw(releases, one.releases, f"withdrawal {one.id}")

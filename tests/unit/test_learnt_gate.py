@@ -6,14 +6,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.cli.root import Context
+from jobs import train
 from jobs.dataset import learnt
 from jobs.domain.errors import Refused
 from jobs.domain.lineage import Material, releases_touched
+from jobs.domain.recipe import Plan
 from jobs.lineage import read_lineage
 from jobs.releases import Releases
+from jobs.wire import JobSpec
 from jobs.withdrawal.asking import Asked, records_meant
 from jobs.withdrawal.stopping import begin
 from tests.learnt import Learnt, document
@@ -167,3 +171,14 @@ def test_a_consent_that_was_withdrawn_stays_so_for_what_was_learnt_under_it(hous
     house.consent("council", "community", "notes/elders", condition="until = 2099-01-01\n")
     assert may_go_live(house, "v1") == "2 documents may no longer be used: 2 withdrawn"
     assert house.learn() == "v2" and may_go_live(house, "v2") == ""
+
+
+def test_an_expansion_model_is_not_trained_in_vain(house: Learnt) -> None:
+    """It would go live with an embedding model that may not; after the dataset's own gate has nothing against it."""
+    house.learn("embedding")
+    sacred(house)
+    plan = msgspec.to_builtins(Plan(intensity="firm", reason="a test"))
+    earlier = {"dataset": house.built("expansion").result, "baseline": {"plan": plan}}
+    spec = JobSpec(job=1, run=9, stage="train", target="expansion", home=str(house.home.root), earlier=earlier)
+    done = train.run(spec, house.workshop())
+    assert done.ends_run is not None and "`iaipctl run embedding` makes one without them first" in done.ends_run
