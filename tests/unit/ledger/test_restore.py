@@ -81,7 +81,10 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("harm", [damage_a_page, overwrite, truncate, empty, remove])
+every_harm = pytest.mark.parametrize("harm", [damage_a_page, overwrite, truncate, empty, remove])
+
+
+@every_harm
 def test_a_harmed_ledger_is_restored_with_an_alert_that_says_what_is_lost(
     home: Home, releases: Releases, harm: Callable[[Path], None]
 ) -> None:
@@ -100,9 +103,13 @@ def test_a_harmed_ledger_is_restored_with_an_alert_that_says_what_is_lost(
     assert open_or_restore(home, releases, LATER)[1] is None
 
 
-def test_without_a_copy_the_ledger_starts_anew_and_the_releases_runs_are_known(home: Home, releases: Releases) -> None:
+@every_harm
+def test_without_a_copy_the_ledger_starts_anew_and_the_releases_runs_are_known(
+    home: Home, releases: Releases, harm: Callable[[Path], None]
+) -> None:
+    opened(home, releases).database.close()
     publish(releases, "v1", run=7)
-    overwrite(home.ledger)
+    harm(home.ledger)
     books, restored = open_or_restore(home, releases, LATER)
     assert restored is not None and (restored.since, restored.runs) == (None, 1)
     run = books.jobs.run(7)
@@ -125,6 +132,21 @@ def test_a_run_that_went_live_after_the_copy_is_not_done_again(home: Home, relea
     assert restored is not None and restored.runs == 1
     assert books.jobs.run(started[0].id).outcome == "promoted"
     assert books.jobs.job(started[1].id).state == "cancelled"
+
+
+@pytest.mark.parametrize("trace", [f"stages/train-0123456789abcdef/{RUN_MARK}9", "logs/jobs/31.log"])
+def test_a_ledger_that_is_gone_while_runs_or_jobs_left_something_is_a_lost_one(
+    home: Home, releases: Releases, trace: str
+) -> None:
+    (home.root / trace).parent.mkdir(parents=True)
+    (home.root / trace).touch()
+    books, restored = open_or_restore(home, releases, LATER)
+    assert restored is not None and [alert.kind for alert in books.alerts.unread()] == ["ledger-restored"]
+
+
+def test_a_first_start_restores_nothing(home: Home, releases: Releases) -> None:
+    books, restored = open_or_restore(home, releases, LATER)
+    assert restored is None and books.alerts.unread() == []
 
 
 def test_numbers_that_lost_runs_and_jobs_left_on_the_disk_are_not_given_again(home: Home, releases: Releases) -> None:
