@@ -39,6 +39,10 @@ class Damaged(BadInput):
     """The ledger's content is corrupt, or it is no ledger at all."""
 
 
+class OutOfReach(BadInput):
+    """The ledger cannot be read or written just now: no room, a disk that fails or is read-only, no permission."""
+
+
 class Database:
     """One connection shared by the threads of a process; every use holds the lock.
 
@@ -83,8 +87,8 @@ class Database:
 def open_to_write(path: Path) -> Database:
     """Creates ``path`` (mode 0600) or brings it forward, after checking that it is whole.
 
-    Only the process that holds the home's lock may call this. Raises Damaged for a corrupt ledger and
-    BadInput for one of a newer version or one that cannot be opened: all with nothing changed.
+    Only the process that holds the home's lock may call this. Raises Damaged for a corrupt ledger, OutOfReach for
+    one that cannot be opened and BadInput for one of a newer version: all with nothing changed.
     """
     make_directory(path.parent)
     with translated(path):
@@ -118,7 +122,7 @@ def _require_sound(path: Path) -> None:
 def open_to_read(path: Path) -> Database:
     """The ledger as it is, with the daemon up or down. Never writes and never checkpoints.
 
-    Raises BadInput for a ledger of another version or one that cannot be opened, Damaged for a corrupt one.
+    Raises BadInput for a ledger of another version, OutOfReach and Damaged as they say.
     """
     with translated(path):
         connection = _connect(_to_read(path), uri=True)
@@ -183,7 +187,7 @@ def translated(path: Path) -> Iterator[None]:
         if code in _DAMAGE:
             raise _damaged(path, str(error)) from error
         if code in _OUT_OF_REACH:
-            raise BadInput(
+            raise OutOfReach(
                 f"the ledger {path} cannot be opened ({error})",
                 remedy="look at its folder: permissions, the disk, free space; nothing was changed",
             ) from error

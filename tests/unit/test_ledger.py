@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from daemon.ledger.books import Books, open_books, read_books
-from daemon.ledger.database import Damaged
+from daemon.ledger.database import Damaged, OutOfReach
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
 from jobs.domain.artifacts import Progress
@@ -167,7 +167,7 @@ def test_what_is_no_ledger_is_told_apart_from_what_cannot_be_opened(
         opened(path)
     folder = tmp_path / "folder.sqlite"
     folder.mkdir()
-    with pytest.raises(BadInput, match="cannot be opened") as refusal:
+    with pytest.raises(OutOfReach, match="cannot be opened") as refusal:
         opened(folder)
     assert not isinstance(refusal.value, Damaged), "a ledger that is out of reach must never be replaced"
 
