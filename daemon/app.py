@@ -29,6 +29,7 @@ from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore
+from daemon.orphans import Orphans
 from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
@@ -247,10 +248,16 @@ def _assemble(
     attendant = Attendant(Withdrawer(means, home), Journal(home.consent), books.database.on_damage)
     house = House(books=books, home=home, releases=releases, settings=settings, corpus=eyes.corpus, lines=eyes.lines)
     front = Front(house)
+    orphans = Orphans(home, this.boot)
+
+    def take_back() -> list[int]:
+        orphans.end()
+        return reclaim(books, this, attended=executor.attended, now=datetime.now(UTC))
+
     calls = Calls(
         ring=bell.ring,
         may_start=governor.may_start,
-        reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
+        reclaim=take_back,
         clear_away=housekeeper.clear,
         open_page=front.open,
         page_address=front.address,

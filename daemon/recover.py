@@ -11,6 +11,7 @@ from config.paths import Home
 from daemon.ledger.books import Books
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
+from daemon.orphans import Orphans
 from daemon.system.processes import is_alive
 from jobs.domain.endings import Ending, ending_under_dead_owner
 from jobs.publish import sweep_stages
@@ -32,6 +33,7 @@ _REASONS = {
 
 def recover(books: Books, home: Home, releases: Releases, this: Owner) -> list[int]:
     """Repairs what a crash left and returns every job that waits, for the bell to be rung again."""
+    Orphans(home, this.boot).end()
     reclaim(books, this, attended=frozenset, now=datetime.now(UTC))
     sweep(home)
     if (left := releases.recover()) is not None:

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon import app, runner
@@ -34,6 +35,7 @@ def run(code: str, folder: Path, order: Order = RUN, spec: JobSpec = TRAIN, tool
         return order if at_work and time.monotonic() - at_work[0] > 0.5 else RUN
 
     command = (sys.executable, "-c", code, str(folder / "told"))
+    spec = msgspec.structs.replace(spec, home=str(folder / "home"))
     return run_worker(spec, folder / "log", hear, ordered, command, tool_seconds)
 
 
@@ -113,7 +115,7 @@ def test_a_large_job_reaches_its_worker_whole(tmp_path: Path) -> None:
     spec = JobSpec(job=1, stage="dataset", home="", documents=documents)
     counts = "import sys; line = sys.stdin.buffer.readline(); open(sys.argv[1], 'w').write(str(len(line)))\n"
     assert run(counts + SAYS_DONE, tmp_path, spec=spec) == Done(result={})
-    assert int((tmp_path / "told").read_text()) == len(encode(spec))
+    assert int((tmp_path / "told").read_text()) == len(encode(spec)) + len(str(tmp_path / "home"))
 
 
 def test_a_worker_that_closes_its_pipe_and_goes_on_is_ended(tmp_path: Path, quick: None) -> None:
