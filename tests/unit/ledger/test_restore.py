@@ -55,8 +55,7 @@ def opened(home: Home, releases: Releases) -> Books:
 
 
 def snapshot(books: Books, home: Home, at: datetime = NOW) -> None:
-    books.knowledge.set_fact(snapshots.TAKEN_AT, at.isoformat())
-    snapshots.take(home.ledger, home.snapshots)
+    snapshots.take(home.ledger, home.snapshots, at)
 
 
 def damage_a_page(path: Path) -> None:
@@ -182,6 +181,45 @@ def test_a_damaged_copy_is_passed_over_for_the_one_before(home: Home, releases: 
     assert restored is not None and restored.since == NOW
 
 
+def mislead_an_index(path: Path, declared: str) -> None:
+    """Its name and kind stay; what it holds no longer fits what it is declared to hold."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema=1")
+        name = declared.split()[declared.split().index("INDEX") + 1]
+        assert connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (declared, name)).rowcount == 1
+
+
+def test_an_index_that_disagrees_with_its_table_is_found_once_a_day_and_made_anew_without_a_loss(
+    home: Home, releases: Releases
+) -> None:
+    """quick_check passes it, and a job that is not found in its state is a lost job."""
+    books = opened(home, releases)
+    for cause in ("a", "b"):
+        if started := books.jobs.start_run("embedding", cause=cause, forced=False, now=NOW):
+            books.jobs.end_run(started[0].id, "done", None, "r", NOW)
+    before = books.jobs.job(1)
+    books.database.close()
+    mislead_an_index(home.ledger, "CREATE INDEX job_by_state ON job (stage)")
+    with pytest.raises(Damaged, match="job_by_state"):
+        snapshots.take(home.ledger, home.snapshots, NOW)
+    books, restored = open_or_restore(home, releases, LATER)
+    assert restored is None and books.jobs.job(1) == before
+    books.database.close()
+    assert snapshots.take(home.ledger, home.snapshots, NOW).problem is None
+
+
+def test_an_index_that_cannot_be_made_anew_is_a_damaged_ledger(home: Home, releases: Releases) -> None:
+    books = opened(home, releases)
+    snapshot(books, home)
+    for cause in ("a", "b"):
+        started = books.jobs.start_run("embedding", cause=cause, forced=False, now=NOW)
+        assert started is not None
+        books.jobs.end_run(started[0].id, "done", None, "r", NOW)
+    books.database.close()
+    mislead_an_index(home.ledger, "CREATE UNIQUE INDEX one_active_run_per_target ON run (target)")
+    assert open_or_restore(home, releases, LATER)[1] is not None
+
+
 def test_an_interrupted_restoration_is_done_again(home: Home, releases: Releases) -> None:
     books = opened(home, releases)
     books.knowledge.set_fact("kept", "yes")
@@ -250,7 +288,7 @@ def test_a_damaged_ledger_is_never_copied(home: Home, releases: Releases) -> Non
     books.database.close()
     damage_a_page(home.ledger)
     with pytest.raises(Damaged):
-        snapshots.take(home.ledger, home.snapshots)
+        snapshots.take(home.ledger, home.snapshots, LATER)
     assert len(snapshots.listed(home.snapshots)) == 1
 
 
