@@ -30,8 +30,8 @@ class Copies:
         self._told = False
 
     def keep(self, now: datetime) -> None:
-        """To be called every minute. Once a day what has grown old goes, the ledger is read through, and a copy of it is
-        kept; where none can be made it is tried again every hour."""
+        """To be called every minute. Once a day what has grown old goes, the ledger is read through, and a copy of it
+        is kept; where none can be made it is tried again every hour."""
         last = self._books.knowledge.moment(snapshots.TAKEN_AT)
         if time.monotonic() < self._not_before or not snapshots.due(last, now):
             return
