@@ -245,12 +245,14 @@ def _stage(path: Path) -> StageDirectory:
     return StageDirectory(name=path.name, runs=runs, finished=(path / RESULT).exists())
 
 
-def written_by(run: int, stages: Path) -> dict[str, int]:
-    """Bytes that the stages of a run hold on disk, by stage."""
+def written_by(run: int, stages: Path, plan: str) -> dict[str, int]:
+    """Bytes that the stages of a run hold on disk, by stage; of trainings, the one of this ``plan`` (``plan_digest``)
+    alone: no other will be gone on with."""
     held: dict[str, int] = {}
     for path in _entries(stages):
         if path.is_dir() and run in (stage := _stage(path)).runs:
-            held[stage.stage] = held.get(stage.stage, 0) + allocated(path)
+            goes_on = stage.stage != "train" or (path / f"{RUN_MARK}{run}").read_text("ascii") == plan
+            held[stage.stage] = held.get(stage.stage, 0) + (allocated(path) if goes_on else 0)
     return held
 
 

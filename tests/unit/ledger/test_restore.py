@@ -162,7 +162,7 @@ def test_numbers_that_lost_runs_and_jobs_left_on_the_disk_are_not_given_again(ho
     books = opened(home, releases)
     started = books.jobs.start_run("embedding", cause="c", forced=False, now=LATER)
     assert started is not None and (started[0].id, started[1].id) == (10, 32)
-    assert written_by(started[0].id, home.stages) == {}
+    assert written_by(started[0].id, home.stages, "") == {}
     keeper = Housekeeper(books, home, releases, load_settings(home.config_file).disk, books.database.transaction)
     assert [item.name for item in keeper.plan().items if item.kind == "stage"] == [foreign.name]
 
