@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
+
+from daemon.system.temporary import temporary_folder
 
 _MOST_TRIES = 8
 
@@ -20,8 +19,7 @@ class Witness:
 
     def __enter__(self) -> Witness:
         with ExitStack() as opened:
-            self.folder = Path(tempfile.mkdtemp(prefix="iaip-")).resolve()
-            opened.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.folder = opened.enter_context(temporary_folder())
             tcp, udp = (opened.enter_context(one) for one in _loopback_pair())
             stream = opened.enter_context(_listener(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "stream")))
             datagram = opened.enter_context(_listener(socket.AF_UNIX, socket.SOCK_DGRAM, str(self.folder / "datagram")))
