@@ -39,7 +39,7 @@ class Copies:
         self._books.alerts.forget_old()
         self._books.requests.forget_old()
         try:
-            taken = snapshots.take(self._books.database.path, self._directory, now)
+            taken = snapshots.take(self._books.database.path, self._directory, at=now)
         except Damaged as damage:
             self._books.database.on_damage(damage)
         except (BadInput, OSError, sqlite3.Error) as error:

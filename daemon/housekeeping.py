@@ -19,6 +19,7 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import DiskSettings
 from daemon.ledger.books import Books
+from daemon.ledger.database import START
 from daemon.ledger.upkeep import last_end, run_facts, running_job_of_a_run
 from jobs.domain.artifacts import ExportedModel
 from jobs.domain.errors import BadInput, Refused
@@ -111,7 +112,7 @@ class Housekeeper:
         try:
             with self._hold():
                 if (job := running_job_of_a_run(self._books.database)) is not None:
-                    remedy = "try again when it has ended; after a crash, start `iaipd` once"
+                    remedy = f"try again when it has ended; after a crash: {START}"
                     raise Refused(f"job {job} is at work, so nothing was deleted", remedy=remedy)
                 return Clearing(items=tuple(self._deleted()))
         except OSError as error:

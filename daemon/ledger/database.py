@@ -19,6 +19,8 @@ from jobs.domain.errors import BadInput
 from jobs.publish import make_directory
 
 PATIENCE_SECONDS = 10.0
+START = "`iaipctl start`, or `iaipd` by hand"
+"""What to type for a daemon: an agent's own start is refused while one started by hand serves the home."""
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _OUT_OF_REACH = (
     sqlite3.SQLITE_CANTOPEN,
@@ -135,7 +137,7 @@ def open_to_read(path: Path) -> Database:
             if version < len(MIGRATIONS):
                 raise BadInput(
                     f"the ledger {path} was written by an earlier version (schema {version} of {len(MIGRATIONS)})",
-                    remedy="start the new daemon once (stop the old one first): `iaipd` brings it forward",
+                    remedy="`iaipctl restart` (or end the old `iaipd` and start the new one): it brings the ledger forward",
                 )
         except BaseException:
             connection.close()
@@ -211,7 +213,7 @@ def translated(path: Path) -> Iterator[None]:
 def _damaged(path: Path, finding: str) -> Damaged:
     return Damaged(
         f"the ledger {path} is damaged ({finding})",
-        remedy="start `iaipd`: it restores the newest good snapshot and says what was lost; releases are untouched",
+        remedy=f"{START}: it restores the newest good snapshot and says what was lost; releases are untouched",
     )
 
 

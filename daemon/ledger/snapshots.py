@@ -45,10 +45,10 @@ def is_old(last: datetime | None, now: datetime) -> bool:
     return last is not None and now - last >= OLD
 
 
-def take(ledger: Path, directory: Path, now: datetime) -> Snapshot:
+def take(ledger: Path, directory: Path, *, at: datetime) -> Snapshot:
     """A checked copy of ``ledger`` as it stands, also while it is written. Lets the oldest copies go.
 
-    Raises Damaged if the ledger or the copy of it is not whole, OutOfReach or OSError for want of room and the like:
+    ``at`` is noted in the copy as TAKEN_AT. Raises Damaged if the ledger or the copy of it is not whole, OutOfReach or OSError for want of room and the like:
     all with no copy made.
     """
     make_directory(directory)
@@ -57,7 +57,7 @@ def take(ledger: Path, directory: Path, now: datetime) -> Snapshot:
     path = directory / f"{max(numbers, default=0) + 1:06d}.sqlite"
     stage = directory / f"{STAGE_PREFIX}{path.name}"
     try:
-        _copy(ledger, stage, now)
+        _copy(ledger, stage, at)
         publish_file(stage, path)
     except BaseException:
         with suppress(OSError):  # a full or dying disk is told by what is under way; a sweep takes what stays
@@ -68,12 +68,12 @@ def take(ledger: Path, directory: Path, now: datetime) -> Snapshot:
     return _examined(path)
 
 
-def _copy(ledger: Path, stage: Path, now: datetime) -> None:
+def _copy(ledger: Path, stage: Path, at: datetime) -> None:
     with translated(ledger), _read_only(ledger) as connection:
         check(connection, ledger, indexes=True)
         connection.execute("VACUUM INTO ?", (str(stage),))
         with closing(sqlite3.connect(stage, isolation_level=None)) as copy:
-            copy.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (TAKEN_AT, now.isoformat()))
+            copy.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (TAKEN_AT, at.isoformat()))
     made = _examined(stage)
     if made.problem is not None:
         raise Damaged(f"a copy of the ledger is not whole ({made.problem})", remedy="look at the disk; try again")

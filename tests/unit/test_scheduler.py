@@ -179,7 +179,7 @@ def test_a_copy_that_cannot_be_made_is_told_once_and_tried_again_every_hour(
     monkeypatch.setattr(time, "monotonic", lambda: began + 3600 * passed["hours"])
     real = snapshots.take
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         tries.append(passed["hours"])
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -197,7 +197,9 @@ def test_a_copy_that_cannot_be_made_is_told_once_and_tried_again_every_hour(
 
 def test_a_daemon_started_after_a_copy_failed_tries_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots, "take", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+        patch.setattr(
+            snapshots, "take", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error"))
+        )
         desk.scheduler.tick()
     Desk(desk.home.root).scheduler.tick()
     assert len(snapshots.listed(desk.home.snapshots)) == 1

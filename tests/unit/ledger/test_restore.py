@@ -55,7 +55,7 @@ def opened(home: Home, releases: Releases) -> Books:
 
 
 def snapshot(books: Books, home: Home, at: datetime = NOW) -> None:
-    snapshots.take(home.ledger, home.snapshots, at)
+    snapshots.take(home.ledger, home.snapshots, at=at)
 
 
 def damage_a_page(path: Path) -> None:
@@ -201,11 +201,11 @@ def test_an_index_that_disagrees_with_its_table_is_found_once_a_day_and_made_ane
     books.database.close()
     mislead_an_index(home.ledger, "CREATE INDEX job_by_state ON job (stage)")
     with pytest.raises(Damaged, match="job_by_state"):
-        snapshots.take(home.ledger, home.snapshots, NOW)
+        snapshots.take(home.ledger, home.snapshots, at=NOW)
     books, restored = open_or_restore(home, releases, LATER)
     assert restored is None and books.jobs.job(1) == before
     books.database.close()
-    assert snapshots.take(home.ledger, home.snapshots, NOW).problem is None
+    assert snapshots.take(home.ledger, home.snapshots, at=NOW).problem is None
 
 
 def test_an_index_that_cannot_be_made_anew_is_a_damaged_ledger(home: Home, releases: Releases) -> None:
@@ -288,7 +288,7 @@ def test_a_damaged_ledger_is_never_copied(home: Home, releases: Releases) -> Non
     books.database.close()
     damage_a_page(home.ledger)
     with pytest.raises(Damaged):
-        snapshots.take(home.ledger, home.snapshots, LATER)
+        snapshots.take(home.ledger, home.snapshots, at=LATER)
     assert len(snapshots.listed(home.snapshots)) == 1
 
 
