@@ -137,7 +137,7 @@ def open_to_read(path: Path) -> Database:
             if version < len(MIGRATIONS):
                 raise BadInput(
                     f"the ledger {path} was written by an earlier version (schema {version} of {len(MIGRATIONS)})",
-                    remedy="`iaipctl restart` (or end the old `iaipd` and start the new one): it brings the ledger forward",
+                    remedy="`iaipctl restart` (or end the old `iaipd` and start the new): it brings it forward",
                 )
         except BaseException:
             connection.close()

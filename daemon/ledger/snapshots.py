@@ -48,8 +48,8 @@ def is_old(last: datetime | None, now: datetime) -> bool:
 def take(ledger: Path, directory: Path, *, at: datetime) -> Snapshot:
     """A checked copy of ``ledger`` as it stands, also while it is written. Lets the oldest copies go.
 
-    ``at`` is noted in the copy as TAKEN_AT. Raises Damaged if the ledger or the copy of it is not whole, OutOfReach or OSError for want of room and the like:
-    all with no copy made.
+    ``at`` is noted in the copy as TAKEN_AT. Raises Damaged if the ledger or the copy of it is not whole, OutOfReach or
+    OSError for want of room and the like: all with no copy made.
     """
     make_directory(directory)
     sweep_stages(directory)
