@@ -134,6 +134,11 @@ class Home:
         return self.root / "launches"
 
     @property
+    def workers(self) -> Path:
+        """A note for every worker that runs: ``run/workers/<pid>.json``."""
+        return self.root / "run" / "workers"
+
+    @property
     def socket(self) -> Path:
         """Where the daemon listens: in the home where the kernel can name it, else in a folder of ours under /tmp."""
         inside = self.root / "run" / "iaipd.sock"

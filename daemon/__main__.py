@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.load import ConfigurationError
 from config.paths import Home, default_home
-from daemon.supervision import STAY_DOWN, TRY_AGAIN, Supervision, crashed_too_often
+from daemon.supervision import STAY_DOWN, TRY_AGAIN, Patience, Supervision, at_once, crashed_too_often
 from jobs.domain.errors import IaipError, Refused
 from launchd.machine import this_machine
 
@@ -67,16 +67,17 @@ def _tell(kind: str, about: str) -> None:
 def _run(home: Home, *, terminal: bool) -> tuple[int, str]:
     """The exit code, and what to tell the owner."""
     from daemon.app import serve  # after the start was counted: a broken installation may fail right here
-    from daemon.ledger.database import Damaged
+    from daemon.ledger.database import Damaged, OutOfReach
     from daemon.system.logs import log_to
 
     if not (home.releases / "current").is_symlink():
         return PERMANENT, f"there is nothing at {home.root} yet\n  next: run `iaipctl init` first"
     log_to(home.logs / "iaipd.log", terminal=terminal)
     try:
-        serve(home)
+        serve(home, at_once if terminal else Patience(_tell))
     except IaipError as error:
-        code = REFUSED if isinstance(error, Refused) else TRY_AGAIN if isinstance(error, Damaged) else PERMANENT
+        passing = isinstance(error, Damaged | OutOfReach)
+        code = REFUSED if isinstance(error, Refused) else TRY_AGAIN if passing else PERMANENT
         return code, f"{error.message}\n  next: {error.remedy}"
     except ConfigurationError as error:
         return PERMANENT, str(error)

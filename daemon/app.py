@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,11 +31,12 @@ from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore
+from daemon.orphans import Orphans
 from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
 from daemon.space import Space
-from daemon.supervision import TRY_AGAIN
+from daemon.supervision import TRY_AGAIN, at_once, in_reach
 from daemon.system.lock import single_daemon
 from daemon.system.notifications import notify
 from daemon.system.processes import boot_id, this_process
@@ -74,25 +75,40 @@ log = structlog.get_logger()
 SECONDS_TO_STOP = 58.0
 
 
-def serve(home: Home) -> None:
-    """Runs until SIGTERM or SIGINT. Raises Refused for a second daemon or a home that is no place for a ledger,
-    BadInput for a ledger of a newer version, and Damaged if the ledger or the bell breaks meanwhile, whichever thread
-    meets it: the next start mends either.
+def serve(home: Home, wait: Callable[[Exception], None] = at_once) -> None:
+    """Runs until SIGTERM or SIGINT. ``wait`` is called each time the start finds a home out of reach (a full disk), and
+    then it is tried again.
+
+    Raises Refused for a second daemon or a home that is no place for a ledger, BadInput for a ledger of a newer
+    version, and Damaged if the ledger or the bell breaks meanwhile, whichever thread meets it: the next start mends
+    either.
     """
     require_local(home.root)
     settings = load_settings(home.config_file)
-    with single_daemon(home.daemon_lock):
-        releases = Releases(home.releases, with_collections_of)
-        books, restored = open_or_restore(home, releases, datetime.now(UTC))
-        if restored is not None:
-            log.warning("the ledger was restored", since=restored.since, until=restored.until)
-        try:
-            _serve(home, settings, books, releases)
-        finally:
-            books.database.close()
+    releases, this = Releases(home.releases, with_collections_of), this_process(boot_id())
+    with ExitStack() as held:
+        in_reach(lambda: held.enter_context(single_daemon(home.daemon_lock)), wait)
+        books, waiting = in_reach(lambda: _recovered(home, releases, this), wait)
+        held.callback(books.database.close)
+        _serve(home, settings, books, releases, this, waiting)
 
 
-def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> None:
+def _recovered(home: Home, releases: Releases, this: Owner) -> tuple[Books, list[int]]:
+    """The ledger, restored if need be, and the jobs that wait. Interrupted anywhere it can be done again."""
+    books, restored = open_or_restore(home, releases, datetime.now(UTC))
+    if restored is not None:
+        log.warning("the ledger was restored", since=restored.since, until=restored.until)
+    try:
+        _make_keys_ready(home)
+        return books, recover(books, home, releases, this)
+    except BaseException:
+        books.database.close()
+        raise
+
+
+def _serve(
+    home: Home, settings: Settings, books: Books, releases: Releases, this: Owner, waiting: Sequence[int]
+) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -103,8 +119,6 @@ def _serve(home: Home, settings: Settings, books: Books, releases: Releases) -> 
         stopping.set()
 
     books.database.on_damage = end_damaged
-    _make_keys_ready(home)
-    waiting = recover(books, home, releases, this := this_process(boot_id()))
     parts = _assemble(home, settings, books, releases, this, stopping)
     consumer = parts.bell.consumer()
     with _gone_in_time(stopping), ExitStack() as running:
@@ -239,10 +253,16 @@ def _assemble(
     attendant = Attendant(Withdrawer(means, home), Journal(home.consent), books.database.on_damage)
     house = House(books=books, home=home, releases=releases, settings=settings, corpus=eyes.corpus, lines=eyes.lines)
     front = Front(house)
+    orphans = Orphans(home, this.boot)
+
+    def take_back() -> list[int]:
+        orphans.end()
+        return reclaim(books, this, attended=executor.attended, now=datetime.now(UTC))
+
     calls = Calls(
         ring=bell.ring,
         may_start=governor.may_start,
-        reclaim=lambda: reclaim(books, this, attended=executor.attended, now=datetime.now(UTC)),
+        reclaim=take_back,
         clear_away=housekeeper.clear,
         open_page=front.open,
         page_address=front.address,

@@ -157,20 +157,21 @@ class Executor:
         with self._books.database.transaction():
             left = Left(ending=ending, reason=reason.get(ending, message), remedy=remedy)
             settled = self._books.jobs.settle(job, left, now)
-            if settled is not None and settled.state == "failed":
+            if settled is None:
+                return
+            safe = self._safe(job)
+            if settled.state == "failed":
                 times = f", {settled.attempts} times" if ending is Ending.CRASHED else ""
                 title = f"The {job.target or 'refresh'} job failed in {job.stage}"
-                safe = self._safe(job)
                 body = f"{message}{times}. {safe} Next: {remedy}"
                 self._books.alerts.post("failed", title, body, now, about=job.target or "")
-            elif settled is not None and settled.state != "queued":
-                self._safe(job)
 
     def _safe(self, job: Job) -> str:
-        """A deployment that ends halfway leaves no unconfirmed release live. Says how the live search is."""
+        """A deployment that is not done leaves no unconfirmed release live, also where it will be tried again: that
+        may be hours away. Says how the live search is."""
         try:
             left = self._means.end_trial() if job.stage == "deploy" else None
-        except Refused:
+        except (Refused, OSError):
             return "Its release may be on trial until the daemon's next start; `iaipctl releases` shows it."
         return f"{left} was on trial and was taken back." if left else "The live search is untouched."
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import DiskSettings
 from daemon.ledger.books import Books
+from daemon.ledger.database import START
 from daemon.ledger.upkeep import last_end, run_facts, running_job_of_a_run
 from jobs.domain.artifacts import ExportedModel
 from jobs.domain.errors import BadInput, Refused
@@ -111,7 +112,7 @@ class Housekeeper:
         try:
             with self._hold():
                 if (job := running_job_of_a_run(self._books.database)) is not None:
-                    remedy = "try again when it has ended; after a crash, start `iaipd` once"
+                    remedy = f"try again when it has ended; after a crash: {START}"
                     raise Refused(f"job {job} is at work, so nothing was deleted", remedy=remedy)
                 return Clearing(items=tuple(self._deleted()))
         except OSError as error:
@@ -245,12 +246,14 @@ def _stage(path: Path) -> StageDirectory:
     return StageDirectory(name=path.name, runs=runs, finished=(path / RESULT).exists())
 
 
-def written_by(run: int, stages: Path) -> dict[str, int]:
-    """Bytes that the stages of a run hold on disk, by stage."""
+def written_by(run: int, stages: Path, plan: str) -> dict[str, int]:
+    """Bytes that the stages of a run hold on disk, by stage; of trainings, the one of this ``plan`` (``plan_digest``)
+    alone: no other will be gone on with."""
     held: dict[str, int] = {}
     for path in _entries(stages):
         if path.is_dir() and run in (stage := _stage(path)).runs:
-            held[stage.stage] = held.get(stage.stage, 0) + allocated(path)
+            goes_on = stage.stage != "train" or (path / f"{RUN_MARK}{run}").read_text("ascii") == plan
+            held[stage.stage] = held.get(stage.stage, 0) + (allocated(path) if goes_on else 0)
     return held
 
 

@@ -11,7 +11,9 @@ from config.paths import Home
 from daemon.ledger.books import Books
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
+from daemon.orphans import Orphans
 from daemon.system.processes import is_alive
+from daemon.system.temporary import sweep_temporary
 from jobs.domain.endings import Ending, ending_under_dead_owner
 from jobs.publish import sweep_stages
 from jobs.releases import Releases
@@ -32,6 +34,7 @@ _REASONS = {
 
 def recover(books: Books, home: Home, releases: Releases, this: Owner) -> list[int]:
     """Repairs what a crash left and returns every job that waits, for the bell to be rung again."""
+    Orphans(home, this.boot).end()
     reclaim(books, this, attended=frozenset, now=datetime.now(UTC))
     sweep(home)
     if (left := releases.recover()) is not None:
@@ -48,6 +51,7 @@ def sweep(home: Home) -> None:
     for directory in (home.requests, home.consent, home.evaluation):
         sweep_stages(directory, idle=SECONDS_A_FILE)
     sweep_stages(home.base_models, idle=SECONDS_A_DAY)
+    sweep_temporary()
 
 
 def reclaim(books: Books, this: Owner, *, attended: Callable[[], Collection[int]], now: datetime) -> list[int]:
@@ -76,14 +80,21 @@ def _someone_elses(owner: Owner, this: Owner) -> bool:
 def _settle(books: Books, job: Job, boot: str, now: datetime) -> Job | None:
     owner_boot = None if job.owner is None else job.owner.boot
     ending = ending_under_dead_owner(job.stop_wanted, owner_boot=owner_boot, boot=boot)
-    remedy = f"free memory or let the machine cool, then `iaipctl queue retry {job.id}`; or `queue cancel {job.id}`"
+    remedy = f"free memory or let the machine cool, then `iaipctl queue retry {job.id}`"
+    remedy += f"; or `iaipctl queue cancel {job.id}`"
     with books.database.transaction():
         settled = books.jobs.settle(job, Left(ending=ending, reason=_REASONS[ending], remedy=remedy), now)
         if settled is not None and settled.state == "quarantined":
-            body = (
-                f"The machine restarted {settled.reboots} times under job {job.id} ({job.stage}), the last time with a"
-                f" smaller plan. It will not run again by itself. Next: {remedy}"
-            )
+            body = f"{_quarantine(settled)} Next: {remedy}"
             books.alerts.post("quarantined", "A job is in quarantine", body, now, about=str(job.id))
     log.warning("dead owner's job settled", job=job.id, stage=job.stage, ending=ending)
     return settled
+
+
+def _quarantine(job: Job) -> str:
+    """What was tried, and what waits for a person meanwhile. Only a training has a smaller plan (jobs/train.py)."""
+    tried = ", the last time with a smaller plan" if job.stage == "train" else ""
+    told = f"The machine restarted {job.reboots} times under job {job.id} ({job.stage}){tried}."
+    if job.run is None:
+        return f"{told} It will not run again by itself, and until then nothing is learnt from changed notes."
+    return f"{told} It will not run again by itself, and its run waits for it. Your search is untouched."

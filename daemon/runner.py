@@ -20,6 +20,8 @@ from pathlib import Path
 
 import msgspec
 
+from config.paths import Home
+from daemon.orphans import noted
 from daemon.patience import Silence, patience
 from daemon.system.gentle import Wakefulness, gentle, make_gentle
 from daemon.system.logs import keep_small
@@ -91,15 +93,16 @@ def run_worker(
         longest = patience(spec.stage, tool_seconds)
         small = partial(keep_small, errors.fileno())
         worker = _Worker(process, Wakefulness(process.pid), small, light=spec.stage in LIGHT_STAGES, patience=longest)
-        try:
-            receipt = worker.receipt(witness, order)
-            if receipt is None:
-                return _left("it was told to leave before it began")
-            receipt = waived_if(receipt, may_do_without)
-            on_event(receipt)
-            return worker.converse(spec, on_event, order) if receipt.holds() else _refused(receipt)
-        finally:
-            worker.end()
+        with noted(Home(root=Path(spec.home)), process.pid, spec.stage):
+            try:
+                receipt = worker.receipt(witness, order)
+                if receipt is None:
+                    return _left("it was told to leave before it began")
+                receipt = waived_if(receipt, may_do_without)
+                on_event(receipt)
+                return worker.converse(spec, on_event, order) if receipt.holds() else _refused(receipt)
+            finally:
+                worker.end()
 
 
 class _Worker:

@@ -1,7 +1,7 @@
 """One thread for what is asked and what is due: requests, triggers, alerts, and the bell for whatever waits.
 
 Nothing here is timed by the wall clock, which jumps; what is due is decided by ``daemon.triggers`` and
-``snapshots.due``, which know that.
+``daemon.copies``, which know that.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import Settings
 from daemon import spool
+from daemon.copies import Copies
 from daemon.housekeeping import Clearing
-from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Request
@@ -95,6 +95,7 @@ class Scheduler:
         self._might_start = True
         self._reclaimed_at = time.monotonic()
         self._round_at = time.monotonic()
+        self._copies = Copies(books, home.snapshots)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler")
 
@@ -134,7 +135,7 @@ class Scheduler:
             self.start_run(trigger.target, trigger.cause, forced=False)
         self._ring_for_waiting()
         self._look_at_the_consent_log(now)
-        self._keep_safe(now)
+        self._copies.keep(now)
 
     def _left_undone(self, target: Target) -> bool:
         last = self._books.jobs.latest_run(target)
@@ -158,20 +159,6 @@ class Scheduler:
     def _ring_for_waiting(self) -> None:
         for job in self._books.jobs.in_state("queued"):
             self._ring(job.id)
-
-    def _keep_safe(self, now: datetime) -> None:
-        """Once a day: what has grown old goes, the ledger is read through, and a copy of it is kept."""
-        if not snapshots.due(self._books.knowledge.moment(snapshots.TAKEN_AT), now):
-            return
-        self._books.alerts.forget_old()
-        self._books.requests.forget_old()
-        self._books.knowledge.set_fact(snapshots.TAKEN_AT, now.isoformat())
-        try:
-            taken = snapshots.take(self._books.database.path, self._home.snapshots)
-        except Damaged as damage:
-            self._books.database.on_damage(damage)
-        else:
-            log.info("the ledger is whole; a copy is kept", number=taken.number, bytes=taken.bytes)
 
     def start_run(self, target: Target, cause: str, *, forced: bool) -> dict[str, Any]:
         """Answers with the new run's number, or with the reason why there is none."""

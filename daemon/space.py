@@ -16,6 +16,7 @@ from daemon.ledger.records import Job
 from daemon.ledger.room import WaitsForRoom, forget_wait, in_gb, note_wait, waits_for_room
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.examples import Target
+from jobs.domain.recipe import plan_digest, smaller
 from jobs.domain.room import STAGES, ModelShape, Room, run_parts, still_needed
 
 log = structlog.get_logger()
@@ -68,10 +69,12 @@ class Space:
             shape = self._measure(job.target)
         except BadInput:
             return 0
-        recipe = settings.embedding if job.target == "embedding" else settings.expansion
+        full = settings.embedding if job.target == "embedding" else settings.expansion
+        recipe = smaller(full) if job.reboots else full  # as the job will be specified (daemon/executor.py)
         index = (self._home.releases / "current" / "index" / "index.sqlite").resolve()
         size = index.stat().st_size if index.exists() else 0
-        return still_needed(run_parts(shape, recipe, size), job.stage, written_by(job.run, self._home.stages))
+        written = written_by(job.run, self._home.stages, plan_digest(recipe))
+        return still_needed(run_parts(shape, recipe, size), job.stage, written)
 
     def _wait(self, job: Job, room: Room) -> None:
         """Notes the first job that does not fit, with an alert; then keeps its figures fresh."""

@@ -19,7 +19,7 @@ from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
 
-from daemon.ledger.database import Damaged
+from daemon.ledger.database import START, Damaged
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Bell:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING:
                 raise Damaged(
                     f"the bell's file is damaged ({error})",
-                    remedy="start `iaipd`: it makes the file anew; nothing is lost",
+                    remedy=f"{START}: it makes the file anew; nothing is lost",
                 ) from error
 
     def consumer(self) -> Consumer:

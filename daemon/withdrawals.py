@@ -156,7 +156,7 @@ class Withdrawer:
         words = words_of(self._books.database, one.documents)
         clearing.clear_answers(words, self._home)
         changed = entomb(self._books.database, words, one.documents)
-        fresh = snapshots.take(self._books.database.path, self._home.snapshots)
+        fresh = snapshots.take(self._books.database.path, self._home.snapshots, at=datetime.now(UTC))
         old = [copy.path for copy in snapshots.listed(self._home.snapshots) if copy.number != fresh.number]
         damaged = sorted(self._home.damaged.iterdir()) if self._home.damaged.is_dir() else []
         unreadable = sorted(self._home.requests.glob("*.unreadable"))

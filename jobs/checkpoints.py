@@ -1,13 +1,14 @@
 """The checkpoints of one training: ``step-0000000025`` directories, each whole or absent.
 
-A checkpoint appears under its name in one rename, so whatever bears such a name is whole. What
-it holds is its trainer's affair: here are only names, order and safe-keeping.
+A checkpoint appears under its name in one rename, so whatever bears such a name was whole; a disk
+that lies about a sync may still tear it. What it holds is its trainer's affair: here are only
+names, order and safe-keeping.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def newest(directory: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def newest_whole(directory: Path, is_whole: Callable[[Path], bool]) -> Path | None:
+    """As ``newest``, but a checkpoint that is not whole is removed and the one before it is asked. Left there it would
+    end every try, and be kept in place of the next one of its step."""
+    while (found := newest(directory)) is not None and not is_whole(found):
+        remove_directory(found)
+    return found
+
+
 def step_of(checkpoint: Path) -> int:
     """The number of finished steps in a checkpoint's name. Raises ValueError for any other path."""
     match = _NAME.fullmatch(checkpoint.name)
@@ -31,12 +40,12 @@ def step_of(checkpoint: Path) -> int:
 
 
 @contextmanager
-def publish(directory: Path, step: int) -> Iterator[Path]:
-    """Yields an empty stage to be filled; on a clean exit it becomes the checkpoint of ``step``.
+def publish(directory: Path, step: int, verify: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+    """Yields an empty stage to be filled; on a clean exit it is verified and becomes the checkpoint of ``step``.
 
     On an exception nothing appears. A checkpoint of the same step that is already there is kept.
     """
-    with published_directory(directory / f"step-{step:010d}") as stage:
+    with published_directory(directory / f"step-{step:010d}", verify=verify) as stage:
         yield stage
 
 

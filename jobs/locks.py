@@ -38,6 +38,18 @@ def locked(directory: Path, *, of: str, patience: float = PATIENCE_SECONDS) -> I
         os.close(descriptor)
 
 
+def is_held(directory: Path) -> bool:
+    """Whether anybody is in a block on it now. What is no directory, or gone, nobody holds."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not taken(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def taken(descriptor: int) -> bool:
     """Whether the lock of an open file could be had at once; it goes with the descriptor."""
     try:

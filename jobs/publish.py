@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from jobs.locks import is_held
+
 STAGE_PREFIX = ".stage-"
 
 
@@ -138,16 +140,18 @@ def remove_directory(path: Path) -> None:
 def sweep_stages(directory: Path, *, idle: float = 0.0) -> int:
     """Removes what an interrupted publication left directly inside ``directory``; returns how many.
 
-    ``idle``: only what nobody wrote into for so many seconds; for folders that others may be publishing in.
+    ``idle``: only what nobody wrote into for so many seconds; for folders that others may be publishing in. What
+    somebody holds (jobs/locks.py) is the scratch of a process at work and stays.
     """
     if not directory.is_dir():
         return 0
     before = time.time() - idle
     stages = [entry for entry in directory.iterdir() if entry.name.startswith(STAGE_PREFIX)]
     orphans = [stage for stage in stages if not idle or _last_written(stage) < before]
-    for orphan in orphans:
+    unheld = [orphan for orphan in orphans if not is_held(orphan)]
+    for orphan in unheld:
         _remove(orphan)
-    return len(orphans)
+    return len(unheld)
 
 
 def sync_directory(path: Path) -> None:

@@ -17,7 +17,7 @@ from jobs.dataset.permission import REBUILD, in_words, no_longer_permitted
 from jobs.dataset.stage import built
 from jobs.domain.artifacts import BaseModel, Progress, TrainedModel
 from jobs.domain.corpus import digest
-from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, smaller
+from jobs.domain.recipe import Intensity, Lesson, Plan, facts_of_smaller, plan_digest, smaller
 from jobs.sealing import plain_inside
 from jobs.wire import Done, JobSpec, Step
 from jobs.workshop import STAYS_PLAIN, Workshop, once
@@ -47,6 +47,7 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
         TrainedModel,
         lambda directory: _train(dataset, base, recipe, plan.intensity, directory, workshop),
         run=spec.run,
+        plan=plan_digest(recipe),
     )
     told = msgspec.structs.replace(trained, facts=trained.facts | facts_of_smaller(full, recipe))
     return Done(result=msgspec.to_builtins(told))

@@ -116,8 +116,12 @@ def tell(events: BinaryIO, event: Event) -> None:
 def _slot(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> AbstractContextManager[None]:
     if spec.stage in LIGHT_STAGES:
         return nullcontext()
-    waits = Phase(text="waiting for another heavy job of this user")
-    return heavy_slot(runtime_directory(os.environ), lifeline.should_stop, lambda: tell(events, waits))
+
+    def waits(holder: str) -> None:
+        named = f" (process {holder})" if holder else ""
+        tell(events, Phase(text=f"waiting for another heavy job of this user{named}"))
+
+    return heavy_slot(runtime_directory(os.environ), lifeline.should_stop, waits)
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ Result = TypeVar("Result", bound=Struct)
 
 RESULT = "result.json"
 RUN_MARK = "needed-by-run-"
-"""A stage's directory holds one such empty file for every run that used it."""
+"""A stage's directory holds one such file for every run that used it. In it, for a training: the plan's digest."""
 STAYS_PLAIN = (RESULT, RUN_MARK)
 """What a sealed stage still tells: that it is whole, in figures, and who needs it."""
 
@@ -70,15 +70,17 @@ class Workshop:
         return self.settings.embedding if target == "embedding" else self.settings.expansion
 
 
-def once(directory: Path, kind: type[Result], work: Callable[[Path], Result], *, run: int | None = None) -> Result:
+def once(
+    directory: Path, kind: type[Result], work: Callable[[Path], Result], *, run: int | None = None, plan: str = ""
+) -> Result:
     """The result of ``work(directory)``, computed at most once per directory.
 
     ``result.json`` is written last and atomically: it is there exactly when the work is whole. Before
-    anything else the directory is marked as needed by ``run``, so that nobody clears it away.
+    anything else the directory is marked as needed by ``run``, under ``plan``, so that nobody clears it away.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if run is not None:
-        write_file(directory / f"{RUN_MARK}{run}", b"")
+        write_file(directory / f"{RUN_MARK}{run}", plan.encode())
     record = directory / RESULT
     if record.exists():
         return msgspec.json.decode(record.read_bytes(), type=kind)

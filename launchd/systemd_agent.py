@@ -160,7 +160,7 @@ def unit(home: Home, environment: Mapping[str, str]) -> str:
         f"{settings}"
         "WatchdogSec=60\n"
         "Restart=on-failure\n"
-        "RestartSec=30\n"
+        "RestartSec=5\n"  # a dead daemon's jobs wait again within ten seconds; its own crash budget ends a storm
         "RestartPreventExitStatus=78\n"
         f"TimeoutStartSec={START_SECONDS:.0f}\n"
         f"TimeoutStopSec={SECONDS_TO_STOP}\n"

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from daemon.checks.finding import Finding, Subject, cannot_tell, fail, ok, warn
 from daemon.system.folders import FolderState
-from daemon.system.mounts import volume_of
+from daemon.system.mounts import may_be_remote, volume_of
 from jobs.domain.errors import IaipError
 
 GIB = 1 << 30
 TOO_LITTLE, LITTLE = 1 * GIB, 5 * GIB
-REMOTE_FILE_SYSTEMS = {"9p", "afpfs", "cifs", "fuse.sshfs", "nfs", "nfs4", "smbfs", "webdav"}
 PROTECTED_BY_MACOS = ("Desktop", "Documents", "Downloads", "Library/Mobile Documents", "Library/CloudStorage")
 _PRIVACY = (
     "System Settings, Privacy & Security, Full Disk Access: add the interpreter"
@@ -34,8 +33,10 @@ def check_home(subject: Subject) -> Finding:
     if stat.S_IMODE(found.st_mode) & 0o077:
         return fail(f"others may look into {root}", f"`chmod 700 '{root}'`")
     kind = volume_of(root).file_system
-    if kind in REMOTE_FILE_SYSTEMS:
-        return fail(f"{root} is on a network volume ({kind}), where databases break", "choose a home on a local disk")
+    if may_be_remote(kind):
+        return fail(
+            f"{root} is or may be on a network volume ({kind}), where databases break", "choose a home on a local disk"
+        )
     if subject.machine.platform == "darwin" and _is_protected(root, subject.machine.user_home):
         return fail(f"macOS keeps agents out of {root}", "choose a home elsewhere; the default is under Library")
     return ok(f"{root}, yours alone, on {kind or 'an unnamed file system'}")

@@ -16,6 +16,7 @@ from jobs.adapters.qmd_models import find_model, in_use, model_cache
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.examples import JudgedQuery
 from jobs.index_file import copy_index
+from jobs.locks import locked
 from jobs.publish import STAGE_PREFIX
 
 KEYWORDS, SEARCH = "keywords", "your search"
@@ -32,8 +33,8 @@ def opened(release: Path, scratch: Path, settings: QmdSettings) -> Iterator[Call
     models = engine.models(configuration)
     expands = find_model(str(in_use(models).generate), model_cache(node_environment({}))) is not None
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix=STAGE_PREFIX, dir=scratch) as folder:
-        index = Path(folder) / "index.sqlite"
+    with _scratch(scratch) as folder:
+        index = folder / "index.sqlite"
         copy_index(release / "index" / "index.sqlite", index)
         with engine.open_arm(configuration, index, models) as arm:
 
@@ -47,3 +48,10 @@ def opened(release: Path, scratch: Path, settings: QmdSettings) -> Iterator[Call
                 )
 
             yield find
+
+
+@contextmanager
+def _scratch(place: Path) -> Iterator[Path]:
+    """A folder that every sweep passes by while this process lives, and the first one after it has died removes."""
+    with tempfile.TemporaryDirectory(prefix=STAGE_PREFIX, dir=place) as folder, locked(Path(folder), of="this search"):
+        yield Path(folder)

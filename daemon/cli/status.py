@@ -15,6 +15,7 @@ from config.paths import Home
 from config.version import VERSION
 from daemon.cli.result import DONE, FAILED, NOT_RUNNING, Result
 from daemon.cli.root import Context
+from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Alert, Job
@@ -56,6 +57,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     broken, clock = _consent_log(context.home)
     denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
     unused = _unused_lines(books)
+    copied = books.knowledge.moment(snapshots.TAKEN_AT)
     data = {
         "daemon": _daemon_data(pid, health, down),
         "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
@@ -67,6 +69,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         "watching": msgspec.to_builtins(watching),
         "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk["level"]},
         "consent": {"problem": broken, "clock": clock, "denied": denied},
+        "ledger": {"copied_at": msgspec.to_builtins(copied)},
         "curated": {"problems": unused},
         "alerts": {"unread": len(unread)},
     }
@@ -82,6 +85,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         f"consent  {_consent_line(broken, clock, denied)}",
         *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
         f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else "") + _open_disk(disk),
+        *_old_copy(copied, datetime.now(UTC)),
         f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]
     code = NOT_RUNNING if pid is None else FAILED if health is None else DONE
@@ -211,6 +215,12 @@ def _unused_lines(books: Books) -> list[str]:
 def _open_disk(found: Mapping[str, str]) -> str:
     """Nothing where it is encrypted, or where nobody can tell: `doctor` says that."""
     return f"; {found['told']}: see `iaipctl doctor encryption`" if found["level"] == "warn" else ""
+
+
+def _old_copy(copied: datetime | None, now: datetime) -> list[str]:
+    if copied is None or not snapshots.is_old(copied, now):
+        return []
+    return [f"ledger   its newest copy is {(now - copied).days} days old: `iaipctl ledger`, `iaipctl alerts`"]
 
 
 def _scan_line(scan: LastScan | None) -> str:

@@ -47,7 +47,7 @@ class Restored(Struct, frozen=True, kw_only=True):
 
 
 def open_or_restore(home: Home, releases: Releases, now: datetime) -> tuple[Books, Restored | None]:
-    """The ledger, opened to write; restored first if it is damaged, or lost while there are snapshots.
+    """The ledger, opened to write; restored first if it is damaged, or lost while there is anything that it told of.
 
     A newer version's is restored too where that version was gone back from (``let_go_back``). Only for the holder of
     the home's lock. An interrupted restoration is done again. Raises BadInput, with nothing changed, for another
@@ -59,7 +59,7 @@ def open_or_restore(home: Home, releases: Releases, now: datetime) -> tuple[Book
 
 
 def _opened_or_restored(home: Home, releases: Releases, now: datetime) -> tuple[Books, Restored | None]:
-    lost = _is_lost(home.ledger) and any(snapshots.listed(home.snapshots))
+    lost = _is_lost(home.ledger) and _has_a_past(home, releases)
     if not lost and not _marker(home).exists():
         try:
             return open_keeping_a_copy(home, now), None
@@ -99,8 +99,8 @@ def restore(home: Home, releases: Releases, snapshot: Snapshot | None, now: date
     books = open_books(home.ledger)
     since = None if snapshot is None else snapshot.taken_at
     restored = Restored(since=since, until=until, kept=kept, runs=_enter_runs(books, releases, now))
-    _skip_numbers(books, "run", _numbers(home.stages.glob(f"*/{RUN_MARK}*"), RUN_MARK))
-    _skip_numbers(books, "job", _numbers((home.logs / "jobs").glob("*.log"), ""))
+    _skip_numbers(books, "run", _runs_on_disk(home))
+    _skip_numbers(books, "job", _jobs_on_disk(home))
     books.alerts.post("ledger-restored", "The ledger was restored", restored.told(), now)
     _marker(home).unlink()
     sync_directory(home.root)
@@ -162,6 +162,21 @@ def _skip_numbers(books: Books, table: str, taken: Sequence[int]) -> None:
         )
         highest = max(taken, default=0)
         connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (highest, table))
+
+
+def _has_a_past(home: Home, releases: Releases) -> bool:
+    """Whether this is no first start: a copy, or a number of a run or a job that must not be given again."""
+    in_releases = any(release.metadata.run is not None for release in _readable(releases))
+    copied = any(snapshots.listed(home.snapshots))
+    return in_releases or copied or bool(_runs_on_disk(home)) or bool(_jobs_on_disk(home))
+
+
+def _runs_on_disk(home: Home) -> list[int]:
+    return _numbers(home.stages.glob(f"*/{RUN_MARK}*"), RUN_MARK)
+
+
+def _jobs_on_disk(home: Home) -> list[int]:
+    return _numbers((home.logs / "jobs").glob("*.log"), "")
 
 
 def _numbers(paths: Iterable[Path], prefix: str) -> list[int]:

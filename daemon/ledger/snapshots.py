@@ -19,7 +19,8 @@ from jobs.publish import STAGE_PREFIX, make_directory, publish_file, sweep_stage
 KEPT = 7
 EVERY = timedelta(days=1)
 TAKEN_AT = "snapshot-at"
-"""The fact, in the ledger and so in each copy, that says when it was made."""
+"""The fact that says, in each copy, when it was made, and in the ledger, when its newest one was."""
+OLD = timedelta(days=2)
 
 _NAME = re.compile(r"(\d{6})\.sqlite")
 
@@ -39,11 +40,16 @@ def due(last: datetime | None, now: datetime) -> bool:
     return last is None or not timedelta(0) <= now - last < EVERY
 
 
-def take(ledger: Path, directory: Path, *, at: datetime | None = None) -> Snapshot:
+def is_old(last: datetime | None, now: datetime) -> bool:
+    """Whether copies have failed for a while: a person should know. Before the first one there is nothing to tell."""
+    return last is not None and now - last >= OLD
+
+
+def take(ledger: Path, directory: Path, *, at: datetime) -> Snapshot:
     """A checked copy of ``ledger`` as it stands, also while it is written. Lets the oldest copies go.
 
-    ``at`` is set in the copy as TAKEN_AT, where the ledger itself is not to be written.
-    Raises Damaged, with no copy made, if the ledger or the copy of it is not whole.
+    ``at`` is noted in the copy as TAKEN_AT. Raises Damaged if the ledger or the copy of it is not whole, OutOfReach or
+    OSError for want of room and the like: all with no copy made.
     """
     make_directory(directory)
     sweep_stages(directory)
@@ -62,13 +68,12 @@ def take(ledger: Path, directory: Path, *, at: datetime | None = None) -> Snapsh
     return _examined(path)
 
 
-def _copy(ledger: Path, stage: Path, at: datetime | None) -> None:
+def _copy(ledger: Path, stage: Path, at: datetime) -> None:
     with translated(ledger), _read_only(ledger) as connection:
-        check(connection, ledger)
+        check(connection, ledger, indexes=True)
         connection.execute("VACUUM INTO ?", (str(stage),))
-    if at is not None:
-        with translated(stage), closing(sqlite3.connect(stage)) as copy, copy:
-            copy.execute("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", (TAKEN_AT, at.isoformat()))
+    with translated(stage), closing(sqlite3.connect(stage, isolation_level=None)) as copy:
+        copy.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (TAKEN_AT, at.isoformat()))
     made = _examined(stage)
     if made.problem is not None:
         raise Damaged(f"a copy of the ledger is not whole ({made.problem})", remedy="look at the disk; try again")

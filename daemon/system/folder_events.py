@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -33,6 +32,8 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
+
+from daemon.system.temporary import temporary_folder
 
 # Hidden, so that QMD never lists it; iCloud Drive leaves out names that end so.
 CANARY = ".iaip-canary.nosync"
@@ -178,9 +179,9 @@ def _at_the_limit(observer: BaseObserver) -> bool:
     """watchdog keeps silent about inner folders that got no watch; but then one more gets none either."""
     if not sys.platform.startswith("linux"):
         return False
-    with tempfile.TemporaryDirectory(prefix="iaip-") as folder:
+    with temporary_folder() as folder:
         try:
-            observer.unschedule(observer.schedule(FileSystemEventHandler(), folder))
+            observer.unschedule(observer.schedule(FileSystemEventHandler(), str(folder)))
         except OSError as error:
             return error.errno in _LIMITS
     return False

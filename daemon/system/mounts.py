@@ -9,12 +9,19 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
-# Other machines change these too, and the kernel here hears nothing of it.
-REMOTE = frozenset(
-    {"nfs", "nfs3", "nfs4", "cifs", "smb3", "smbfs", "afpfs", "webdav", "davfs", "9p", "ceph", "afs", "glusterfs"}
-    | {"lustre", "beegfs", "virtiofs", "vboxsf"}
+# Other machines, or the host of a virtual one, change these too, and the kernel here hears nothing of it.
+_REMOTE = frozenset(
+    {
+        *("afpfs", "cifs", "davfs", "ncpfs", "nfs", "nfs3", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
+        *("9p", "drvfs", "prl_fs", "prlfs", "vboxsf", "virtiofs", "vmhgfs"),
+        *("afs", "beegfs", "ceph", "gfs2", "glusterfs", "gpfs", "lustre", "ocfs2"),
+    }
 )
-REMOTE_OVER_FUSE = ("sshfs", "rclone", "gcsfuse", "s3fs", "davfs", "glusterfs", "ceph")
+_REMOTE_OVER_FUSE = (
+    *("ceph", "davfs", "gcsfuse", "glusterfs", "gvfsd", "mountpoint-s3", "rclone", "s3fs", "sshfs", "vmhgfs"),
+)
+_FUSE = ("fuse", "macfuse", "osxfuse")
+_LOCAL_OVER_FUSE = ("encfs", "fuse-overlayfs", "gocryptfs")
 
 
 class Volume(Struct, frozen=True, kw_only=True):
@@ -26,7 +33,14 @@ class Volume(Struct, frozen=True, kw_only=True):
 
 def is_remote(file_system: str) -> bool:
     kind, _, over = file_system.lower().partition(".")
-    return kind in REMOTE or (kind == "fuse" and over.startswith(REMOTE_OVER_FUSE))
+    return kind in _REMOTE or (kind in _FUSE and over.startswith(_REMOTE_OVER_FUSE))
+
+
+def may_be_remote(file_system: str) -> bool:
+    """For what needs certainty: a file system of some program's own making may be anywhere. On a Mac none of them says
+    which program's it is."""
+    kind, _, over = file_system.lower().partition(".")
+    return is_remote(file_system) or (kind in _FUSE and not over.startswith(_LOCAL_OVER_FUSE))
 
 
 def mount_of(path: str, mounts: Iterable[str]) -> str | None:

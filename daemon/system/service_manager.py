@@ -8,7 +8,8 @@ from contextlib import suppress
 
 
 def tell_service_manager(word: str) -> None:
-    """READY=1, WATCHDOG=1 or STOPPING=1. A manager that does not listen is no reason to stop."""
+    """READY=1, WATCHDOG=1, STOPPING=1 or EXTEND_TIMEOUT_USEC=number. A manager that does not listen is no reason
+    to stop."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return

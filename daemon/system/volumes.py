@@ -9,16 +9,9 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
+from daemon.system.mounts import is_remote, may_be_remote
 from jobs.domain.errors import Refused
 
-_NETWORK = frozenset(
-    {
-        *("afpfs", "cifs", "davfs", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
-        *("9p", "drvfs", "vboxsf"),  # another system's folders, seen from a virtual machine
-        *("afs", "beegfs", "ceph", "gfs2", "glusterfs", "gpfs", "lustre", "ocfs2"),
-        *("fuse.davfs2", "fuse.gcsfuse", "fuse.glusterfs", "fuse.gvfsd-fuse", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"),
-    }
-)
 _SYNCED_FOLDERS = ("box", "box sync", "dropbox", "google drive", "my drive", "nextcloud", "onedrive", "pcloud drive")
 _DRIVE = Path("Library", "Mobile Documents", "com~apple~CloudDocs")
 _SWITCHED = ("Desktop", "Documents")
@@ -59,8 +52,9 @@ def unfit(place: Path, person: Path, mounts: Sequence[Mount], taken: Collection[
     """
     above = [mount for mount in reversed(mounts) if place.is_relative_to(mount.point)]
     volume = max(above, key=lambda mount: len(Path(mount.point).parts), default=None)  # of equals the first of these
-    if volume is not None and volume.kind.lower() in _NETWORK:
-        return f"{volume.point} is a network volume ({volume.kind}), where SQLite's locks do not hold"
+    if volume is not None and may_be_remote(volume.kind):
+        sure = "is" if is_remote(volume.kind) else "may be"
+        return f"{volume.point} {sure} a network volume ({volume.kind}), where SQLite's locks do not hold"
     if not place.is_relative_to(person):
         return None
     inside = place.relative_to(person).parts

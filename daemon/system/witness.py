@@ -5,14 +5,13 @@ And the one folder for what is temporary that the process may write into, which 
 
 from __future__ import annotations
 
-import shutil
 import socket
 import sys
 import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 
+from daemon.system.temporary import temporary_folder
 from jobs.domain.confinement import A_FILE
 
 _MOST_TRIES = 8
@@ -27,8 +26,7 @@ class Witness:
 
     def __enter__(self) -> Witness:
         with ExitStack() as opened:
-            self.folder = Path(tempfile.mkdtemp(prefix="iaip-", dir=_place())).resolve()
-            opened.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.folder = opened.enter_context(temporary_folder(_place()))
             self.scratch = self.folder / "scratch"
             self.scratch.mkdir(mode=0o700)
             tcp, udp = (opened.enter_context(one) for one in _loopback_pair())

@@ -22,6 +22,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from jobs import checkpoints
 from jobs.adapters import torch_checkpoints
 from jobs.adapters.embedding_model import EmbeddingModel, copied
+from jobs.adapters.safetensors_files import is_whole_checkpoint
 from jobs.adapters.torch_checkpoints import TrainingState
 from jobs.domain.artifacts import Progress
 from jobs.domain.batches import plan_batches
@@ -78,7 +79,7 @@ class _Course:
     state: TrainingState = _NOTHING_DONE
 
     def resume(self) -> TrainingState:
-        checkpoint = checkpoints.newest(self.directory)
+        checkpoint = checkpoints.newest_whole(self.directory, is_whole_checkpoint)
         if checkpoint is not None:
             self.state = torch_checkpoints.read_state(checkpoint)
             self.bench.model.load_state_dict(torch_checkpoints.read_weights(checkpoint))

@@ -10,6 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from config.settings import EmbeddingRecipe
+from jobs.adapters.safetensors_files import require_whole_weights
 from jobs.domain.artifacts import BaseModel
 from jobs.domain.errors import Stopped
 from jobs.domain.retrieval import (
@@ -81,7 +82,7 @@ class EmbeddingModel:
     def save(self, directory: Path) -> None:
         """Writes the model as it will serve: with the whole context QMD gives it. No card: it would quote examples."""
         self.model.max_seq_length = self.context
-        with published_directory(directory) as stage:
+        with published_directory(directory, verify=require_whole_weights) as stage:
             self.model.save_pretrained(str(stage), create_model_card=False, safe_serialization=True)
 
 

@@ -21,10 +21,11 @@ from jobs.domain.scan import Reason
 
 
 class Entry(Struct, frozen=True):
-    """A path as the disk spells it. ``folder``: it cannot be listed. A Reason: it is no document."""
+    """A path as the disk spells it. ``folder``: it cannot be listed. ``volume``: another one begins at this folder. A
+    Reason: it is no document."""
 
     path: str
-    kind: Literal["file", "folder"] | Reason
+    kind: Literal["file", "folder", "volume"] | Reason
 
 
 def walk(collection: Collection) -> Iterator[Entry]:
@@ -113,9 +114,12 @@ def _named(root: Path, path: str, patterns: FilePatterns) -> Iterator[Entry]:
 
 
 def _below(root: Path, start: str, patterns: FilePatterns) -> Iterator[Entry]:
-    folders = [start]
+    folders = [(start, _device(root))]
     while folders:
-        folder = folders.pop()
+        folder, around = folders.pop()
+        device = _device(root / folder)
+        if folder and device != around:
+            yield Entry(folder, "volume")
         try:
             with os.scandir(root / folder) as listing:
                 entries = sorted(listing, key=_spelling)
@@ -130,10 +134,17 @@ def _below(root: Path, start: str, patterns: FilePatterns) -> Iterator[Entry]:
                 yield Entry(os.fsencode(path).decode("utf-8", "replace"), "name")
             elif entry.is_dir(follow_symlinks=False):
                 if patterns.enters(path):
-                    inner.append(path)
+                    inner.append((path, device))
             elif patterns.lists(path, str(root)):
                 yield from _file_or_link(entry, path)
         folders += reversed(inner)
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_dev
+    except OSError:
+        return None
 
 
 def _spelling(entry: os.DirEntry[str]) -> tuple[bool, str]:

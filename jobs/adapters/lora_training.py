@@ -21,6 +21,7 @@ from jobs import checkpoints
 from jobs.adapters.expansion_rows import Batch, Row, batch_of
 from jobs.adapters.lora_files import copy_all_but_weights, require_trainable
 from jobs.adapters.lora_plan import SEED, Cursor, Plan, Precision, first_cursor, plan_training, read_cursor
+from jobs.adapters.safetensors_files import is_whole_checkpoint, require_whole_weights
 from jobs.domain.artifacts import Progress, TrainedModel
 from jobs.domain.errors import Stopped, ToolFailed
 from jobs.domain.examples import Expansion
@@ -100,7 +101,7 @@ class LoraTrainer:
         directory = Path(lesson.base.directory)
         require_trainable(directory)
         plan = plan_training(lesson)
-        found = checkpoints.newest(work / "checkpoints")
+        found = checkpoints.newest_whole(work / "checkpoints", is_whole_checkpoint)
         cursor = read_cursor(found, plan.inputs) if found else None
         engine = self.open_engine(directory, _shape(lesson.recipe, cursor))
         if found:
@@ -222,7 +223,7 @@ class _Session:
             )
 
     def _checkpoint(self, cursor: Cursor) -> None:
-        with checkpoints.publish(self._directory, cursor.step) as stage:
+        with checkpoints.publish(self._directory, cursor.step, require_whole_weights) as stage:
             self._engine.save(stage)
             (stage / "cursor.json").write_bytes(msgspec.json.encode(cursor))
         checkpoints.prune(self._directory)
@@ -231,7 +232,7 @@ class _Session:
 def _publish_merged(engine: LoraEngine, base: Path, merged: Path, probe: Row) -> float:
     """As ``LoraEngine.merge``, whole or not at all. Raises ToolFailed if the merged model is not the trained one."""
     remove_directory(merged)
-    with published_directory(merged) as stage:
+    with published_directory(merged, verify=require_whole_weights) as stage:
         copy_all_but_weights(base, stage)
         difference = engine.merge(base, stage, probe)
         if not difference <= MERGE_TOLERANCE:

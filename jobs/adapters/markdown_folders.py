@@ -49,7 +49,7 @@ def scan(collections: Iterable[Collection], known: Mapping[DocumentId, Known], *
         documents=tuple(document for look in looks for document in look.documents),
         passed_over=tuple(file for look in looks for file in look.passed_over),
         unreadable_folders=tuple(folder for look in looks for folder in look.unreadable),
-        roots=tuple(look.root for look in looks if look.root is not None),
+        roots=tuple(root for look in looks if look.root is not None for root in (look.root, *look.volumes)),
         unlisted=tuple(document for look in looks for document in look.unlisted),
     )
 
@@ -88,11 +88,13 @@ class _Look:
         self.unreadable: list[DocumentId] = []
         self.unlisted: list[DocumentId] = []
         self.root: Root | None = None
+        self.volumes: list[Root] = []
         self._known = known
         self._largest = largest
         self._now_ns = now_ns
 
     def at_everything(self) -> None:
+        """What went away or was replaced meanwhile counts as unreadable."""
         before = _root(self.collection)
         for document, found in self._files():
             if isinstance(found, Known):
@@ -104,7 +106,10 @@ class _Look:
         if before is not None and _root(self.collection) == before:
             self.root = before
         else:
-            self.unreadable.append(self._named(""))  # it went away or was replaced meanwhile
+            self.unreadable.append(self._named(""))
+        for volume in self.volumes:
+            if _root(self.collection, volume.path) != volume:
+                self.unreadable.append(self._named(volume.path))
 
     def after(self, document: DocumentId) -> None:
         """What became of a known document that was not found."""
@@ -126,6 +131,9 @@ class _Look:
             document = self._named(path)
             if entry.kind == "folder":
                 self.unreadable.append(document)
+            elif entry.kind == "volume":
+                volume = _root(self.collection, path)
+                self.volumes += [volume] if volume is not None else []
             elif path in spelled:
                 yield self._named(entry.path), "same-name"
             else:
@@ -139,10 +147,10 @@ class _Look:
         return DocumentId(collection=self.collection.name, path=path)
 
 
-def _root(collection: Collection) -> Root | None:
-    """Which folder it is now; none if there is none."""
+def _root(collection: Collection, path: str = "") -> Root | None:
+    """Which folder it is now, the collection's own or one below it; none if there is none."""
     try:
-        status = Path(collection.path).stat()
+        status = Path(on_disk(collection.path, path) if path else collection.path).stat()
     except OSError:
         return None
-    return Root(collection=collection.name, device=status.st_dev, inode=status.st_ino)
+    return Root(collection=collection.name, device=status.st_dev, inode=status.st_ino, path=path)

@@ -57,6 +57,23 @@ def whole_safetensors(file: Path) -> Path:
     return file
 
 
+def require_whole_weights(directory: Path) -> None:
+    """Raises BadInput like read_safetensors for the first file of weights in it that is not whole."""
+    for file in sorted(directory.glob("*.safetensors")):
+        read_safetensors(file)
+
+
+def is_whole_checkpoint(directory: Path) -> bool:
+    """Weights, moments and where the training stood, all of it readable."""
+    try:
+        require_whole_weights(directory)
+        for file in directory.glob("*.json"):
+            json.loads(file.read_bytes())
+    except (BadInput, ValueError, OSError):
+        return False
+    return True
+
+
 def read_safetensors(file: Path) -> tuple[SafeTensor, ...]:
     """The tensors of a whole file, in the order of their data. Raises BadInput for anything else."""
     try:

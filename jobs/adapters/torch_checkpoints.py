@@ -17,7 +17,7 @@ from msgspec import Struct
 from safetensors.torch import load_file, save_file
 
 from jobs import checkpoints
-from jobs.adapters.safetensors_files import whole_safetensors
+from jobs.adapters.safetensors_files import require_whole_weights, whole_safetensors
 
 
 class TrainingState(Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ def save(
     directory: Path, weights: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, state: TrainingState
 ) -> None:
     """Publishes a checkpoint of ``state.step`` steps in ``directory`` and lets the oldest go."""
-    with checkpoints.publish(directory, state.step) as stage:
+    with checkpoints.publish(directory, state.step, require_whole_weights) as stage:
         save_file({name: tensor.detach().contiguous().cpu() for name, tensor in weights.items()}, _weights(stage))
         save_file(_moments(optimizer), _optimizer(stage))
         _state(stage).write_bytes(msgspec.json.encode(state))

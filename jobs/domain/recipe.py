@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.domain.artifacts import BaseModel
+from jobs.domain.corpus import digest
 from jobs.domain.examples import Expansion, Pair
 
 Recipe = TypeVar("Recipe", bound=EmbeddingRecipe | ExpansionRecipe)
@@ -51,10 +52,14 @@ def plan_for_baseline(score: float, *, weak_below: float, strong_above: float, f
 def smaller(recipe: Recipe) -> Recipe:
     """A quarter of the batch, and so at most half the memory of a step (a large batch is computed in parts as it is).
 
-
     It is another training, with its own name and checkpoints: nothing of the larger one is gone on with.
     """
     return msgspec.structs.replace(recipe, batch_size=max(SMALLEST_BATCH, recipe.batch_size // 4))
+
+
+def plan_digest(recipe: EmbeddingRecipe | ExpansionRecipe) -> str:
+    """Tells one training of a run from another: dataset, base and intensity are the same all through a run."""
+    return digest(msgspec.json.encode(recipe).decode())
 
 
 def facts_of_smaller(

@@ -50,11 +50,13 @@ class PassedOver(Struct, frozen=True, kw_only=True):
 
 
 class Root(Struct, frozen=True, kw_only=True):
-    """A collection's own folder that could be listed from beginning to end: which one it was."""
+    """A collection's own folder that could be listed from beginning to end: which one it was. With a ``path``: a folder
+    below it at which another volume begins."""
 
     collection: str
     device: int
     inode: int
+    path: str = ""
 
 
 class Scan(Struct, frozen=True, kw_only=True):
@@ -82,11 +84,11 @@ def gone(known: Iterable[DocumentId], found: Scan) -> list[DocumentId]:
         document
         for document in known
         if document not in present
-        and not any((document.collection, folder) in hidden for folder in _folders(document.path))
+        and not any((document.collection, folder) in hidden for folder in folders_of(document.path))
     ]
 
 
-def _folders(path: str) -> Iterator[str]:
+def folders_of(path: str) -> Iterator[str]:
     """The folders that a path lies in, the collection's own first."""
     yield ""
     for position, character in enumerate(path):

@@ -184,6 +184,13 @@ def measure_switching(folder: Path, data: Path) -> list[Row]:
     return [
         Row(name=f"failed: {told}", value=float(found.tally.errors), unit="", goal=0.0, better="lower"),
         Row(name="answers that mix releases", value=float(found.tally.mixed), unit="", goal=0.0, better="lower"),
+        Row(
+            name="the same, opened as QMD opens: index, then configuration, each through the link",
+            value=float(found.tally.crossed),
+            unit="",
+            goal=4.0 * found.switches,  # a switch can meet each reader once
+            better="lower",
+        ),
         Row(name="slowest switch among readers", value=found.slowest_switch, unit="s", goal=1.0, better="lower"),
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -191,6 +191,26 @@ def test_a_training_killed_between_checkpoints_repeats_the_steps_since_with_the_
     assert checkpoints.step_of(kept) == 3, "two steps are made a second time"
     assert _same(_train(base, recipe, tmp_path, reports=reports), uninterrupted[0])
     assert _curve(reports) == _curve(uninterrupted[1])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_cached_loss_of_large_batches_resumes_exactly_also_past_a_torn_checkpoint(
+    base: BaseModel, recipe: EmbeddingRecipe, tmp_path: Path, precision: Literal["float32", "bfloat16"]
+) -> None:
+    """The default: batches over 32 have another backward pass with random states of its own."""
+    large = msgspec.structs.replace(recipe, batch_size=36, epochs=3, checkpoint_steps=1, precision=precision)
+    before: list[Progress] = []
+    whole = _train(base, large, tmp_path / "whole", reports=before)
+    assert whole.facts["loss"] == "cached" and whole.steps > 4
+    reports: list[Progress] = []
+    with pytest.raises(Stopped):
+        _train(base, large, tmp_path / "cut", stop_after=3, reports=reports)
+    torn = checkpoints.newest(tmp_path / "cut" / "checkpoints")
+    assert torn is not None and checkpoints.step_of(torn) == 4
+    weights = torn / "optimizer.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    assert _same(_train(base, large, tmp_path / "cut", reports=reports), whole)
+    assert _curve(reports) == _curve(before)
 
 
 def test_large_batches_train_with_the_cached_loss(base: BaseModel, recipe: EmbeddingRecipe, tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ synchronous=FULL SQLite syncs what it commits, and the directory with it (sqlite
 
 from __future__ import annotations
 
+import builtins
 import fcntl
 import io
 import itertools
 import os
 import random
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,7 +36,7 @@ from tests.crash.trees import Change, Entry, Moment, Node, Tree
 CALLS = ("chmod", "link", "mkdir", "open", "remove", "rename", "replace", "rmdir", "symlink", "truncate", "unlink")
 LEDGER = ("ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal")
 MOST_STATES = 256
-"""Of one moment. Where more are possible, so many are drawn by chance."""
+"""Of one moment. Where more are possible: each change lost or kept by itself, and so many drawn by chance."""
 
 
 @dataclass
@@ -76,7 +78,10 @@ class Disk:
                 patches.enter_context(patch.object(os, name, self._watched(name, getattr(os, name))))
             patches.enter_context(patch.object(os, "fsync", self._watched_sync(os.fsync)))
             patches.enter_context(patch.object(fcntl, "fcntl", self._watched_control(fcntl.fcntl)))
-            patches.enter_context(patch.object(io, "open", self._watched_open(io.open)))
+            for place in (io, builtins):
+                patches.enter_context(patch.object(place, "open", self._watched_open(io.open)))
+            # shutil would copy inside the kernel: by read and write each part of a copy is a point.
+            patches.enter_context(patch.multiple(shutil, _USE_CP_SENDFILE=False, _HAS_FCOPYFILE=False))
             yield
         self._point("the end")
 
@@ -234,7 +239,7 @@ class Disk:
             first = tuple(choices[0] for choices in options)
             last = (*[False] * len(moment.pending), *(moment.nodes[n].safe for n in dirty))
             others = (tuple(chance.choice(choices) for choices in options) for _ in range(MOST_STATES - 2))
-            drawn = itertools.chain([first, last], others)
+            drawn = itertools.chain([first, last], _apart(first, options), _apart(last, options), others)
         return [self._tree(moment, dirty, choice) for choice in drawn], every <= MOST_STATES
 
     def _tree(self, moment: Moment, dirty: list[int], choice: tuple[Any, ...]) -> Tree:
@@ -257,6 +262,14 @@ class Disk:
 
         lay(self._top, "")
         return tree
+
+
+def _apart(state: tuple[Any, ...], options: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Every state that is another in one place alone."""
+    for place, choices in enumerate(options):
+        for choice in choices:
+            if choice != state[place]:
+                yield (*state[:place], choice, *state[place + 1 :])
 
 
 def _directories(change: Change) -> set[int]:

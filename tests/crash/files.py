@@ -5,7 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from jobs import checkpoints
-from jobs.publish import publish_file, published_directory, remove_directory, sweep_stages, switch_symlink, write_file
+from jobs.adapters.aead import AesGcm
+from jobs.keys import Keys
+from jobs.publish import (
+    make_directory,
+    publish_file,
+    published_directory,
+    remove_directory,
+    sweep_stages,
+    switch_symlink,
+    write_file,
+)
+from jobs.sealing import Sealing, is_sealed, plain_inside, seal_leftovers
 from tests.crash.house import House
 from tests.crash.scenarios import Scenario, one_of
 
@@ -100,6 +111,31 @@ def checkpoints_whole(house: House) -> str:
     return one_of(checkpoints.step_of(newest), 20, 30)
 
 
+def keys_of(house: House) -> Keys:
+    return Keys(house.root / "keys", AesGcm(), None)
+
+
+def work_in_sealed_stage(house: House, content: bytes) -> None:
+    stage = house.root / "things" / "train"
+    make_directory(stage)
+    with plain_inside(stage, ["maria"], keys_of(house), ()):
+        write_file(stage / "weights", content)
+
+
+def seal_what_was_left(house: House) -> None:
+    """As the daemon does every minute, and its housekeeping at a start (daemon/housekeeping.py)."""
+    sweep(house)
+    sweep_stages(house.root / "things" / "train")
+    seal_leftovers(house.root / "things", keys_of(house), ())
+
+
+def stage_sealed(house: House) -> str:
+    stage = house.root / "things" / "train"
+    assert [path.name for path in stage.iterdir()] == ["weights"], "sealed to the end, and nothing else is left"
+    assert is_sealed(stage / "weights")
+    return one_of(Sealing(keys_of(house)).opened((stage / "weights").read_bytes()), b"old weights", b"new weights")
+
+
 FILES = [
     Scenario(
         name="a file is replaced",
@@ -139,6 +175,13 @@ FILES = [
         work=lambda house: switch_symlink(house.root / "link", "new"),
         repair=sweep,
         examine=link_switched,
+    ),
+    Scenario(
+        name="a sealed stage is opened, worked in and sealed again",
+        prepare=lambda house: work_in_sealed_stage(house, b"old weights"),
+        work=lambda house: work_in_sealed_stage(house, b"new weights"),
+        repair=seal_what_was_left,
+        examine=stage_sealed,
     ),
     Scenario(
         name="a checkpoint, and the oldest goes",

@@ -126,13 +126,17 @@ def _write_index(path: Path, name: str) -> None:
 
 def whose(metadata: Path, configuration: Path, index: Path) -> set[str]:
     """The releases that three files, opened one after the other, belong to."""
-    found = {msgspec.json.decode(metadata.read_bytes(), type=ReleaseMetadata).name}
+    return {msgspec.json.decode(metadata.read_bytes(), type=ReleaseMetadata).name, *asked(index, configuration)}
+
+
+def asked(index: Path, configuration: Path) -> set[str]:
+    """As QMD opens them: the index, then the configuration."""
     with closing(sqlite3.connect(f"{index.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as database:
         sql = "SELECT release FROM documents WHERE documents MATCH 'canoe AND bay' ORDER BY rank LIMIT 10"
         answers = [str(row[0]) for row in database.execute(sql)]
     assert len(answers) == 10
     model = read_models(configuration).embed or ""
-    return {*found, *answers, Path(model).stem}
+    return {*answers, Path(model).stem}
 
 
 def read(root: Path) -> Tally:
@@ -145,7 +149,7 @@ def read(root: Path) -> Tally:
         names = whose(directory / METADATA, directory / "qmd" / "index.yml", directory / "index" / "index.sqlite")
         took = time.monotonic() - began
         through = releases.current
-        crossed = whose(through / METADATA, through / "qmd" / "index.yml", through / "index" / "index.sqlite")
+        crossed = asked(through / "index" / "index.sqlite", through / "qmd" / "index.yml")
     except Exception as error:  # noqa: BLE001 - whatever a reader meets is what is counted
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return Tally(reads=1, errors=1)

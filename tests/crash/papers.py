@@ -43,8 +43,7 @@ def start(house: House) -> None:
 def ledger_with_a_copy(house: House) -> None:
     with opened(house) as books:
         books.knowledge.set_fact("kept", "yes")
-        books.knowledge.set_fact(snapshots.TAKEN_AT, NOW.isoformat())
-        snapshots.take(home_of(house).ledger, home_of(house).snapshots)
+        snapshots.take(home_of(house).ledger, home_of(house).snapshots, at=NOW)
 
 
 def ledger_overwritten(house: House) -> None:
@@ -65,7 +64,7 @@ def ledger_restored(house: House) -> str:
 
 
 def copy_again(house: House) -> None:
-    snapshots.take(home_of(house).ledger, home_of(house).snapshots)
+    snapshots.take(home_of(house).ledger, home_of(house).snapshots, at=NOW)
 
 
 def copies_whole(house: House) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +129,16 @@ def test_the_disk_finds_a_missing_sync_of_the_content(house: House) -> None:
         (house.root / "stage").write_bytes(b"content")
         (house.root / "stage").rename(path)
         sync_directory(house.root)
+    assert outcomes(house, disk, path) == {b"content", b"con", b""}
+
+
+def test_a_copy_inside_the_kernel_is_seen_too(house: House) -> None:
+    path, disk = house.root / "note", Disk(house.root)
+    (house.root / "source").write_bytes(b"content")
+    with disk.recording():
+        shutil.copyfile(house.root / "source", path)
+        sync_directory(house.root)
+    assert "write" in [moment.call for moment in disk.moments]
     assert outcomes(house, disk, path) == {b"content", b"con", b""}
 
 

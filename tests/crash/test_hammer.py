@@ -11,6 +11,7 @@ def test_four_readers_meet_no_error_and_no_mixed_answer_during_a_hundred_switche
     found = hammer(tmp_path, readers=4, switches=100)
     assert found.tally.errors == 0
     assert found.tally.mixed == 0
+    assert found.tally.crossed <= 4 * found.switches, "a search as QMD makes it meets a switch once at most"
     assert found.tally.reads > 100, "the readers slept"
     assert set(found.tally.seen) >= {"v1", "v2"}, "they never saw a switch"
 

@@ -24,8 +24,8 @@ from tests.crash.house import House, read_index, write_index
 from tests.crash.papers import ledger_overwritten, ledger_restored, start
 
 CALLS = (
-    "fdatasync,fsync,ftruncate,link,linkat,mkdir,mkdirat,pwrite64,rename,renameat,renameat2,rmdir,symlink,symlinkat,"
-    "unlink,unlinkat,write"
+    "copy_file_range,fdatasync,fsync,ftruncate,link,linkat,mkdir,mkdirat,pwrite64,rename,renameat,renameat2,rmdir,sendfile,"
+    "symlink,symlinkat,unlink,unlinkat,write"
 )
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
 
@@ -198,6 +199,31 @@ def test_a_deployment_that_fails_halfway_takes_its_release_back_and_says_so(book
     executor(books, tmp_path, worker, end_trial=lambda: "v2").execute(job.id)
     [alert] = books.alerts.unread()
     assert "v2 was on trial and was taken back" in alert.body and "untouched" not in alert.body
+
+
+@pytest.mark.parametrize(
+    "word", [Failed(message="stopped", remedy="", kind="stopped"), Crashed("ended with -9")], ids=["stopped", "crashed"]
+)
+def test_a_deployment_that_will_be_tried_again_leaves_no_release_on_trial_meanwhile(
+    books: Books, tmp_path: Path, word: Failed | Crashed
+) -> None:
+    job, ended = new_run(books), list[str]()
+    books.database.row("UPDATE job SET stage = 'deploy' WHERE id = ?", job.id)
+    executor(books, tmp_path, ScriptedWorker(word), end_trial=lambda: ended.append("v2")).execute(job.id)
+    assert (books.jobs.job(job.id).state, ended) == ("queued", ["v2"])
+
+
+def test_a_disk_that_refuses_to_take_a_release_back_does_not_hold_up_the_job(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    books.database.row("UPDATE job SET stage = 'deploy' WHERE id = ?", job.id)
+
+    def refuses() -> str | None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    worker = ScriptedWorker(Failed(message="the system refused", remedy="look", kind="OSError"))
+    executor(books, tmp_path, worker, end_trial=refuses).execute(job.id)
+    [alert] = books.alerts.unread()
+    assert books.jobs.job(job.id).state == "failed" and "may be on trial" in alert.body
 
 
 def test_a_restriction_that_restricts_nothing_any_more_is_said_once(books: Books, tmp_path: Path) -> None:

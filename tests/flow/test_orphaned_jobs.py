@@ -58,6 +58,27 @@ def test_a_restart_of_the_machine_gives_one_more_try_with_a_smaller_plan_then_qu
     assert alert.kind == "quarantined" and f"iaipctl queue retry {job.id}" in alert.body
 
 
+@pytest.mark.parametrize("stage", ["dataset", "baseline", "train", "export", "validate", "deploy"])
+def test_the_alert_of_a_quarantine_claims_no_more_than_was_tried(books: Books, tmp_path: Path, stage: str) -> None:
+    job = new_run(books)
+    books.database.row("UPDATE job SET stage = ?, reboots = 1 WHERE id = ?", stage, job.id)
+    books.jobs.claim(job.id, dead("an earlier boot"), NOW)
+    recovered(books, tmp_path)
+    [alert] = books.alerts.unread()
+    assert ("smaller plan" in alert.body) == (stage == "train")
+    assert f"`iaipctl queue cancel {job.id}`" in alert.body and "changed notes" not in alert.body
+
+
+def test_the_quarantine_of_a_refresh_says_that_nothing_is_learnt_meanwhile(books: Books, tmp_path: Path) -> None:
+    job = books.jobs.want_refresh(NOW)
+    assert job is not None
+    for boot in ("an earlier boot", "another boot"):
+        books.jobs.claim(job.id, dead(boot), NOW)
+        recovered(books, tmp_path)
+    [alert] = books.alerts.unread()
+    assert "nothing is learnt from changed notes" in alert.body and books.jobs.want_refresh(NOW) is None
+
+
 def test_a_restart_after_an_orderly_stop_is_nobodys_fault(books: Books, tmp_path: Path) -> None:
     job = new_run(books)
     books.jobs.claim(job.id, dead("an earlier boot"), NOW)

@@ -29,6 +29,26 @@ def test_the_newest_is_the_one_with_the_most_steps_not_the_last_written(tmp_path
     assert (newest / "weights").read_text() == "1000"
 
 
+def test_a_torn_checkpoint_gives_way_to_the_one_before_and_to_the_next_of_its_step(tmp_path: Path) -> None:
+    _publish(tmp_path, 25, 50, 75)
+    for step in (50, 75):
+        (tmp_path / f"step-{step:010d}" / "weights").write_text("")
+    whole = checkpoints.newest_whole(tmp_path, lambda checkpoint: (checkpoint / "weights").read_text() != "")
+    assert whole is not None and checkpoints.step_of(whole) == 25
+    _publish(tmp_path, 50)
+    assert (tmp_path / f"step-{50:010d}" / "weights").read_text() == "50"
+    assert checkpoints.newest_whole(tmp_path, lambda checkpoint: False) is None
+
+
+def test_a_checkpoint_that_is_written_but_not_whole_does_not_appear(tmp_path: Path) -> None:
+    def refuse(stage: Path) -> None:
+        raise ValueError((stage / "weights").read_text())
+
+    with pytest.raises(ValueError, match="torn"), checkpoints.publish(tmp_path, 25, refuse) as stage:
+        (stage / "weights").write_text("torn")
+    assert checkpoints.newest(tmp_path) is None
+
+
 def test_a_checkpoint_that_fails_half_way_does_not_appear(tmp_path: Path) -> None:
     _publish(tmp_path, 25)
     with pytest.raises(OSError, match="full"), checkpoints.publish(tmp_path, 50) as stage:

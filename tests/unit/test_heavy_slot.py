@@ -17,7 +17,7 @@ from jobs.heavy_slot import heavy_slot
 HOLDER = """
 import sys, pathlib
 from jobs.heavy_slot import heavy_slot
-with heavy_slot(pathlib.Path(sys.argv[1]), lambda: False, lambda: None):
+with heavy_slot(pathlib.Path(sys.argv[1]), lambda: False, lambda holder: None):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -36,17 +36,17 @@ def other(tmp_path: Path) -> subprocess.Popen[str]:
 def test_the_second_waits_until_the_first_is_gone(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     waits: list[str] = []
 
-    def told() -> None:
-        waits.append("waits")
+    def told(holder: str) -> None:
+        waits.append(holder)
         other.kill()
         other.wait()
 
     with heavy_slot(tmp_path / "run", lambda: False, told):
-        assert waits == ["waits"], "the kernel frees the slot however its holder dies"
+        assert waits == [str(other.pid)], "it is named, and the kernel frees the slot however its holder dies"
 
 
 def test_who_waits_can_be_stopped(tmp_path: Path, other: subprocess.Popen[str]) -> None:
-    with pytest.raises(Stopped), heavy_slot(tmp_path / "run", lambda: True, lambda: None):
+    with pytest.raises(Stopped), heavy_slot(tmp_path / "run", lambda: True, lambda holder: None):
         pass
     other.kill()
     other.wait()
@@ -61,7 +61,7 @@ def test_a_free_slot_is_taken_at_once_and_again(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
 def test_a_place_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
-    with pytest.raises(Refused, match="somebody else"), heavy_slot(tmp_path, lambda: False, lambda: None):
+    with pytest.raises(Refused, match="somebody else"), heavy_slot(tmp_path, lambda: False, lambda holder: None):
         pass
 
 
@@ -76,6 +76,6 @@ def test_who_waits_long_says_so_again_and_again(
     monkeypatch.setattr(slots, "_TELL_SECONDS", 0.05)
     monkeypatch.setattr(slots, "_POLL_SECONDS", 0.02)
     waits: list[str] = []
-    with pytest.raises(Stopped), heavy_slot(tmp_path / "run", lambda: len(waits) > 2, lambda: waits.append("waits")):
+    with pytest.raises(Stopped), heavy_slot(tmp_path / "run", lambda: len(waits) > 2, waits.append):
         pass
     other.kill()

@@ -50,6 +50,11 @@ def agent_on(linux, home, session=None) -> SystemdAgent:
     return SystemdAgent(linux.machine("linux", session), home, write_file)
 
 
+def test_a_dead_daemon_is_started_again_soon_enough_for_its_jobs_to_wait_again_within_ten_seconds(tmp_path) -> None:
+    [seconds] = [line for line in unit(Home(root=tmp_path), {}).splitlines() if line.startswith("RestartSec=")]
+    assert int(seconds.removeprefix("RestartSec=")) <= 5
+
+
 def test_the_unit_restarts_what_failed_and_gives_up_in_the_end(tmp_path) -> None:
     lines = unit(Home(root=tmp_path), {"A": "b c"}).splitlines()
     for line in ("Type=notify", "WatchdogSec=60", "Restart=on-failure", "RestartPreventExitStatus=78", "UMask=0077"):

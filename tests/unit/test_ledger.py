@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from daemon.ledger.books import Books, open_books, read_books
-from daemon.ledger.database import Damaged
+from daemon.ledger.database import Damaged, OutOfReach
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
+from daemon.ledger.schema import MIGRATIONS
 from jobs.domain.artifacts import Progress
 from jobs.domain.curve import MOST_POINTS
 from jobs.domain.endings import Ending
@@ -167,9 +168,22 @@ def test_what_is_no_ledger_is_told_apart_from_what_cannot_be_opened(
         opened(path)
     folder = tmp_path / "folder.sqlite"
     folder.mkdir()
-    with pytest.raises(BadInput, match="cannot be opened") as refusal:
+    with pytest.raises(OutOfReach, match="cannot be opened") as refusal:
         opened(folder)
+    assert refusal.value.remedy.startswith("look at its folder")
     assert not isinstance(refusal.value, Damaged), "a ledger that is out of reach must never be replaced"
+
+
+def test_who_installed_the_daemon_is_told_to_use_iaipctl_for_it(tmp_path: Path) -> None:
+    """A daemon started by hand would keep the agent's own from starting."""
+    earlier, broken = tmp_path / "earlier.sqlite", tmp_path / "broken.sqlite"
+    with closing(sqlite3.connect(earlier)) as connection:
+        connection.executescript(MIGRATIONS[0] + "PRAGMA user_version=1")
+    broken.write_bytes(b"not a database at all, certainly not" * 100)
+    for path, command in ((earlier, "`iaipctl restart`"), (broken, "`iaipctl start`")):
+        with pytest.raises(BadInput) as refusal:
+            read_books(path)
+        assert refusal.value.remedy.startswith(command)
 
 
 def test_a_request_is_taken_once_by_its_key_and_answered_once(books: Books) -> None:

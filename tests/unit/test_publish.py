@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +21,15 @@ from jobs.publish import (
     sync_file,
     write_file,
 )
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from jobs.locks import locked
+with locked(Path(sys.argv[1]), of="x"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_a_failed_write_keeps_the_former_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +112,17 @@ def test_a_stage_that_somebody_writes_into_is_left_alone(tmp_path: Path) -> None
             os.utime(path, (then, then))
     assert sweep_stages(tmp_path, idle=60.0) == 1
     assert [path.name for path in tmp_path.iterdir()] == [f"{STAGE_PREFIX}new"]
+
+
+def test_what_a_process_holds_is_no_orphan_until_that_process_is_gone(tmp_path: Path) -> None:
+    stage = tmp_path / f"{STAGE_PREFIX}held"
+    stage.mkdir()
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(stage)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        assert sweep_stages(tmp_path) == 0 and stage.is_dir()
+        holder.kill()
+        holder.wait()
+    assert sweep_stages(tmp_path) == 1 and not stage.exists()
 
 
 @pytest.mark.parametrize("knows", [True, False])

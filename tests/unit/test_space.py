@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from config.load import load_settings
@@ -16,6 +17,7 @@ from daemon.ledger.room import waits_for_room
 from daemon.space import Space
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
+from jobs.domain.recipe import plan_digest, smaller
 from jobs.domain.room import ModelShape
 from jobs.releases import Releases
 
@@ -112,9 +114,23 @@ def test_what_the_run_has_written_already_is_not_asked_for_again(disk: Disk) -> 
     whole = disk.space._needed(job)
     work = disk.home.stages / "train-0000000000000001"
     work.mkdir(parents=True)
-    (work / f"needed-by-run-{job.run}").touch()
+    (work / f"needed-by-run-{job.run}").write_text(plan_digest(disk.settings.embedding))
     (work / "weights").write_bytes(b"x" * 1_000_000)
     assert whole - disk.space._needed(job) == pytest.approx(1_000_000, rel=0.05)
+
+
+def test_what_a_training_of_another_plan_left_is_room_that_this_one_will_not_use(disk: Disk) -> None:
+    """After a restart of the machine the plan is a smaller one, in a directory of its own."""
+    job = disk.heavy_job()
+    whole = disk.space._needed(job)
+    work = disk.home.stages / "train-0000000000000001"
+    work.mkdir(parents=True)
+    (work / f"needed-by-run-{job.run}").write_text(plan_digest(disk.settings.embedding))
+    (work / "weights").write_bytes(b"x" * 1_000_000)
+    again = msgspec.structs.replace(job, reboots=1)
+    assert disk.space._needed(again) == whole
+    (work / f"needed-by-run-{job.run}").write_text(plan_digest(smaller(disk.settings.embedding)))
+    assert whole - disk.space._needed(again) == pytest.approx(1_000_000, rel=0.05)
 
 
 def test_a_base_that_is_not_here_is_for_the_training_to_tell(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

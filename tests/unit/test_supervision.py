@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config.paths import Home
 from daemon.ledger.books import open_books
-from daemon.supervision import MOST_UNCLEAN, WINDOW, Supervision, budget_is_spent
+from daemon.supervision import MOST_UNCLEAN, WINDOW, Patience, Supervision, budget_is_spent
 from daemon.system.service_manager import tell_service_manager
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -80,6 +80,21 @@ def test_a_ledger_that_cannot_be_read_does_not_keep_the_desktop_from_being_told(
     told = []
     supervision.stay_down("the ledger is damaged", NOW, lambda *words: told.append(words))
     assert len(told) == 1
+
+
+def test_a_disk_out_of_reach_is_waited_for_told_once_and_never_counted_as_a_hang(tmp_path, monkeypatch) -> None:
+    told: list[tuple[str, ...]] = []
+    slept: list[float] = []
+    patience = Patience(lambda *words: told.append(words), slept.append)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        for _ in range(3):
+            patience(OSError("No space left on device"))
+            word, _, microseconds = manager.recv(100).decode().partition("=")
+            assert word == "EXTEND_TIMEOUT_USEC" and int(microseconds) > slept[-1] * 1e6
+    assert (told, len(slept)) == ([("out-of-reach", "")], 3)
 
 
 @pytest.mark.parametrize("address", ["{folder}/notify", "@iaip-test-{pid}"])

@@ -12,7 +12,8 @@ import pytest
 
 from jobs import train
 from jobs.domain.artifacts import TrainedModel
-from jobs.domain.recipe import Plan
+from jobs.domain.recipe import Plan, plan_digest
+from jobs.domain.recipe import smaller as half
 from jobs.wire import JobSpec
 from tests.learnt import Learnt
 
@@ -55,4 +56,6 @@ def test_a_trained_model_is_described_once_by_what_it_was_made_with(
     recipe = house.workshop().settings.embedding
     assert first.recipe == msgspec.to_builtins(recipe)
     assert again == first and trainer.asked == 2, "a result that is there is not made again"
+    marks = {mark.read_text() for mark in house.home.stages.glob("train-*/needed-by-run-1")}
+    assert marks == {plan_digest(recipe), plan_digest(half(recipe))}, "whose room is whose"
     assert smaller_one.recipe["batch_size"] == recipe.batch_size // 4

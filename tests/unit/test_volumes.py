@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.system import volumes
+from daemon.system.mounts import is_remote, may_be_remote
 from daemon.system.volumes import Mount, in_icloud, require_local, unfit
 from jobs.domain.errors import Refused
 
@@ -47,13 +48,29 @@ def test_a_folder_of_ones_own_is_taken(place: str) -> None:
     assert unfit(Path(place), PERSON, [DISK]) is None
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "smbfs", "cifs", "fuse.sshfs", "9p", "webdav", "afpfs"])
+NETWORK = [
+    *("nfs", "nfs3", "nfs4", "smbfs", "cifs", "9p", "webdav", "afpfs", "virtiofs", "vboxsf", "prl_fs", "vmhgfs"),
+    *("fuse.sshfs", "fuse.rclone", "fuse.gvfsd-fuse", "fuse.vmhgfs-fuse", "fuse.davfs2"),
+]
+
+
+@pytest.mark.parametrize("kind", NETWORK)
 def test_a_network_volume_is_refused_by_name(kind: str) -> None:
     told = unfit(Path("/mnt/far/iaip"), PERSON, [DISK, Mount(point="/mnt/far", kind=kind)])
-    assert told is not None and kind in told
+    assert told is not None and f"is a network volume ({kind})" in told
+    assert is_remote(kind) and may_be_remote(kind), "notes there are scanned often, and `doctor` says the same"
 
 
-@pytest.mark.parametrize("kind", ["apfs", "hfs", "ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs"])
+@pytest.mark.parametrize("kind", ["macfuse", "osxfuse", "fuse", "fuse.some-cloud"])
+def test_a_home_needs_certainty_where_notes_do_not(kind: str) -> None:
+    told = unfit(Path("/mnt/far/iaip"), PERSON, [DISK, Mount(point="/mnt/far", kind=kind)])
+    assert told is not None and f"may be a network volume ({kind})" in told
+    assert not is_remote(kind)
+
+
+@pytest.mark.parametrize(
+    "kind", ["fuseblk", "fuse.gocryptfs", "apfs", "hfs", "ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs"]
+)
 def test_a_disk_is_taken(kind: str) -> None:
     assert unfit(Path("/data/iaip"), PERSON, [Mount(point="/", kind=kind)]) is None
 

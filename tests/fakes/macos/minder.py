@@ -126,7 +126,7 @@ def _until_due(state: State, label: str, due: float | None, began: float) -> boo
 
 
 def mind_unit(state: State, name: str) -> None:
-    """Type=notify, TimeoutStartSec, WatchdogSec, Restart=on-failure, RestartPreventExitStatus=78, RestartSec=30,
+    """Type=notify, TimeoutStartSec, WatchdogSec, Restart=on-failure, RestartPreventExitStatus=78, RestartSec=5,
     StartLimitBurst=5."""
     began = time.monotonic()
     with ExitStack() as stack:
@@ -149,7 +149,7 @@ def mind_unit(state: State, name: str) -> None:
                     unit.update(active=ended[0], sub=ended[1], result=ended[2], pid=0)
                     return
                 unit.update(active="activating", sub="auto-restart", result="exit-code", pid=0)
-                due = now(values) + 30.0
+                due = now(values) + 5.0
             while not over(state.read(), began) and now(state.read()) < due:
                 if state.read()["units"][name]["stopping"]:
                     break

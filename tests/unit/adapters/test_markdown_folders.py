@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.domain.corpus import Collection, DocumentId
+from jobs.domain.deletions import judge_deletions
 from jobs.domain.errors import BadInput
 from tests.unit.adapters.looking import LARGEST, collection, known_of, look, note
 
@@ -86,6 +90,27 @@ def test_a_root_is_told_by_device_and_inode(tmp_path: Path) -> None:
     status = tmp_path.stat()
     [root] = look(tmp_path).roots
     assert (root.device, root.inode) == (status.st_dev, status.st_ino)
+
+
+def test_a_volume_below_a_collection_that_goes_away_takes_no_note_with_it(tmp_path: Path) -> None:
+    """Only root may mount."""
+    (tmp_path / "own.md").write_text("own")
+    inner = tmp_path / "archive"
+    inner.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(inner)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs leave to mount a tmpfs")
+    try:
+        (inner / "deep").mkdir()
+        (inner / "deep" / "old.md").write_text("old")
+        mounted = look(tmp_path)
+        assert [root.path for root in mounted.roots] == ["", "archive"]
+    finally:
+        subprocess.run(["umount", "--lazy", str(inner)], check=True)
+    known, now = known_of(mounted), datetime(2026, 1, 2, tzinfo=UTC)
+    folders = judge_deletions({}, mounted, {}, now).folders
+    away = judge_deletions(known, look(tmp_path, known), folders, now)
+    assert (away.believed, away.doubted) == ((), {"notes": 1})
 
 
 def test_what_editors_and_sync_tools_leave_about_is_what_qmd_says_it_is(tmp_path: Path) -> None:

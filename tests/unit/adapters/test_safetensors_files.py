@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.adapters.safetensors_files import SafeTensor, read_safetensors, whole_safetensors
+from jobs.adapters.safetensors_files import SafeTensor, is_whole_checkpoint, read_safetensors, whole_safetensors
 from jobs.domain.errors import BadInput
 
 ENTRIES: dict[str, Any] = {
@@ -51,6 +51,15 @@ def test_a_whole_file_tells_its_tensors_in_order(tmp_path: Path) -> None:
         ("one", "BF16", (3,), 6),
         ("two", "F32", (2, 2), 22),
     ]
+
+
+@pytest.mark.parametrize("torn", ["weights.safetensors", "state.json", ""])
+def test_a_checkpoint_is_whole_if_every_file_of_it_can_be_read(tmp_path: Path, torn: str) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(sound())
+    (tmp_path / "state.json").write_bytes(b'{"step": 3}')
+    if torn:
+        (tmp_path / torn).write_bytes((tmp_path / torn).read_bytes()[:-4])
+    assert is_whole_checkpoint(tmp_path) == (not torn)
 
 
 def test_what_the_library_writes_is_whole(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,6 +119,65 @@ def test_a_clock_that_was_set_back_does_not_prolong_a_doubt() -> None:
     future = {"notes": Folder(device=1, inode=2, doubted_since=NOW + 1000 * DOUBT)}
     today = judge_deletions(documents, found(), future, NOW)
     assert set(judge_deletions(documents, found(), today.folders, LATER).believed) == set(documents)
+
+
+VOLUME = Root(collection="notes", device=9, inode=2, path="archive")
+
+
+def with_volume(outside: Collection[int], inside: Collection[int], *, mounted: bool) -> Scan:
+    """Notes 1, 2 … of the collection's own folder, and archive/1, archive/2 … of the volume below it."""
+    scan = found(*outside, *(f"archive/{number}" for number in inside))
+    return msgspec.structs.replace(scan, roots=(HERE, VOLUME) if mounted else (HERE,))
+
+
+def scanned(scan: Scan) -> dict[DocumentId, Known]:
+    return {seen.id: seen.known for seen in scan.documents}
+
+
+def test_a_volume_inside_a_collection_that_is_not_mounted_deletes_nothing_however_few_its_notes_are() -> None:
+    before = with_volume(range(60), range(50), mounted=True)
+    folders = judge_deletions({}, before, {}, NOW).folders
+    for later in (NOW, LATER, NOW + 400 * DOUBT):
+        away = judge_deletions(scanned(before), with_volume(range(60), (), mounted=False), folders, later)
+        assert (away.believed, away.doubted) == ((), {"notes": 50})
+        folders = away.folders
+    back = judge_deletions(scanned(before), before, folders, LATER)
+    assert (back.believed, back.doubted) == ((), {})
+
+
+def test_what_is_deleted_on_a_mounted_inner_volume_is_believed_as_elsewhere() -> None:
+    before = with_volume(range(60), range(4), mounted=True)
+    folders = judge_deletions({}, before, {}, NOW).folders
+    half = judge_deletions(scanned(before), with_volume(range(60), range(2), mounted=True), folders, NOW)
+    assert set(half.believed) == {note("archive/2"), note("archive/3")}
+    emptied = judge_deletions(scanned(before), with_volume(range(60), (), mounted=True), folders, NOW)
+    assert (emptied.believed, emptied.doubted) == ((), {"notes": 4})
+    after = judge_deletions(scanned(before), with_volume(range(60), (), mounted=True), emptied.folders, LATER)
+    assert len(after.believed) == 4
+
+
+def test_a_volume_without_notes_is_not_remembered() -> None:
+    mounted = with_volume(range(3), (), mounted=True)
+    assert judge_deletions({}, mounted, {}, NOW).folders.keys() == {"notes"}
+
+
+@given(
+    outside=st.sets(st.integers(0, 30)),
+    left=st.sets(st.integers(0, 30)),
+    inside=st.sets(st.integers(0, 30), min_size=1),
+    days=st.lists(st.integers(-3, 5), max_size=5),
+)
+def test_no_note_of_a_volume_that_is_away_is_ever_believed_gone(
+    outside: set[int], left: set[int], inside: set[int], days: list[int]
+) -> None:
+    before = with_volume(outside, inside, mounted=True)
+    documents, folders, now = scanned(before), judge_deletions({}, before, {}, NOW).folders, NOW
+    for passed in days:
+        now += passed * DOUBT
+        judged = judge_deletions(documents, with_volume(outside & left, (), mounted=False), folders, now)
+        documents = {document: value for document, value in documents.items() if document not in judged.believed}
+        folders = judged.folders
+    assert {note(f"archive/{number}") for number in inside} <= documents.keys()
 
 
 NAMES = st.sets(st.integers(0, 30))

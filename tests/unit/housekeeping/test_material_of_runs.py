@@ -126,5 +126,5 @@ def test_old_logs_go(keeper: Housekeeper, home: Home, releases: Releases, monkey
 def test_what_a_run_has_written_is_counted_by_stage(home: Home) -> None:
     stage(home, "train-0000000000000001", 3)
     stage(home, "baseline-0000000000000001", 4)
-    assert set(written_by(3, home.stages)) == {"train"}
-    assert 5000 <= written_by(3, home.stages)["train"] <= 64_000
+    assert set(written_by(3, home.stages, "")) == {"train"}
+    assert 5000 <= written_by(3, home.stages, "")["train"] <= 64_000

@@ -56,8 +56,7 @@ def opened(home: Home, releases: Releases) -> Books:
 
 
 def snapshot(books: Books, home: Home, at: datetime = NOW) -> None:
-    books.knowledge.set_fact(snapshots.TAKEN_AT, at.isoformat())
-    snapshots.take(home.ledger, home.snapshots)
+    snapshots.take(home.ledger, home.snapshots, at=at)
 
 
 def damage_a_page(path: Path) -> None:
@@ -82,7 +81,10 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("harm", [damage_a_page, overwrite, truncate, empty, remove])
+every_harm = pytest.mark.parametrize("harm", [damage_a_page, overwrite, truncate, empty, remove])
+
+
+@every_harm
 def test_a_harmed_ledger_is_restored_with_an_alert_that_says_what_is_lost(
     home: Home, releases: Releases, harm: Callable[[Path], None]
 ) -> None:
@@ -101,9 +103,13 @@ def test_a_harmed_ledger_is_restored_with_an_alert_that_says_what_is_lost(
     assert open_or_restore(home, releases, LATER)[1] is None
 
 
-def test_without_a_copy_the_ledger_starts_anew_and_the_releases_runs_are_known(home: Home, releases: Releases) -> None:
+@every_harm
+def test_without_a_copy_the_ledger_starts_anew_and_the_releases_runs_are_known(
+    home: Home, releases: Releases, harm: Callable[[Path], None]
+) -> None:
+    opened(home, releases).database.close()
     publish(releases, "v1", run=7)
-    overwrite(home.ledger)
+    harm(home.ledger)
     books, restored = open_or_restore(home, releases, LATER)
     assert restored is not None and (restored.since, restored.runs) == (None, 1)
     run = books.jobs.run(7)
@@ -128,6 +134,21 @@ def test_a_run_that_went_live_after_the_copy_is_not_done_again(home: Home, relea
     assert books.jobs.job(started[1].id).state == "cancelled"
 
 
+@pytest.mark.parametrize("trace", [f"stages/train-0123456789abcdef/{RUN_MARK}9", "logs/jobs/31.log"])
+def test_a_ledger_that_is_gone_while_runs_or_jobs_left_something_is_a_lost_one(
+    home: Home, releases: Releases, trace: str
+) -> None:
+    (home.root / trace).parent.mkdir(parents=True)
+    (home.root / trace).touch()
+    books, restored = open_or_restore(home, releases, LATER)
+    assert restored is not None and [alert.kind for alert in books.alerts.unread()] == ["ledger-restored"]
+
+
+def test_a_first_start_restores_nothing(home: Home, releases: Releases) -> None:
+    books, restored = open_or_restore(home, releases, LATER)
+    assert restored is None and books.alerts.unread() == []
+
+
 def test_numbers_that_lost_runs_and_jobs_left_on_the_disk_are_not_given_again(home: Home, releases: Releases) -> None:
     """Else the new run would keep, and be credited with, what another began."""
     books = opened(home, releases)
@@ -142,7 +163,7 @@ def test_numbers_that_lost_runs_and_jobs_left_on_the_disk_are_not_given_again(ho
     books = opened(home, releases)
     started = books.jobs.start_run("embedding", cause="c", forced=False, now=LATER)
     assert started is not None and (started[0].id, started[1].id) == (10, 32)
-    assert written_by(started[0].id, home.stages) == {}
+    assert written_by(started[0].id, home.stages, "") == {}
     keeper = Housekeeper(books, home, releases, load_settings(home.config_file).disk, books.database.transaction)
     assert [item.name for item in keeper.plan().items if item.kind == "stage"] == [foreign.name]
 
@@ -159,6 +180,45 @@ def test_a_damaged_copy_is_passed_over_for_the_one_before(home: Home, releases: 
     overwrite(home.ledger)
     _, restored = open_or_restore(home, releases, LATER)
     assert restored is not None and restored.since == NOW
+
+
+def mislead_an_index(path: Path, declared: str) -> None:
+    """Its name and kind stay; what it holds no longer fits what it is declared to hold."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema=1")
+        name = declared.split()[declared.split().index("INDEX") + 1]
+        assert connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (declared, name)).rowcount == 1
+
+
+def test_an_index_that_disagrees_with_its_table_is_found_once_a_day_and_made_anew_without_a_loss(
+    home: Home, releases: Releases
+) -> None:
+    """quick_check passes it, and a job that is not found in its state is a lost job."""
+    books = opened(home, releases)
+    for cause in ("a", "b"):
+        if started := books.jobs.start_run("embedding", cause=cause, forced=False, now=NOW):
+            books.jobs.end_run(started[0].id, "done", None, "r", NOW)
+    before = books.jobs.job(1)
+    books.database.close()
+    mislead_an_index(home.ledger, "CREATE INDEX job_by_state ON job (stage)")
+    with pytest.raises(Damaged, match="job_by_state"):
+        snapshots.take(home.ledger, home.snapshots, at=NOW)
+    books, restored = open_or_restore(home, releases, LATER)
+    assert restored is None and books.jobs.job(1) == before
+    books.database.close()
+    assert snapshots.take(home.ledger, home.snapshots, at=NOW).problem is None
+
+
+def test_an_index_that_cannot_be_made_anew_is_a_damaged_ledger(home: Home, releases: Releases) -> None:
+    books = opened(home, releases)
+    snapshot(books, home)
+    for cause in ("a", "b"):
+        started = books.jobs.start_run("embedding", cause=cause, forced=False, now=NOW)
+        assert started is not None
+        books.jobs.end_run(started[0].id, "done", None, "r", NOW)
+    books.database.close()
+    mislead_an_index(home.ledger, "CREATE UNIQUE INDEX one_active_run_per_target ON run (target)")
+    assert open_or_restore(home, releases, LATER)[1] is not None
 
 
 def test_an_interrupted_restoration_is_done_again(home: Home, releases: Releases) -> None:
@@ -229,7 +289,7 @@ def test_a_damaged_ledger_is_never_copied(home: Home, releases: Releases) -> Non
     books.database.close()
     damage_a_page(home.ledger)
     with pytest.raises(Damaged):
-        snapshots.take(home.ledger, home.snapshots)
+        snapshots.take(home.ledger, home.snapshots, at=LATER)
     assert len(snapshots.listed(home.snapshots)) == 1
 
 
