@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -36,7 +35,7 @@ from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
 from daemon.space import Space
-from daemon.supervision import TRY_AGAIN, at_once, in_reach
+from daemon.supervision import at_once, gone_in_time, in_reach
 from daemon.system.lock import single_daemon
 from daemon.system.notifications import notify
 from daemon.system.processes import boot_id, this_process
@@ -71,8 +70,6 @@ from jobs.workshop import STAYS_PLAIN
 from launchd.machine import this_machine
 
 log = structlog.get_logger()
-
-SECONDS_TO_STOP = 58.0
 
 
 def serve(home: Home, wait: Callable[[Exception], None] = at_once) -> None:
@@ -121,7 +118,7 @@ def _serve(
     books.database.on_damage = end_damaged
     parts = _assemble(home, settings, books, releases, this, stopping)
     consumer = parts.bell.consumer()
-    with _gone_in_time(stopping), ExitStack() as running:
+    with gone_in_time(stopping), ExitStack() as running:
         for start, stop in (
             (parts.governor.start, parts.governor.stop),
             (consumer.start, lambda: consumer.stop(graceful=True)),
@@ -149,27 +146,6 @@ def _serve(
             books.jobs.announce_stop()
     if damages:
         raise damages[0]
-
-
-@contextmanager
-def _gone_in_time(stopping: threading.Event) -> Iterator[None]:
-    """Once ``stopping`` is set, the process is gone after SECONDS_TO_STOP, whatever in the block hangs.
-
-    The next start finds what a kill would have left. The workers meet a closed pipe and leave by themselves.
-    """
-    over = threading.Event()
-
-    def watch() -> None:
-        stopping.wait()
-        if not over.wait(SECONDS_TO_STOP):
-            log.error("something did not stop in time: ending at once")
-            os._exit(TRY_AGAIN)
-
-    threading.Thread(target=watch, name="end", daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
 
 
 @dataclass(frozen=True, kw_only=True)

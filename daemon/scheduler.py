@@ -20,14 +20,13 @@ from msgspec import Struct
 from config.paths import Home
 from config.settings import Settings
 from daemon import spool
+from daemon.consent_watch import look_at_the_log
 from daemon.copies import Copies
 from daemon.housekeeping import Clearing
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Request
 from daemon.triggers import due_triggers
-from jobs.consent.log import ConsentLog
-from jobs.domain.consent_log import START
 from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
 from jobs.domain.states import RunState
@@ -134,27 +133,12 @@ class Scheduler:
         for trigger in triggers:
             self.start_run(trigger.target, trigger.cause, forced=False)
         self._ring_for_waiting()
-        self._look_at_the_consent_log(now)
+        look_at_the_log(self._books, self._home.consent, now)
         self._copies.keep(now)
 
     def _left_undone(self, target: Target) -> bool:
         last = self._books.jobs.latest_run(target)
         return last is not None and last.state in (RunState.FAILED, RunState.CANCELLED)
-
-    def _look_at_the_consent_log(self, now: datetime) -> None:
-        """Told once, loudly. The ledger knows the newest entry, so a log that was put back as it once was is seen."""
-        knowledge, chain = self._books.knowledge, ConsentLog(self._home.consent).chain()
-        known = knowledge.fact("consent-head") or START
-        lost = known != START and all(entry.digest != known for entry in chain.entries)
-        problem = chain.problem or ("entries that were in it are missing" if lost else "")
-        if problem and problem != knowledge.fact("consent-problem"):
-            ending = "No consent counts until it is whole; public notes go on" if chain.problem else "It ends too early"
-            body = f"{problem}. {ending}. `iaipctl consent verify`"
-            self._books.alerts.post("consent-broken", "The consent log is broken", body, now)
-        if problem != knowledge.fact("consent-problem"):
-            knowledge.set_fact("consent-problem", problem)
-        if not chain.problem and chain.head != known:
-            knowledge.set_fact("consent-head", chain.head)
 
     def _ring_for_waiting(self) -> None:
         for job in self._books.jobs.in_state("queued"):

@@ -8,10 +8,12 @@ themselves are counted by the program that the supervisor starts (``launchd/agen
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 
 MOST_UNCLEAN = 4
 WINDOW = timedelta(minutes=10)
+SECONDS_TO_STOP = 58.0
 TRY_AGAIN = 75
 """The exit code after which either supervisor starts it again."""
 STAY_DOWN = {"launchd": 0, "systemd": 78}
@@ -132,6 +135,27 @@ class Patience:
         longer = 2 * SECONDS_BETWEEN_LOOKS * 1e6
         tell_service_manager(f"EXTEND_TIMEOUT_USEC={longer:.0f}")  # it is starting all the while
         self._sleep(SECONDS_BETWEEN_LOOKS)
+
+
+@contextmanager
+def gone_in_time(stopping: threading.Event) -> Iterator[None]:
+    """Once ``stopping`` is set, the process is gone after SECONDS_TO_STOP, whatever in the block hangs.
+
+    The next start finds what a kill would have left. The workers meet a closed pipe and leave by themselves.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        stopping.wait()
+        if not over.wait(SECONDS_TO_STOP):
+            log.error("something did not stop in time: ending at once")
+            os._exit(TRY_AGAIN)
+
+    threading.Thread(target=watch, name="end", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def crashed_too_often(starts: Starts) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +16,9 @@ from msgspec import structs
 from config.paths import Home, QmdFiles
 from config.version import VERSION
 from daemon.checks import supervisor
-from daemon.checks.every import CHECKS
 from daemon.checks.finding import Subject
 from daemon.checks.programs import links, version
-from daemon.installed import Installed, Need
+from daemon.installed import Need
 from daemon.socket import Health
 from daemon.supervision import Supervision
 from daemon.system.folders import probe_folder
@@ -34,15 +31,7 @@ from launchd.launchd_agent import LABEL, LaunchdAgent
 from launchd.machine import Answer
 from launchd.program import Program, script
 from tests.house import keys_of
-
-EVERYTHING = Installed(
-    node=Need(told="Node at /usr/bin/node"),
-    qmd=Need(told="/qmd"),
-    qmd_version="2.8.3",
-    trainers=Need(told="all of it"),
-    bases=Need(told="both"),
-    notifier="osascript",
-)
+from tests.unit.checked import EVERYTHING, found
 
 
 @pytest.fixture
@@ -81,10 +70,6 @@ def subject(private, mac, tmp_path) -> Subject:
         file_walls=lambda: "sandbox-exec",
         probe=lambda collections: {collection.name: probe_folder(collection.path) for collection in collections},
     )
-
-
-def found(subject: Subject, name: str):
-    return CHECKS[name](subject)
 
 
 @pytest.mark.parametrize(
@@ -202,50 +187,6 @@ def test_an_agent_that_does_not_answer_leaves_the_notes_unknown(subject) -> None
     assert found(replace(subject, probe=lambda _: None), "notes").level == "cannot tell"
 
 
-def test_what_others_may_read_is_counted_by_place_and_closed_by_the_remedy(subject) -> None:
-    datasets = subject.home.datasets
-    datasets.mkdir()
-    for path, mode in ((datasets, 0o755), (datasets / "rows", 0o644), (subject.home.root / "config.toml", 0o640)):
-        path.touch()
-        path.chmod(mode)
-    finding = found(subject, "permissions")
-    assert finding.level == "warn" and "3 files and folders" in finding.told
-    assert "1 in config.toml, 2 in datasets" in finding.told
-    subprocess.run(["/bin/sh", "-c", finding.remedy.strip("`")], check=True)
-    assert found(subject, "permissions").level == "ok"
-
-
-def test_links_out_of_the_home_are_not_audited(subject, tmp_path) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o777)
-    (subject.home.root / "link").symlink_to(tmp_path / "elsewhere")
-    assert found(subject, "permissions").level == "ok"
-
-
-def test_a_file_of_somebody_else_in_the_home_fails(subject, monkeypatch) -> None:
-    (subject.home.root / "config.toml").touch(mode=0o600)
-    monkeypatch.setattr("daemon.checks.privacy.os.getuid", lambda: os.geteuid() + 1)
-    finding = found(subject, "permissions")
-    assert finding.level == "fail" and "chown" in finding.remedy
-
-
-def test_ten_thousand_files_are_audited_in_a_blink(subject) -> None:
-    for folder in range(100):
-        (subject.home.root / f"f{folder}").mkdir(mode=0o700)
-        for file in range(100):
-            (subject.home.root / f"f{folder}" / str(file)).touch(mode=0o600)
-    began = time.monotonic()
-    assert found(subject, "permissions").level == "ok"
-    assert time.monotonic() - began < 2.0
-
-
-def test_the_keys_check_says_where_the_master_key_is(subject) -> None:
-    assert "nothing is sealed yet" in found(subject, "keys").told
-    subject.keys.ids(["maria"])
-    assert str(subject.home.keys) in found(subject, "keys").told
-    (subject.home.keys / "master.json").write_bytes(b"{")
-    assert found(subject, "keys").level == "fail"
-
-
 def test_the_agent_check_tells_what_to_do_in_every_condition(subject, mac) -> None:
     assert found(subject, "agent").remedy == "`iaipctl install`"
     subject.program.path.parent.mkdir(exist_ok=True)
@@ -296,9 +237,3 @@ def test_a_circle_of_links_ends(tmp_path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert len(list(links(tmp_path / "a"))) == 40
-
-
-def test_a_system_that_cannot_bar_writing_is_said_with_what_would(subject) -> None:
-    bare = found(replace(subject, file_walls=lambda: "none"), "walls")
-    assert bare.level == "warn" and "anywhere in your home" in bare.told and "landlock" in bare.remedy
-    assert "its own folders alone (landlock)" in found(replace(subject, file_walls=lambda: "landlock"), "walls").told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from collections.abc import Callable
@@ -13,72 +12,13 @@ from typing import Any
 
 import pytest
 
-from config.load import load_settings
-from config.paths import Home
 from daemon import scheduler as module
-from daemon import spool
-from daemon.housekeeping import Clearing
-from daemon.ledger import snapshots
-from daemon.ledger.books import Books, open_books
-from daemon.ledger.database import Damaged
 from daemon.ledger.jobs import Left
-from daemon.ledger.records import Job, Owner
-from daemon.scheduler import Calls, Scheduler, Tell
 from daemon.system.notices import notice
 from daemon.system.notifications import notify, notify_send
-from jobs.consent.book import ConsentBook
 from jobs.domain.endings import Ending
 from tests.fakes.macos.machine import FakeMachine
-
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
-OWNER = Owner(boot="b", pid=1, started=1.0)
-
-
-class Desk:
-    """A scheduler on a real ledger and spool, its rounds made by hand."""
-
-    def __init__(self, folder: Path, tell: Tell) -> None:
-        self.home = Home(root=folder)
-        self.books: Books = open_books(self.home.ledger)
-        self.rung: list[int] = []
-        self.damages: list[Damaged] = []
-        self.books.database.on_damage = self.damages.append
-        self.may_start = True
-        self.reclaims = 0
-        self.page: str | None = None
-        calls = Calls(
-            ring=self.rung.append,
-            may_start=lambda: self.may_start,
-            reclaim=self._reclaim,
-            clear_away=lambda: Clearing(items=()),
-            open_page=dict,
-            page_address=lambda: self.page,
-            tell=tell,
-        )
-        self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)
-
-    def asks(self, action: str, **argument: Any) -> dict[str, Any]:
-        key = spool.put(self.home.requests, action, argument)
-        self.scheduler._round()
-        answer = self.books.requests.answer(key)
-        assert answer is not None
-        return answer
-
-    def job(self) -> Job:
-        started = self.books.jobs.start_run("embedding", cause="c", forced=False, now=NOW)
-        assert started is not None
-        return started[1]
-
-    def quarantined(self) -> Job:
-        job = self.job()
-        for _ in range(2):
-            claim = self.books.jobs.claim(job.id, OWNER, NOW) or pytest.fail("not claimable")
-            self.books.jobs.settle(claim, Left(ending=Ending.REBOOTED, reason="r"), NOW)
-        return self.books.jobs.job(job.id)
-
-    def _reclaim(self) -> list[int]:
-        self.reclaims += 1
-        return []
+from tests.unit.desk import NOW, OWNER, Desk
 
 
 @pytest.fixture
@@ -212,61 +152,6 @@ def test_alerts_are_marked_as_read_once_and_unknown_ones_are_told(desk: Desk) ->
     assert "does not know" in desk.asks("acknowledge", alerts="all")["refused"]
 
 
-def test_the_ledger_is_copied_at_the_first_tick_and_then_once_a_day(desk: Desk) -> None:
-    for _ in range(2):
-        desk.scheduler.tick()
-    assert len(snapshots.listed(desk.home.snapshots)) == 1
-    desk.books.knowledge.set_fact(snapshots.TAKEN_AT, (datetime.now(UTC) - timedelta(hours=25)).isoformat())
-    desk.scheduler.tick()
-    assert len(snapshots.listed(desk.home.snapshots)) == 2
-
-
-def test_a_copy_that_cannot_be_made_is_told_once_and_tried_again_every_hour(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    began, passed, tries = time.monotonic(), {"hours": 0.0}, list[float]()
-    monkeypatch.setattr(time, "monotonic", lambda: began + 3600 * passed["hours"])
-    real = snapshots.take
-
-    def full(*_: object, **__: object) -> None:
-        tries.append(passed["hours"])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(snapshots, "take", full)
-    for passed["hours"] in (0.0, 0.1, 0.9, 1.1, 1.2, 2.2):
-        desk.scheduler.tick()
-    assert tries == [0.0, 1.1, 2.2]
-    [alert] = desk.books.alerts.unread()
-    assert (alert.kind, alert.times) == ("no-snapshot", 1) and "No space left" in alert.body
-    monkeypatch.setattr(snapshots, "take", real)
-    passed["hours"] = 3.3
-    desk.scheduler.tick()
-    assert len(snapshots.listed(desk.home.snapshots)) == 1
-
-
-def test_a_daemon_started_after_a_copy_failed_tries_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            snapshots, "take", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error"))
-        )
-        desk.scheduler.tick()
-    Desk(desk.home.root, lambda kind, about, *, page: None).scheduler.tick()
-    assert len(snapshots.listed(desk.home.snapshots)) == 1
-
-
-def test_a_ledger_that_breaks_while_it_is_used_ends_the_daemon_with_no_bad_copy_made(desk: Desk) -> None:
-    desk.books.jobs.want_refresh(NOW)
-    desk.books.database.row("PRAGMA wal_checkpoint(TRUNCATE)")
-    content = bytearray(desk.home.ledger.read_bytes())
-    content[8192:] = bytes(len(content) - 8192)
-    desk.home.ledger.write_bytes(content)
-    desk.books.knowledge.moment(snapshots.TAKEN_AT)  # its pages are cached: the daemon itself may notice nothing
-    desk.scheduler.tick()
-    [damage] = desk.damages
-    assert "is damaged" in damage.message
-    assert snapshots.listed(desk.home.snapshots) == []
-
-
 @pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
 def test_a_clock_that_jumps_neither_loses_nor_doubles_nor_starves_a_job(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, jump: timedelta
@@ -326,37 +211,3 @@ def test_new_examples_of_a_run_that_came_to_no_end_are_not_forgotten(
     desk.books.knowledge.set_fact("last-run:embedding", (datetime.now(UTC) - timedelta(days=8)).isoformat())
     desk.scheduler.tick()
     assert len(desk.books.jobs.in_state("queued")) == again
-
-
-def test_a_broken_consent_log_is_said_once_and_loudly_within_a_minute_and_again_when_it_breaks_anew(desk: Desk) -> None:
-    book = ConsentBook(desk.home.consent)
-    for number in range(3):
-        book.note_once("note", f"entry {number}", {}, NOW)
-    whole = book.log.read_bytes()
-
-    def told(content: bytes) -> list[tuple[str, int]]:
-        book.log.write_bytes(content)
-        desk.scheduler._look_at_the_consent_log(NOW)
-        return [(alert.title, alert.times) for alert in desk.books.alerts.unread() if alert.kind == "consent-broken"]
-
-    damaged = whole.replace(b"entry 1", b"entry 7")
-    assert told(whole) == []
-    assert told(damaged) == told(damaged) == [("The consent log is broken", 1)]
-    assert told(whole) == told(whole) == [("The consent log is broken", 1)]
-    assert told(damaged) == [("The consent log is broken", 2)]
-    assert "No consent counts until it is whole" in desk.books.alerts.unread()[0].body
-
-
-def test_a_consent_log_that_was_put_back_as_it_once_was_is_noticed(desk: Desk) -> None:
-    book = ConsentBook(desk.home.consent)
-    book.note_once("note", "an import", {}, NOW)
-    before = {path: path.read_bytes() for path in (book.log, book.folder / "head")}
-    book.note_once("note", "a withdrawal", {}, NOW)
-    desk.scheduler._look_at_the_consent_log(NOW)
-    assert desk.books.alerts.unread() == []
-    for path, content in before.items():
-        path.write_bytes(content)
-    for _ in range(2):
-        desk.scheduler._look_at_the_consent_log(NOW)
-        [alert] = desk.books.alerts.unread()
-        assert (alert.kind, alert.times) == ("consent-broken", 1) and "missing" in alert.body

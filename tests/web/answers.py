@@ -8,9 +8,10 @@ from random import Random
 import msgspec
 
 from daemon.ledger.records import StoredAnswer
-from jobs.domain.artifacts import Gain
+from jobs.dataset.permission import sources_by_class
+from jobs.domain.artifacts import Gain, Making
 from jobs.domain.corpus import DocumentId
-from jobs.domain.examples import JudgedQuery, QuerySet
+from jobs.domain.examples import DatasetManifest, JudgedQuery, QuerySet
 from jobs.domain.gates import METRICS, Answer, ArmName, QueryScore, ScoredSet, Verdict
 from tests.web.proposed import QUESTIONS, SUBJECTS
 
@@ -77,4 +78,21 @@ def gain(verdict: Verdict, live: str, chance: Random) -> Gain:
         delta=primary.delta * shrunk + drift,
         low=primary.delta * shrunk + drift - (primary.delta - primary.low),
         high=primary.delta * shrunk + drift + (primary.high - primary.delta),
+    )
+
+
+def making(learnt: DatasetManifest, run: int) -> Making:
+    return Making(
+        run=run,
+        dataset=learnt.name,
+        merkle_root=learnt.merkle_root,
+        base="b" * 64,
+        weights="w" * 64,
+        intensity="gentle",
+        recipe={},
+        tools={},
+        consent=learnt.consent,
+        consents=tuple(sorted({consent for source in learnt.sources for consent in source.consents})),
+        attributions=(),
+        classes=sources_by_class(learnt.sources),
     )

@@ -24,9 +24,8 @@ from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.dataset.left_out import LeftOut, leave_out
-from jobs.dataset.permission import sources_by_class
 from jobs.dataset.proposals import plain_lines, proposals
-from jobs.domain.artifacts import LiveModel, Making, Parity, Progress, ReleaseMetadata
+from jobs.domain.artifacts import LiveModel, Parity, Progress, ReleaseMetadata
 from jobs.domain.corpus import DocumentId, digest
 from jobs.domain.examples import DatasetManifest, QuerySet, Target
 from jobs.domain.gates import ScoredSet, Verdict
@@ -39,7 +38,7 @@ from jobs.lineage import with_record
 from jobs.publish import write_file
 from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
-from tests.web.answers import answered, gain, queries, stored
+from tests.web.answers import answered, gain, making, queries, stored
 from tests.web.proposed import SUBJECTS, manifest, rows
 
 OWNER = Owner(boot="b", pid=1, started=1.0)
@@ -294,20 +293,3 @@ class Household:
 def builtins(value: msgspec.Struct) -> dict[str, object]:
     made: dict[str, object] = msgspec.to_builtins(value)
     return made
-
-
-def making(learnt: DatasetManifest, run: int) -> Making:
-    return Making(
-        run=run,
-        dataset=learnt.name,
-        merkle_root=learnt.merkle_root,
-        base="b" * 64,
-        weights="w" * 64,
-        intensity="gentle",
-        recipe={},
-        tools={},
-        consent=learnt.consent,
-        consents=tuple(sorted({consent for source in learnt.sources for consent in source.consents})),
-        attributions=(),
-        classes=sources_by_class(learnt.sources),
-    )

@@ -5,105 +5,18 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable
-from datetime import date
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
-from jobs.domain.consent import CLASSES, USES, Grant, NoteSaid, Rule, Ruling, Said, Terms, mixed, ruling
-from jobs.domain.corpus import Collection, DocumentId
+from jobs.consent.front_matter import RaisingWords
+from jobs.domain.consent import CLASSES, USES, Grant, NoteSaid, Rule, Said, Terms, mixed, ruling
+from jobs.domain.corpus import DocumentId
 from jobs.domain.places import Place, excluded_folders, places
 from jobs.domain.seasons import Season, season
-
-KB = Collection(name="kb", path="/home/ada/notes")
-TODAY = date(2026, 1, 15)
-PUBLIC = Rule(place=Place(collection="kb"), said=Said(classifications=("public",)), source="policy")
-
-
-def note(text: str, *words: tuple[str, str]) -> NoteSaid:
-    return note_said(read_front_matter(text)[0], text, RaisingWords(words))
-
-
-def rule(name: str, classification: str = "", *, raises_only: bool = False, **said: object) -> Rule:
-    (place,) = places(name, (KB,))
-    classes = (classification,) if classification else ()
-    return Rule(
-        place=place,
-        said=Said(classifications=classes, **said),  # type: ignore[arg-type]
-        source="policy",
-        raises_only=raises_only,
-    )
-
-
-def grant(name: str = "kb", kind: str = "person", uses: tuple[str, ...] = USES, record: str = "ada") -> Grant:
-    return Grant(record=record, revision=1, kind=kind, uses=uses, places=places(name, (KB,)))  # type: ignore[arg-type]
-
-
-def ruled(
-    text: str = "", path: str = "a/b.md", *rules: Rule, grants: tuple[Grant, ...] = (), **terms: object
-) -> Ruling:
-    found = Terms(rules=rules, grants=grants, today=TODAY, **terms)  # type: ignore[arg-type]
-    return ruling(DocumentId(collection="kb", path=path), note(text), found)
-
-
-def allowed(text: str = "", path: str = "a/b.md", folders: tuple[str, ...] = ()) -> bool:
-    return "embed" in ruled(text, path, PUBLIC, excluded=excluded_folders(folders, (KB,))).uses
-
-
-@pytest.mark.parametrize(
-    "mark",
-    ["iaip: exclude", "IAIP: Exclude", "iaip: {exclude: true}", "iaip: {exclude: yes}", "iaip: [exclude]",
-     "iaip:\n  - exclude", "iaip: [{exclude: true}]", "iaip: something new", "iaip: true", "iaip: ok\nIaip: exclude",
-     "iaip: {classification: secret}", "iaip: {classification: 3}", "iaip: {classification: [public, [sacred]]}",
-     "iaip: {classification: unclassified}", "iaip: {consent: {a: b}}", "iaip: {season: someday}",
-     "iaip: {clasification: public}", "iaip: sacred", "iaip: {classification: Sacred}",
-     "iaip: {classification: public}\nIAIP: {classification: sacred}"],
-)  # fmt: skip
-def test_a_mark_that_excludes_or_is_not_understood_denies(mark: str) -> None:
-    assert not allowed(f"---\n{mark}\n---\ntext\n")
-
-
-@pytest.mark.parametrize(
-    "mark",
-    ["title: x", "iaip:", "iaip: {exclude: false}", "iaip: {exclude: no}", "iaip: []", "iaip: public",
-     "iaip: {classification: Public, languages: [oj, fr], attribution: A. Nanibush}"],
-)  # fmt: skip
-def test_a_note_that_excludes_nothing_is_permitted(mark: str) -> None:
-    assert allowed(f"---\n{mark}\n---\ntext\n")
-
-
-def test_broken_front_matter_denies() -> None:
-    assert not allowed("---\na: [\n---\ntext\n")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["\n---\niaip: sacred\n---\nx", " ---\niaip: sacred\n---\n", "<!-- c -->\n---\niaip: sacred\n---\n",
-     "<!-- a\nb -->\n\n---\n# a word\niaip: sacred\n---\n", "+++\n[iaip]\nclassification='sacred'\n+++\nx",
-     "+++\niaip.classification = 'sacred'\n+++\n", "+++\ntitle='x'\nclassification = 'sacred'\n+++\n",
-     "---\niaip.classification: sacred\n---\nx", "---\niaip classification: sacred\n---\nx",
-     "---\rtitle: x\riaip: sacred\r---\r", "---\niaip: sacred\n----\n", "---\niaip: sacred\n--- # end\nbody",
-     "---\n# comment only head\n\niaip: sacred\n", "---\n# a\n\n# b\n\n\"iaip\": sacred\n",
-     "---\ntitle: x\n---\niaip: sacred\n# Head\n", "---\n---\niaip: sacred\n", "iaip: sacred\n\n# Head\n",
-     "\ufeff\n---\nIAIP : sacred\n---\n", "---\u2028iaip: sacred\u2028---\u2028", "Text.\n\n<!-- iaip: sacred -->\n",
-     "> iaip: sacred\n", "- iaip: exclude\n", "---\ntext\n{iaip: sacred}\n---\n"],
-)  # fmt: skip
-def test_a_mark_that_stands_where_nobody_reads_it_denies(text: str) -> None:
-    assert not allowed(text)
-    assert not allowed(text.replace("\n", "\r\n"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["# iaip: how to\n", "The iaip: a program\n", "# A\n\n```yaml\niaip: sacred\n```\n", "iaipctl: a command\n",
-     "---\n\nIt is iaip.\n\n---\n", "+++\ntitle = 'x'\n+++\n# A\n", "A classification = a set of classes\n",
-     "---\ntitle: x\n---\n# A\n\niaip: x\n", "iaip. A name.\n"],
-)  # fmt: skip
-def test_a_note_that_only_speaks_of_marks_is_permitted(text: str) -> None:
-    assert allowed(text)
+from tests.unit.domain.ruled import KB, PUBLIC, TODAY, allowed, grant, note, rule, ruled
 
 
 def test_a_document_that_nobody_classified_is_denied_whatever_was_granted() -> None:
@@ -189,8 +102,14 @@ def test_words_can_raise_a_class_and_never_lower_or_give_one() -> None:
 
 
 FORMS = st.sampled_from(["NFC", "NFD"])
+
+
 CASES = st.sampled_from([str.upper, str.lower, str.title, str.casefold])
+
+
 GAPS = st.sampled_from([" ", "\n", "  ", "\r\n", "\u00a0", "\n> ", "*\n", " _", "** **", "\t"])
+
+
 AROUND = st.sampled_from(["", " ", "*", "_", "\n", "(", "«", "…", "__"])
 
 
@@ -236,7 +155,11 @@ def test_a_place_is_an_absolute_folder_or_one_of_a_collection(name: str, found: 
 
 
 CLASS = st.sampled_from([*CLASSES, "unknown"])
+
+
 FOLDER = st.sampled_from(["kb", "kb/a", "kb/a/b", "kb/A", "kb/c", "other"])
+
+
 SAID = st.builds(
     Said,
     classifications=st.lists(CLASS, max_size=2).map(tuple),
@@ -245,7 +168,11 @@ SAID = st.builds(
     exclude=st.booleans(),
     unknown=st.booleans(),
 )
+
+
 PLAIN = st.builds(Said, classifications=st.lists(st.sampled_from(CLASSES[:3]), max_size=2).map(tuple))
+
+
 RULE = st.builds(
     Rule,
     place=FOLDER.map(lambda name: places(name, ())[0]),
@@ -253,6 +180,8 @@ RULE = st.builds(
     source=st.just("policy"),
     raises_only=st.booleans(),
 )
+
+
 GRANT = st.builds(
     Grant,
     record=st.sampled_from(["ada", "council"]),
@@ -261,6 +190,8 @@ GRANT = st.builds(
     uses=st.lists(st.sampled_from(USES), min_size=1, max_size=4).map(tuple),
     places=st.lists(FOLDER.map(lambda name: places(name, ())[0]), min_size=1, max_size=2).map(tuple),
 )
+
+
 TERMS = st.builds(
     Terms,
     rules=st.lists(RULE, max_size=4).map(tuple),
@@ -268,7 +199,11 @@ TERMS = st.builds(
     today=st.just(TODAY),
     trusted=st.booleans(),
 )
+
+
 NOTE = st.builds(NoteSaid, said=PLAIN | SAID, broken=st.booleans(), raised_to=st.just(()))
+
+
 DOCUMENT = st.sampled_from(["a/n.md", "a/b/n.md", "A/n.md", "c/n.md", "n.md"]).map(
     lambda path: DocumentId(collection="kb", path=path)
 )
