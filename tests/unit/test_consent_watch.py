@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from daemon.consent_watch import look_at_the_log
 from jobs.consent.book import ConsentBook
 from tests.unit.desk import NOW, Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path, lambda kind, about, *, page: None)
 
 
 def test_a_broken_consent_log_is_said_once_and_loudly_within_a_minute_and_again_when_it_breaks_anew(desk: Desk) -> None:
