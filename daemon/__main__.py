@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.load import ConfigurationError
 from config.paths import Home, default_home
-from daemon.supervision import STAY_DOWN, TRY_AGAIN, Patience, Supervision, at_once, crashed_too_often
+from daemon.supervision import STAY_DOWN, TRY_AGAIN, Supervision, crashed_too_often
 from jobs.domain.errors import IaipError, Refused
 from launchd.machine import this_machine
 
@@ -67,6 +67,7 @@ def _tell(kind: str, about: str) -> None:
 def _run(home: Home, *, terminal: bool) -> tuple[int, str]:
     """The exit code, and what to tell the owner."""
     from daemon.app import serve  # after the start was counted: a broken installation may fail right here
+    from daemon.bounds import Patience, at_once
     from daemon.ledger.database import Damaged, OutOfReach
     from daemon.system.logs import log_to
 

@@ -19,6 +19,7 @@ from config.paths import Home
 from config.settings import Settings
 from daemon.answers import Answers
 from daemon.attendant import Attendant
+from daemon.bounds import at_once, gone_in_time, in_reach
 from daemon.checks.daily import Daily
 from daemon.checks.encryption import encryption
 from daemon.door import SocketServer
@@ -35,7 +36,6 @@ from daemon.recover import reclaim, recover
 from daemon.runner import run_worker
 from daemon.scheduler import Calls, Scheduler
 from daemon.space import Space
-from daemon.supervision import at_once, gone_in_time, in_reach
 from daemon.system.lock import single_daemon
 from daemon.system.notifications import notify
 from daemon.system.processes import boot_id, this_process

@@ -70,7 +70,7 @@ class RaisingWords:
 
     def __init__(self, words: tuple[tuple[str, str], ...]) -> None:
         self._patterns = {
-            classification: re.compile("|".join(_pattern(word) for word, raised in words if raised == classification))
+            classification: _pattern([word for word, raised in words if raised == classification])
             for classification in {raised for _, raised in words}
         }
 
@@ -79,10 +79,11 @@ class RaisingWords:
         return {classification for classification, pattern in self._patterns.items() if pattern.search(plain)}
 
 
-def _pattern(phrase: str) -> str:
-    """Of whole words. An underscore ends a word: it is Markdown's emphasis."""
-    words = _BETWEEN_WORDS.join(map(re.escape, _plain(phrase).split()))
-    return rf"(?<![^\W_]){words}(?![^\W_])"
+def _pattern(phrases: list[str]) -> re.Pattern[str]:
+    """Any of them, as whole words. An underscore ends a word: it is Markdown's emphasis. The look back is shared: asked
+    by each phrase at each letter it takes thirty times as long."""
+    phrased = (_BETWEEN_WORDS.join(map(re.escape, _plain(phrase).split())) for phrase in phrases)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(phrased)})(?![^\W_])")
 
 
 def _plain(text: str) -> str:

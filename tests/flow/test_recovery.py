@@ -110,9 +110,9 @@ def test_sigterm_ends_it_within_a_minute_although_its_worker_is_deaf(settled: Pe
 
 def test_a_stop_that_hangs_is_cut_off(tmp_path: Path) -> None:
     code = (
-        "import threading, time; from daemon import supervision; supervision.SECONDS_TO_STOP = 0.3\n"
+        "import threading, time; from daemon import bounds; bounds.SECONDS_TO_STOP = 0.3\n"
         "asked = threading.Event()\n"
-        "with supervision.gone_in_time(asked): asked.set(); time.sleep(600)"
+        "with bounds.gone_in_time(asked): asked.set(); time.sleep(600)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 75
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daemon import runner, supervision
+from daemon import bounds, runner
 from daemon.runner import Crashed, run_worker
 from jobs import lifeline
 from jobs.wire import LEAVE, LIGHT_STAGES, PAUSE, RUN, Done, Event, Failed, JobSpec, Order, encode
@@ -71,7 +71,7 @@ def impatient(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_that_a_stop_may_take_is_less_than_a_minute() -> None:
     worker = runner.POLL_SECONDS + runner.SECONDS_TO_LEAVE + runner.SECONDS_TO_END + runner.SECONDS_TO_TERMINATE
     assert lifeline.SECONDS_TO_CHECKPOINT < runner.SECONDS_TO_LEAVE
-    assert worker < supervision.SECONDS_TO_STOP < 60.0
+    assert worker < bounds.SECONDS_TO_STOP < 60.0
 
 
 def test_a_worker_that_ignores_its_orders_and_sigterm_is_killed_with_its_tools(tmp_path: Path, quick: None) -> None:

@@ -163,6 +163,7 @@ def test_nor_in_what_a_baseline_asked_though_it_asked_about_them(run: Run, monke
     measured = BaselineResult(
         index="x", answers="", sets=(owners, *dataset.query_sets), score=0.3, plan=Plan(intensity="firm", reason="x")
     )
+    monkeypatch.setattr(validate, "too_few", lambda *_: None)
     monkeypatch.setattr(validate, "_baseline", lambda *_: measured)
     monkeypatch.setattr(validate, "read_evaluation_sets", lambda *_: EvaluationSets(sets=(owners,), problems=()))
     workshop = run.workshop

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.paths import Home
+from daemon.bounds import Patience
 from daemon.ledger.books import open_books
-from daemon.supervision import MOST_UNCLEAN, WINDOW, Patience, Supervision, budget_is_spent
+from daemon.supervision import MOST_UNCLEAN, WINDOW, Supervision, budget_is_spent
 from daemon.system.service_manager import tell_service_manager
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)

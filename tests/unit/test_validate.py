@@ -84,7 +84,11 @@ class Expansion:
         return validate.run_baseline(self._spec("baseline", {"dataset": self.dataset.result}, forced), self.workshop())
 
     def validated(self, baseline: Done) -> ValidationResult:
-        earlier = {"baseline": baseline.result, "export": msgspec.to_builtins(CANDIDATE)}
+        earlier = {
+            "dataset": self.dataset.result,
+            "baseline": baseline.result,
+            "export": msgspec.to_builtins(CANDIDATE),
+        }
         done = validate.run(self._spec("validate", earlier), self.workshop())
         return msgspec.convert(done.result, ValidationResult)
 
