@@ -51,7 +51,8 @@ def _tools() -> None:
 
 
 def furnish(home: Path, notes: Path) -> None:
-    """Ten good notes, and beside them whatever a folder may hold; three curated lines of which two are of no use."""
+    """Ten good notes, and beside them whatever a folder may hold; three curated lines of which two are of no use; and
+    queries enough to judge by."""
     notes.mkdir()
     for thing in THINGS:
         sections = "".join(
@@ -66,6 +67,16 @@ def furnish(home: Path, notes: Path) -> None:
     curated.mkdir(parents=True)
     lines = ('{"query": "who lends the canoe", "document": "canoe.md"}', "not JSON", '{"query": "nothing more"}')
     (curated / "mine.jsonl").write_text("\n".join(lines) + "\n")
+    judged = home / "evaluation" / "mine"
+    judged.mkdir(parents=True)
+    asked = [(f"{number}-{matter}", thing, matter) for number, thing in enumerate(THINGS[:5]) for matter in MATTERS]
+    (judged / "queries.jsonl").write_text(
+        "".join(
+            f'{{"_id": "{name}", "text": "what of the {thing} and its {matter}"}}\n' for name, thing, matter in asked
+        )
+    )
+    relevant = "".join(f"{name}\t{thing}.md\t1\n" for name, thing, _ in asked)
+    (judged / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{relevant}")
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def test_a_pin_is_set_and_shown(settled: Person) -> None:
     assert "live, pinned" in settled.types("releases").stdout
     assert settled.types("releases", "unpin", "v0").returncode == 0
     assert "pinned" not in settled.types("releases").stdout
-    assert settled.types("releases", "pin", "v9").returncode == 1
+    assert settled.types("releases", "pin", "v9").returncode == 6
     assert settled.types("releases", "pin").returncode == 2
 
 
