@@ -54,7 +54,9 @@ from jobs.adapters.base_places import base_shape
 from jobs.adapters.ed25519 import Ed25519Signer
 from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
+from jobs.adapters.node import node_environment
 from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.adapters.qmd_models import model_cache
 from jobs.consent.withdrawals import Journal
 from jobs.dataset.permission import every_note_is_public
 from jobs.domain.corpus import Collection, DocumentId
@@ -63,6 +65,7 @@ from jobs.domain.examples import Target
 from jobs.domain.scan import Known, Scan
 from jobs.keys import Keys
 from jobs.ports import Corpus
+from jobs.publish import make_directory
 from jobs.releases import Releases
 from jobs.sealing import Sealing, seal_leftovers
 from jobs.withdrawal.clearing import Grounds
@@ -96,7 +99,7 @@ def _recovered(home: Home, releases: Releases, this: Owner) -> tuple[Books, list
     if restored is not None:
         log.warning("the ledger was restored", since=restored.since, until=restored.until)
     try:
-        _make_keys_ready(home)
+        _make_ready(home)
         return books, recover(books, home, releases, this)
     except BaseException:
         books.database.close()
@@ -247,7 +250,7 @@ def _assemble(
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)
     bell.every_minute("housekeeping", housekeeper.tick)
-    bell.every_minute("keys", lambda: _make_keys_ready(home))
+    bell.every_minute("readiness", lambda: _make_ready(home))
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
     bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
     watcher = Watcher(books, settings.watch, eyes.collections, eyes.look_through, scheduler.changed)
@@ -275,9 +278,13 @@ def _keys(home: Home) -> Keys:
     return Keys(home.keys, AesGcm(), keychain_here())
 
 
-def _make_keys_ready(home: Home) -> None:
-    with suppress(Refused):  # a job that needs them says what is wrong
+def _make_ready(home: Home) -> None:
+    """What a confined job cannot make for itself: the master key in the keychain, and the folder of QMD's own models,
+    without which QMD loads none. What cannot be made is left to the job that needs it, which says what is wrong."""
+    with suppress(Refused):
         _keys(home).make_ready()
+    with suppress(OSError):
+        make_directory(model_cache(node_environment({})))
 
 
 def _seal_leftovers(home: Home) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -145,7 +146,7 @@ class Storm:
         self._await_pick_up(before, time.monotonic() if what == "worker" else self._house.started)
 
     def _stop_in_order(self, running: list[Job]) -> None:
-        if (code := self._house.stop()) != 0:
+        if (code := self._house.stop()) not in (0, -signal.SIGTERM):  # before it listens, it is a kill like any other
             self._account.violations.append(f"the daemon ended with {code} when asked to stop")
         self._house.start()
         self._account.stops += 1

@@ -124,13 +124,13 @@ def test_a_worker_is_noted_before_it_is_told_of_its_job_and_until_it_has_ended(t
     home, done = Home(root=tmp_path / "home"), encode(Done(result={}))
     code = (
         "import pathlib, sys; sys.stdin.buffer.readline(); folder = pathlib.Path(sys.argv[1])\n"
-        "[noted] = folder.glob('*.json'); (folder.parent / 'seen').write_bytes(noted.read_bytes())\n"
+        "[noted] = folder.glob('*.json'); pathlib.Path(sys.argv[2], 'seen').write_bytes(noted.read_bytes())\n"
         f"sys.stdout.buffer.write({done!r}); sys.stdout.flush()\n"
     )
     spec = JobSpec(job=1, stage="dataset", home=str(home.root))
-    command = (sys.executable, "-c", code, str(home.workers))
+    command = (sys.executable, "-c", code, str(home.workers), str(home.stages))
     assert run_worker(spec, tmp_path / "log", lambda event: None, lambda: RUN, command) == Done(result={})
-    seen = msgspec.json.decode((home.workers.parent / "seen").read_bytes(), type=Worker)
+    seen = msgspec.json.decode((home.stages / "seen").read_bytes(), type=Worker)
     assert (seen.daemon, seen.stage) == (this_process(boot_id()), "dataset")
     assert list(home.workers.iterdir()) == []
 
