@@ -9,6 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+pytest.importorskip("transformers")
+pytestmark = pytest.mark.ml
+
 from config.paths import Home
 from jobs import base_gguf, export
 from jobs.domain.artifacts import BaseModel, ExportedModel, LiveModel, Parity, ReleaseMetadata, TrainedModel
