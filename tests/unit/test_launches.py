@@ -37,7 +37,9 @@ def refused(folder: Path) -> tuple[Path, Path]:
 
 
 def without_its_libraries(folder: Path) -> tuple[Path, Path]:
-    return Path(sys.executable), folder / "nothing"
+    (folder / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    (folder / "python").chmod(0o700)
+    return folder / "python", CODE
 
 
 def place(home: Home, interpreter: Path, code: Path) -> None:
