@@ -181,7 +181,7 @@ def _one_life(state: State, name: str, ears: socket.socket, address: Path, began
             start_new_session=True,
         )
         unit["pid"] = child.pid
-    ready, heard_at = False, now(state.read())
+        ready, heard_at = False, now(values)
     while child.poll() is None:
         with suppress(TimeoutError):
             word = ears.recv(4096).decode()
