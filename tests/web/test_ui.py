@@ -65,7 +65,7 @@ def test_the_idle_daemon_with_its_page_stays_small(desk: Desk) -> None:
 
 def test_without_a_daemon_it_says_how_to_start_one(tmp_path: Path) -> None:
     told = Desk(tmp_path).types("ui")
-    assert told.returncode == 3 and "iaipd" in told.stderr
+    assert told.returncode == 3 and "`iaipctl start`" in told.stderr
 
 
 def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
