@@ -5,7 +5,6 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 PIP = -m pip --disable-pip-version-check --quiet install -c constraints.txt
 BIN := .venv/bin
 LIGHT := .venv-light/bin
-SMALL := tests/crash tests/unit tests/web
 PINNED := $(addprefix config/tools/,install.py package.json package-lock.json converter.txt)
 
 .NOTPARALLEL:
@@ -24,14 +23,8 @@ help:
 demo: .venv/ml .tools/ready
 	$(BIN)/python -m daemon.demo $(if $(KB),--kb "$(KB)")
 
-# Two halves side by side: one mostly waits for daemons and trains, the other asks the processor for many small things.
 test: check .tools/ready
-	@told=$$(mktemp); $(BIN)/python -m pytest $(SMALL) >"$$told" 2>&1 & small=$$!; \
-	trap 'kill $$small 2>/dev/null' INT TERM; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(SMALL)); others=$$?; \
-	wait $$small; smalls=$$?; echo "$(SMALL):"; \
-	if [ $$smalls = 0 ]; then tail -n 1 "$$told"; else cat "$$told"; fi; rm -f "$$told"; \
-	[ $$others = 0 ] && [ $$smalls = 0 ]
+	$(BIN)/python -m tests.side_by_side
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

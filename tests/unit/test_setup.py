@@ -23,6 +23,7 @@ from config.tools.install import (
     is_converter,
     major,
 )
+from tests.side_by_side import GROUPS
 
 PACKAGES = ("config", "daemon", "jobs", "launchd")
 # What a module is called where its package is called otherwise.
@@ -171,3 +172,10 @@ def test_npm_is_asked_again_only_for_a_tree_that_is_not_whole_or_not_of_this_loc
     (tmp_path / "qmd" / "installed.json").write_text("an older lock")
     install()
     assert len(asked.read_text().splitlines()) == 3
+
+
+def test_make_test_leaves_no_test_out() -> None:
+    folders = {f"tests/{file.relative_to(PROJECT / 'tests').parts[0]}" for file in PROJECT.glob("tests/**/test_*.py")}
+    named = {word for group in GROUPS for word in group}
+    assert folders <= named and all((PROJECT / word.removeprefix("--ignore=")).exists() for word in named)
+    assert {word.removeprefix("--ignore=") for word in named if word.startswith("--ignore=")} <= named
