@@ -43,6 +43,7 @@ def places_of(spec: JobSpec, environment: Mapping[str, str] = os.environ) -> dic
     """
     home = Home(root=Path(spec.home))
     places = {
+        "BASES": home.base_models,
         "CACHE": home.examples_cache.parent,
         "CONSENT": home.consent,
         "DATASETS": home.datasets,

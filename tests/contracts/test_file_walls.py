@@ -171,6 +171,13 @@ def test_nothing_that_the_owner_or_the_system_runs_or_obeys_is_among_a_job_s_pla
     assert not (home.releases / "current").exists()
 
 
+@pytest.mark.parametrize("stage", STAGE_ORDER)
+def test_a_job_that_meets_its_base_first_unpacks_it(stage: Stage, tmp_path: Path) -> None:
+    home = Home(root=tmp_path / "home")
+    places = places_of(JobSpec(job=7, stage=stage, home=str(home.root)), {"XDG_RUNTIME_DIR": str(tmp_path / "run")})
+    assert home.base_models in places.values()
+
+
 COPIES = """
 import pathlib
 from jobs.index_file import copy_index
