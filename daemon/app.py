@@ -189,6 +189,15 @@ class _Eyes:
         """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""
         return Sealing(_keys(self.home)).opened(path.read_bytes()).splitlines(keepends=True)
 
+    def answers(self) -> Answers:
+        return Answers(
+            home=self.home.root,
+            releases=self.releases,
+            collections=self.collections,
+            started_at=datetime.now(UTC),
+            installed=lambda: installed(self.home, self.settings),
+        )
+
     def grounds(self) -> Grounds:
         return Grounds(
             home=self.home,
@@ -254,14 +263,6 @@ def _assemble(
     bell.every_minute("sealing", lambda: _seal_leftovers(home))
     bell.every_minute("checks", Daily(books, lambda: encryption(this_machine(), home.root)).tick)
     watcher = Watcher(books, settings.watch, eyes.collections, eyes.look_through, scheduler.changed)
-    answers = Answers(
-        home=home.root,
-        releases=releases,
-        collections=eyes.collections,
-        started_at=datetime.now(UTC),
-        installed=lambda: installed(home, settings),
-    )
-    door = SocketServer(home.socket, answers.answer)
     return _Parts(
         governor=governor,
         bell=bell,
@@ -269,7 +270,7 @@ def _assemble(
         attendant=attendant,
         scheduler=scheduler,
         watcher=watcher,
-        door=door,
+        door=SocketServer(home.socket, eyes.answers().answer),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from config.paths import Home
 from jobs.publish import write_file
 from launchd.launchd_agent import LaunchdAgent
@@ -26,3 +28,11 @@ def verbs(mac: FakeMachine) -> list[str]:
 def is_running(mac: FakeMachine) -> bool:
     service = mac.service()
     return service is not None and service["state"] == "running"
+
+
+def home_of_an_agent(tmp_path: Path) -> Home:
+    """Its program is there, and stays."""
+    found = Home(root=tmp_path / "my home")
+    found.agent_program.parent.mkdir(parents=True)
+    runs(home=found, line="exec sleep 60")
+    return found

@@ -6,60 +6,16 @@ import os
 import subprocess
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
-from config.paths import Home, QmdFiles
 from daemon.checks.finding import Subject
-from daemon.system.folders import probe_folder
-from jobs.adoption import adopt
-from jobs.domain.corpus import Collection
-from jobs.publish import write_file
-from jobs.releases import Releases
-from launchd.launchd_agent import LaunchdAgent
-from launchd.machine import Answer
-from launchd.program import Program
-from tests.house import keys_of
-from tests.unit.checked import EVERYTHING, found
+from tests.unit.checked import a_mac_that_is_well, found
 
 
 @pytest.fixture
-def private() -> None:
-    """As every program of ours begins."""
-    os.umask(0o077)
-
-
-@pytest.fixture
-def subject(private, mac, tmp_path) -> Subject:
-    """A Mac on which everything is well, but for the agent: that is not installed."""
-    home = Home(root=tmp_path / "home")
-    home.root.mkdir(mode=0o700)
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    (notes / "a.md").write_text("# A\n")
-    files = QmdFiles(config=tmp_path / "index.yml", index=tmp_path / "index.sqlite")
-    files.config.write_text("collections: {}\n")
-    adopt(Releases(home.releases, lambda live, _: live), files, datetime(2026, 1, 2, tzinfo=UTC), {})
-    machine = mac.machine("darwin")
-
-    def arm64(argv, timeout) -> Answer:
-        answer = mac.run(argv, timeout)
-        return Answer(answer.code, answer.out.replace('"x86_64"', '"arm64"'), answer.err)
-
-    machine = replace(machine, run=arm64)
-    return Subject(
-        home=home,
-        machine=machine,
-        agent=LaunchdAgent(machine, home, write_file),
-        program=Program(home, write_file),
-        qmd_files=files,
-        collections=lambda: [Collection(name="notes", path=str(notes), pattern="**/*.md", ignore=())],
-        installed=lambda: EVERYTHING,
-        keys=keys_of(home),
-        file_walls=lambda: "sandbox-exec",
-        probe=lambda collections: {collection.name: probe_folder(collection.path) for collection in collections},
-    )
+def subject(mac, tmp_path) -> Subject:
+    return a_mac_that_is_well(mac, tmp_path)
 
 
 def test_what_others_may_read_is_counted_by_place_and_closed_by_the_remedy(subject) -> None:

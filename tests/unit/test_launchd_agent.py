@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from config.paths import Home
 from jobs.publish import write_file
 from launchd import launchctl
 from launchd.agent import SECONDS_TO_STOP, AgentFailed
@@ -18,17 +17,14 @@ from launchd.launchd_agent import LABEL, LaunchdAgent, plist
 from launchd.machine import TIMED_OUT, Answer, Session
 from launchd.surroundings import agent_environment
 from tests.fakes.macos.launchctl import printed
-from tests.unit.launchd_house import agent_on, is_running, runs, verbs
+from tests.unit.launchd_house import agent_on, home_of_an_agent, is_running, runs, verbs
 
 RECORDING = Path(__file__).parents[1] / "fakes" / "macos" / "recordings" / "launchctl-print.txt"
 
 
 @pytest.fixture
 def home(tmp_path):
-    found = Home(root=tmp_path / "my home")
-    found.agent_program.parent.mkdir(parents=True)
-    runs(home=found, line="exec sleep 60")
-    return found
+    return home_of_an_agent(tmp_path)
 
 
 def test_the_plist_says_what_launchd_must_know(home, tmp_path) -> None:

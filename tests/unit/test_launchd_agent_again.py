@@ -13,15 +13,12 @@ from launchd.agent import AgentFailed
 from launchd.launchd_agent import LaunchdAgent, plist
 from launchd.surroundings import agent_environment
 from tests.fakes.macos.machine import FakeMachine
-from tests.unit.launchd_house import agent_on, is_running, runs, verbs
+from tests.unit.launchd_house import agent_on, home_of_an_agent, is_running, runs, verbs
 
 
 @pytest.fixture
 def home(tmp_path):
-    found = Home(root=tmp_path / "my home")
-    found.agent_program.parent.mkdir(parents=True)
-    runs(home=found, line="exec sleep 60")
-    return found
+    return home_of_an_agent(tmp_path)
 
 
 def environment_of(mac: FakeMachine) -> dict[str, str]:

@@ -13,31 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.load import load_settings
-from config.paths import Home, QmdFiles
+from config.paths import Home
 from daemon.housekeeping import Housekeeper, written_by
 from daemon.ledger import snapshots
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore, restore
-from jobs.adoption import adopt
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput
 from jobs.releases import Releases
 from jobs.workshop import RUN_MARK
 from tests.unit.ledger.keeping import LATER, NOW, opened, snapshot
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(root=tmp_path)
-
-
-@pytest.fixture
-def releases(home: Home) -> Releases:
-    found = Releases(home.releases, lambda live, _: live)
-    files = QmdFiles(config=home.root / "qmd" / "index.yml", index=home.root / "qmd" / "index.sqlite")
-    adopt(found, files, NOW, {})
-    return found
 
 
 def publish(releases: Releases, name: str, run: int) -> None:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from config.paths import Home, QmdFiles
+from config.paths import Home
 from daemon.ledger import database, snapshots
 from daemon.ledger.database import Newer
 from daemon.ledger.restore import let_go_back, open_keeping_a_copy, open_or_restore
 from daemon.ledger.schema import MIGRATIONS
-from jobs.adoption import adopt
 from jobs.releases import Releases
 from tests.unit.ledger.keeping import LATER, NOW, opened
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(root=tmp_path)
-
-
-@pytest.fixture
-def releases(home: Home) -> Releases:
-    found = Releases(home.releases, lambda live, _: live)
-    files = QmdFiles(config=home.root / "qmd" / "index.yml", index=home.root / "qmd" / "index.sqlite")
-    adopt(found, files, NOW, {})
-    return found
 
 
 @pytest.fixture
