@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
+from msgspec import Struct
 
 from config.paths import Home
 from config.version import VERSION
@@ -19,7 +20,7 @@ from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Alert, Job
-from daemon.ledger.room import in_gb, waits_for_room
+from daemon.ledger.room import WaitsForRoom, in_gb, waits_for_room
 from daemon.socket import Health, ask_health
 from daemon.supervision import Supervision
 from daemon.system.notices import language_of, retold
@@ -39,57 +40,102 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Seen(Struct, frozen=True, kw_only=True):
+    """What there is to tell, read once. ``health`` is none while nobody answers, ``down`` why the daemon stays down."""
+
+    pid: int | None
+    health: Health | None
+    down: str | None
+    running: Job | None
+    live: Release | None
+    counts: dict[str, int]
+    pace: PaceRecord | None
+    scan: LastScan | None
+    watching: Watching
+    waits: WaitsForRoom | None
+    free: int
+    disk: dict[str, str]
+    log_problem: str
+    clock_problem: str
+    denied: dict[str, int]
+    unused: list[str]
+    copied: datetime | None
+    unread: list[Alert]
+
+
 def run(options: argparse.Namespace, context: Context) -> Result:
+    seen = _look(context)
+    code = NOT_RUNNING if seen.pid is None else FAILED if seen.health is None else DONE
+    data, lines = _data(seen, context.books), _lines(seen, context.books)
+    return Result(schema="iaip.status/1", data=data, text="\n".join(lines), code=code)
+
+
+def _look(context: Context) -> _Seen:
     books, pid = context.books, context.daemon_pid()
-    health = None if pid is None else ask_health(context.home.socket, os.urandom(16).hex(), ANSWER_SECONDS)
-    down = None if pid else Supervision(context.home).read().down
-    jobs = books.jobs.in_state("running")
-    running = jobs[0] if jobs else None
-    live_name = context.releases.live()
-    live = None if live_name is None else context.releases.release(live_name)
-    unread = books.alerts.unread()
-    scan = books.knowledge.value("last-scan", LastScan)
-    watching = books.knowledge.value("watching", Watching) or Watching()
-    counts = books.jobs.counts()
-    waits, free = waits_for_room(books), shutil.disk_usage(context.home.root).free
-    disk = books.knowledge.value("encryption", dict[str, str]) or {"level": "cannot tell"}
-    pace = books.pace.latest() if pid is not None else None
-    broken, clock = _consent_log(context.home)
-    denied: dict[str, int] = msgspec.json.decode(books.knowledge.fact("consent-denied") or "{}")
-    unused = _unused_lines(books)
-    copied = books.knowledge.moment(snapshots.TAKEN_AT)
-    data = {
-        "daemon": _daemon_data(pid, health, down),
-        "live": {"release": live_name, "state": live.state if live else None, "gain": _gain(live)},
-        "running": None if running is None else _job_data(running),
-        "queue": {state.value: counts.get(state, 0) for state in JobState},
-        "pace": None if pace is None else msgspec.to_builtins(pace),
+    running, live = books.jobs.in_state("running"), context.releases.live()
+    log_problem, clock_problem = _consent_log(context.home)
+    return _Seen(
+        pid=pid,
+        health=None if pid is None else ask_health(context.home.socket, os.urandom(16).hex(), ANSWER_SECONDS),
+        down=None if pid else Supervision(context.home).read().down,
+        running=running[0] if running else None,
+        live=None if live is None else context.releases.release(live),
+        counts=books.jobs.counts(),
+        pace=books.pace.latest() if pid is not None else None,
+        scan=books.knowledge.value("last-scan", LastScan),
+        watching=books.knowledge.value("watching", Watching) or Watching(),
+        waits=waits_for_room(books),
+        free=shutil.disk_usage(context.home.root).free,
+        disk=books.knowledge.value("encryption", dict[str, str]) or {"level": "cannot tell"},
+        log_problem=log_problem,
+        clock_problem=clock_problem,
+        denied=books.knowledge.value("consent-denied", dict[str, int]) or {},
+        unused=_unused_lines(books),
+        copied=books.knowledge.moment(snapshots.TAKEN_AT),
+        unread=books.alerts.unread(),
+    )
+
+
+def _data(seen: _Seen, books: Books) -> dict[str, Any]:
+    live = seen.live
+    return {
+        "daemon": _daemon_data(seen.pid, seen.health, seen.down),
+        "live": {
+            "release": live.metadata.name if live else None,
+            "state": live.state if live else None,
+            "gain": _gain(live),
+        },
+        "running": None if seen.running is None else _job_data(seen.running),
+        "queue": {state.value: seen.counts.get(state, 0) for state in JobState},
+        "pace": msgspec.to_builtins(seen.pace),
         "confinement": _confinement(books),
-        "last_scan": msgspec.to_builtins(scan),
-        "watching": msgspec.to_builtins(watching),
-        "disk": {"free": free, "waits": msgspec.to_builtins(waits), "encryption": disk["level"]},
-        "consent": {"problem": broken, "clock": clock, "denied": denied},
-        "ledger": {"copied_at": msgspec.to_builtins(copied)},
-        "curated": {"problems": unused},
-        "alerts": {"unread": len(unread)},
+        "last_scan": msgspec.to_builtins(seen.scan),
+        "watching": msgspec.to_builtins(seen.watching),
+        "disk": {"free": seen.free, "waits": msgspec.to_builtins(seen.waits), "encryption": seen.disk["level"]},
+        "consent": {"problem": seen.log_problem, "clock": seen.clock_problem, "denied": seen.denied},
+        "ledger": {"copied_at": msgspec.to_builtins(seen.copied)},
+        "curated": {"problems": seen.unused},
+        "alerts": {"unread": len(seen.unread)},
     }
-    lines = [
-        f"daemon   {_daemon_line(pid, health, down)}",
-        f"live     {_live_line(live)}",
-        f"running  {job_line(running)}",
-        f"pace     {pace_line(pace)}",
-        f"queue    {_queue_line(counts)}",
+
+
+def _lines(seen: _Seen, books: Books) -> list[str]:
+    unused, unread = seen.unused, seen.unread
+    return [
+        f"daemon   {_daemon_line(seen.pid, seen.health, seen.down)}",
+        f"live     {_live_line(seen.live)}",
+        f"running  {job_line(seen.running)}",
+        f"pace     {pace_line(seen.pace)}",
+        f"queue    {_queue_line(seen.counts)}",
         f"network  {_network_line(books)}",
-        f"notes    {_scan_line(scan)}",
-        *(f"         {line}" for line in watching_lines(watching, scan)),
-        f"consent  {_consent_line(broken, clock, denied)}",
+        f"notes    {_scan_line(seen.scan)}",
+        *(f"         {line}" for line in watching_lines(seen.watching, seen.scan)),
+        f"consent  {_consent_line(seen.log_problem, seen.clock_problem, seen.denied)}",
         *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
-        f"disk     {in_gb(free)} free" + (f"; {waits.words}" if waits else "") + _open_disk(disk),
-        *_old_copy(copied, datetime.now(UTC)),
+        f"disk     {in_gb(seen.free)} free" + (f"; {seen.waits.words}" if seen.waits else "") + _open_disk(seen.disk),
+        *_old_copy(seen.copied, datetime.now(UTC)),
         f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]
-    code = NOT_RUNNING if pid is None else FAILED if health is None else DONE
-    return Result(schema="iaip.status/1", data=data, text="\n".join(lines), code=code)
 
 
 def _daemon_data(pid: int | None, health: Health | None, down: str | None) -> dict[str, Any]:
