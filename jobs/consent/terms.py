@@ -71,8 +71,8 @@ def in_force(
     rules = policy.rules + folder_rules(collections, documents)
     records = _records(files, known, withdrawn)
     excluded = exclusions(settings, collections)
-    denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
     displaced = displaced_saids(home.consent, policy.written)
+    denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
     decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied, displaced)
     terms = Terms(
         rules=tuple(rules),
@@ -86,11 +86,7 @@ def in_force(
         withdrawn=withdrawn,
         today=today,
         trusted=not chain.problem,
-        revision=digest(
-            str(REVISION),
-            msgspec.json.encode(decisive).decode(),
-            *(part for name in records for part in (f"{name}@{known[name].number}", known[name].text)),
-        ),
+        revision=_revision(decisive, {name: known[name] for name in records}),
     )
     return InForce(
         terms=terms,
@@ -101,6 +97,12 @@ def in_force(
         elsewhere=tuple(_elsewhere(policy.written, records, known, real)),
         ahead=ahead(today, now),
     )
+
+
+def _revision(decisive: object, records: Mapping[str, Entry]) -> str:
+    """Names all that decides: under the same revision the same document is ruled the same."""
+    texts = (part for name, record in records.items() for part in (f"{name}@{record.number}", record.text))
+    return digest(str(REVISION), msgspec.json.encode(decisive).decode(), *texts)
 
 
 def ruled_now(
