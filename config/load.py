@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,7 @@ def load_settings(path: Path) -> Settings:
 
     Raises ConfigurationError naming every unknown key and every wrong value at once.
     """
-    defaults = tomllib.loads(resources.files("config").joinpath("defaults.toml").read_text("utf-8"))
+    defaults = tomllib.loads(Path(__file__).with_name("defaults.toml").read_text("utf-8"))
     if not path.exists():
         return msgspec.convert(defaults, Settings)
     try:
@@ -124,6 +122,8 @@ def _cron_problem(value: str) -> str | None:
 
 
 def _suggestion(word: str, known: dict[str, Any]) -> str:
+    import difflib  # only for a word that is not known
+
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -19,13 +19,10 @@ from daemon.ledger.books import Books, read_books
 from daemon.system.lock import running_pid
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
-from jobs.keys import Keys
 from jobs.ports import Corpus
 from jobs.publish import write_file
 from jobs.releases import Releases
-from launchd.agent import Agent
 from launchd.machine import Machine, this_machine
-from launchd.program import Program
 
 if TYPE_CHECKING:
     from daemon.web.judging import Found
@@ -34,8 +31,11 @@ if TYPE_CHECKING:
     from jobs.dataset.learnt import Inquiry
     from jobs.domain.examples import QuerySet
     from jobs.domain.scan import Known
+    from jobs.keys import Keys
     from jobs.withdrawal.clearing import Grounds
     from jobs.withdrawal.receipts import Signer
+    from launchd.agent import Agent
+    from launchd.program import Program
 
 ANSWER_SECONDS = 5.0
 
@@ -76,6 +76,7 @@ class Context:
         """The consents' keys. Nothing is read, and no cipher loaded, before one is asked for."""
         from jobs.adapters.aead import AesGcm
         from jobs.adapters.macos_keychain import keychain_here
+        from jobs.keys import Keys
 
         return Keys(self.home.keys, AesGcm(), keychain_here())
 
@@ -196,6 +197,8 @@ class Context:
 
     @cached_property
     def program(self) -> Program:
+        from launchd.program import Program
+
         return Program(self.home, write_file)
 
     def daemon_pid(self) -> int | None:

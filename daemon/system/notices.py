@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from launchd.machine import Machine
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"v?\d{1,9}")
 @cache
 def catalogue() -> Mapping[str, Mapping[str, str]]:
     """Kind, or kind and ``.body`` or ``.listed``, → language → sentence."""
-    return tomllib.loads(resources.files("daemon.system").joinpath("notices.toml").read_text("utf-8"))
+    return tomllib.loads(Path(__file__).with_name("notices.toml").read_text("utf-8"))
 
 
 def notice(kind: str, about: str, language: Language) -> tuple[str, str]:
