@@ -73,7 +73,7 @@ class Executor:
             return []
         self._at.append(job_id)
         try:
-            if not light and (self._books.jobs.waits_its_turn(waiting) or not self._means.may_start(waiting)):
+            if not light and (self._books.jobs.whose_turn(waiting) or not self._means.may_start(waiting)):
                 return []
             job = self._books.jobs.claim(job_id, self._owner, _now())
             if job is None:

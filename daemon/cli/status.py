@@ -126,7 +126,7 @@ def _lines(seen: _Seen, books: Books) -> list[str]:
         f"live     {_live_line(seen.live)}",
         f"running  {job_line(seen.running)}",
         f"pace     {pace_line(seen.pace)}",
-        f"queue    {_queue_line(seen.counts)}",
+        f"queue    {_queue_line(seen.counts)}{_turn(books)}",
         f"network  {_network_line(books)}",
         f"notes    {_scan_line(seen.scan)}",
         *(f"         {line}" for line in watching_lines(seen.watching, seen.scan)),
@@ -229,6 +229,12 @@ def pace_line(pace: PaceRecord | None) -> str:
 
 def _queue_line(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "empty"
+
+
+def _turn(books: Books) -> str:
+    """Why the first job of a run that could run does not."""
+    told = next(filter(None, map(books.jobs.waits_its_turn, books.jobs.in_state("queued"))), "")
+    return f"; {told}" if told else ""
 
 
 def _title(alert: Alert) -> str:

@@ -91,6 +91,8 @@ def _line(jobs: Sequence[Job], context: Context) -> str:
     if waits is not None and waits.job in {job.id for job in jobs}:
         return waits.words
     job = next((job for job in jobs if job.state == "running"), jobs[-1] if jobs else None)
+    if job is not None and (turn := context.books.jobs.waits_its_turn(job)):
+        return turn
     told = job_line(job) if job is not None and job.state == "running" else "waiting"
     pace = context.books.pace.latest()
     governed = job is not None and job.stage not in UNGOVERNED_STAGES

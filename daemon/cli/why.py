@@ -176,6 +176,8 @@ def _job(number: int, context: Context) -> Result:
     lines += [f"{row['at'][:19]}  {row['kind']}  {_told(row['kind'], row['data'])}".rstrip() for row in rows]
     if (waits := waits_for_room(context.books)) is not None and waits.job == number:
         lines.append(waits.words)
+    if turn := context.books.jobs.waits_its_turn(job):
+        lines.append(turn)
     lines += _pace(job, context)
     decided = _decided(job, context)
     lines += decided.lines

@@ -6,6 +6,7 @@ import msgspec
 
 from daemon.ledger.database import Database
 from daemon.ledger.records import Job, Run, job_of, run_of
+from jobs.wire import LIGHT_STAGES
 
 
 class Lookup:
@@ -36,15 +37,20 @@ class Lookup:
         )
         return [job_of(row) for row in found]
 
-    def waits_its_turn(self, job: Job) -> bool:
-        """Whether a run that began earlier is on its way: one run at a time changes what is live, so that each is
+    def whose_turn(self, job: Job) -> Run | None:
+        """The run that began earlier and is on its way: one run at a time changes what is live, so that each is
         judged and deployed against what it measured. One that waits for a person holds up nobody."""
         row = self._database.row(
-            "SELECT 1 FROM job JOIN run ON run.id = job.run"
+            "SELECT run.* FROM job JOIN run ON run.id = job.run"
             " WHERE job.state IN ('queued', 'running') AND run.state = 'active' AND run.id < ? LIMIT 1",
             job.run,
         )
-        return row is not None
+        return None if row is None else run_of(row)
+
+    def waits_its_turn(self, job: Job) -> str:
+        """In words; nothing for a job that does not wait for another run."""
+        before = self.whose_turn(job) if job.state == "queued" and job.stage not in LIGHT_STAGES else None
+        return "" if before is None else f"run {job.run} waits for run {before.id} ({before.target}) to end"
 
     def of_run(self, run: int) -> list[Job]:
         return [job_of(row) for row in self._database.rows("SELECT * FROM job WHERE run = ? ORDER BY id", run)]

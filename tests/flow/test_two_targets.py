@@ -77,6 +77,16 @@ def test_two_runs_of_one_window_build_their_datasets_and_then_take_turns(window:
     assert window.books.jobs.counts() == {"done": 6}
 
 
+def test_a_run_that_waits_for_another_says_for_which(window: Window) -> None:
+    jobs = window.books.jobs
+    window.opens()
+    assert not any(map(jobs.waits_its_turn, jobs.in_state("queued"))), "their datasets wait for nobody"
+    for dataset in jobs.in_state("queued"):
+        window.executor.execute(dataset.id)
+    first, second = jobs.in_state("queued")
+    assert (jobs.waits_its_turn(first), jobs.waits_its_turn(second)) == ("", "run 2 waits for run 1 (embedding) to end")
+
+
 @pytest.mark.parametrize("state", ["paused", "quarantined"])
 def test_a_run_that_waits_for_a_person_holds_up_no_other(window: Window, state: str) -> None:
     window.opens()

@@ -72,6 +72,17 @@ def test_a_run_that_the_machine_holds_back_says_why_while_it_is_waited_for(
     assert f"paused: {reason}" in capsys.readouterr().err
 
 
+def test_a_run_that_waits_for_another_says_so_wherever_it_is_asked_of(household: Household, types) -> None:
+    before = household.training_now(upto=10)
+    started = household.books.jobs.start_run("expansion", cause="test", forced=True, now=household.now)
+    assert started is not None and before.run is not None
+    dataset = household.claimed(started[1])
+    household.books.jobs.finish(dataset, {}, "baseline", household.now)
+    [baseline] = household.books.jobs.in_state("queued")
+    told = f"run {baseline.run} waits for run {before.run} (embedding) to end"
+    assert told in types("status")[1] and told in types("why", "job", str(baseline.id))[1]
+
+
 class NoSession:
     """systemd cannot be asked here, and nothing was ever installed."""
 
