@@ -29,7 +29,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from jobs.domain.artifacts import ReleaseMetadata, ReleaseState
+from jobs.domain.artifacts import LiveModel, ReleaseMetadata, ReleaseState
 from jobs.domain.errors import BadInput, NotFound, Refused
 from jobs.locks import locked
 from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
@@ -60,16 +60,8 @@ class Releases:
     """The releases under ``root``. ``merge`` carries the owner's collections across a switch."""
 
     def __init__(self, root: Path, merge: MergeConfiguration) -> None:
-        self.root = root
+        self.root, self.models, self.current = root, root / "models", root / "current"
         self._merge = merge
-
-    @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
-    def current(self) -> Path:
-        return self.root / "current"
 
     def live(self) -> str | None:
         """The live release's name, or none before the adoption."""
@@ -130,10 +122,15 @@ class Releases:
         reason = self._reason(name)
         return None if self.live() == name or reason == INTERRUPTED else reason
 
-    def damage(self, name: str) -> str | None:
-        """As ``release_damage``. Raises BadInput as ``release`` does."""
-        targets = self.release(name).metadata.targets
-        return release_damage(targets, self.directory(name) / "index" / "index.sqlite")
+    def damage(self, name: str, *, beside: str | None = None) -> str | None:
+        """As ``release_damage``, but a model that ``beside`` searches with too is not read: a switch between the two
+        neither brings nor ends it. Raises BadInput as ``release`` does."""
+        targets, shared = self.release(name).metadata.targets, dict[str, LiveModel]()
+        if beside is not None:
+            with suppress(BadInput):  # a release whose metadata are damaged can be left all the same
+                shared = self.release(beside).metadata.targets
+        own = {target: model for target, model in targets.items() if shared.get(target) != model}
+        return release_damage(own, self.directory(name) / "index" / "index.sqlite")
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
@@ -180,7 +177,7 @@ class Releases:
         with self.one_at_a_time():
             if (live := self.live()) == name:
                 return
-            self._refuse_unfit(name)
+            self._refuse_unfit(name, live)
             write_file(self.directory(name) / TRIAL, b"")
             self.put_live(name, live)
 
@@ -198,14 +195,15 @@ class Releases:
         target = to or (None if live is None else self.before(live))
         if live is None or target is None:
             raise Refused("there is no earlier release to go back to", remedy=_REMEDY)
-        self._refuse_unfit(target)
+        self._refuse_unfit(target, live)
         return live, target
 
-    def roll_back(self, to: str | None = None) -> str:
-        """Switches to where ``way_back`` leads and returns its name; raises as that does."""
+    def roll_back(self, to: str | None = None, may: Callable[[str, str], None] = lambda live, target: None) -> str:
+        """Switches to where ``way_back`` leads and returns its name; raises as that does, and as ``may`` does."""
         with self.one_at_a_time():
             live, target = self.way_back(to)
             if target != live:
+                may(live, target)
                 self._leave(live, target, BY_HAND)
             return target
 
@@ -253,13 +251,13 @@ class Releases:
                     return earlier
         return None
 
-    def _refuse_unfit(self, name: str) -> None:
+    def _refuse_unfit(self, name: str, live: str | None) -> None:
         if (self.directory(name) / WITHDRAWN).exists():
             raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
-        if (damage := self.damage(name)) is not None:
+        if (damage := self.damage(name, beside=live)) is not None:
             other = self._whole_before(name)
             remedy = f"`iaipctl rollback --to {other}`" if other else _REMEDY
-            raise Refused(f"{name} cannot go live: {damage}; {self.live()} stays live", remedy=remedy)
+            raise Refused(f"{name} cannot go live: {damage}; {live} stays live", remedy=remedy)
 
     def _leave(self, live: str, target: str, reason: str) -> None:
         if int(target[1:]) < int(live[1:]):

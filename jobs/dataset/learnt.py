@@ -61,16 +61,20 @@ def roll_back(releases: Releases, to: str | None, by: Inquiry) -> str:
     Raises Refused as well for a release that learnt from what may no longer be used.
     """
     with ConsentBook(by.home.consent).held():
-        live, target = way_back(releases, to, by)
-        return live if target == live else releases.roll_back(target)
+        return releases.roll_back(to, lambda live, target: _require_allowed(releases, live, target, by))
 
 
 def way_back(releases: Releases, to: str | None, by: Inquiry) -> tuple[str, str]:
     """As ``Releases.way_back``, and raises as ``roll_back``."""
     live, target = releases.way_back(to)
-    if target != live and (reason := denial(releases.release(target), by)):
+    if target != live:
+        _require_allowed(releases, live, target, by)
+    return live, target
+
+
+def _require_allowed(releases: Releases, live: str, target: str, by: Inquiry) -> None:
+    if reason := denial(releases.release(target), by):
         raise Refused(
             f"{target} cannot go live: {reason}; {live} stays live",
             remedy=f"`iaipctl releases` lists the others; `iaipctl rollback --to {ADOPTED}` always may",
         )
-    return live, target

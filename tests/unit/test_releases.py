@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from config.paths import QmdFiles
+from jobs import release_damage
 from jobs.adoption import adopt
 from jobs.domain.artifacts import Gain, LiveModel, ReleaseMetadata
 from jobs.domain.errors import Refused
-from jobs.releases import WITHDRAWN, Releases
+from jobs.releases import METADATA, WITHDRAWN, Releases
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -157,6 +158,25 @@ def test_a_damaged_release_never_goes_live_and_the_next_step_is_named(releases: 
     assert told.value.remedy == "`iaipctl rollback --to v0`"
     assert releases.live() == "v2"
     assert releases.roll_back("v0") == "v0"
+
+
+def test_a_way_back_reads_each_model_once_and_none_that_both_search_with(releases: Releases, monkeypatch) -> None:
+    promote(releases, "one", "two", "two")
+    read, digest_of = list[str](), release_damage._sha256
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return digest_of(path)
+
+    monkeypatch.setattr(release_damage, "_sha256", counted)
+    assert releases.roll_back() == "v2" and read == []
+    assert releases.roll_back() == "v1" and read == ["one.gguf"]
+
+
+def test_a_release_whose_metadata_are_damaged_can_be_left(releases: Releases) -> None:
+    promote(releases, "one", "two")
+    (releases.directory("v2") / METADATA).write_text("{")
+    assert releases.roll_back() == "v1"
 
 
 def test_a_release_whose_model_is_gone_or_whose_index_is_no_index_is_refused(releases: Releases) -> None:
