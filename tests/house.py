@@ -17,9 +17,11 @@ from config.paths import Home
 from daemon.ledger.books import Books, read_books
 from daemon.ledger.records import Job, Run
 from jobs.adapters.aead import AesGcm
+from jobs.domain.examples import Target
 from jobs.domain.gates import Verdict
 from jobs.domain.results import ValidationResult
 from jobs.keys import Keys
+from jobs.wire import STAGE_ORDER, Stage
 
 
 def keys_of(home: Home) -> Keys:
@@ -72,10 +74,21 @@ class House:
         for child in psutil.Process(self.daemon.pid).children():
             child.kill()
 
-    def begin(self) -> int:
+    def begin(self, target: Target = "embedding") -> int:
         """Starts a run once the first examples are made; returns its number."""
         self.until(lambda: self.books.jobs.counts().get("done", 0) >= 1)
-        return int(self.types("run", "embedding", "--force").split()[-1])
+        return int(self.types("run", target, "--force").split()[-1])
+
+    def kill_everything_in_turn(self, run: int) -> list[Stage]:
+        """Until the run ends: in every stage kill -9 to the daemon, then to its workers. The stages left unharmed."""
+        left = [(stage, victim) for stage in STAGE_ORDER for victim in (self.kill_daemon, self.kill_worker)]
+        while self.books.jobs.run(run).state == "active":
+            job = self.running(run)
+            if job is not None and left and job.stage == left[0][0] and (job.phase or job.stage == "dataset"):
+                _, kill = left.pop(0)
+                kill()
+            time.sleep(0.01)
+        return [stage for stage, _ in left]
 
     def running(self, run: int) -> Job | None:
         return next((job for job in self.books.jobs.of_run(run) if job.state == "running"), None)

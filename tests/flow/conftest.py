@@ -8,10 +8,21 @@ from pathlib import Path
 import pytest
 
 from daemon.ledger.books import Books, open_books
+from jobs.adapters.node import find_converter, find_node, find_qmd
+from jobs.domain.errors import ToolFailed
 from tests.fakes.macos.machine import fake_machine
 from tests.flow.desk import Desk
 from tests.flow.owner import Owner, owner_of
 from tests.flow.person import Person
+
+
+@pytest.fixture(scope="session")
+def search_tools() -> None:
+    """Leaves the test out where QMD or the converter is not installed."""
+    try:
+        find_node(""), find_qmd(""), find_converter()
+    except ToolFailed as missing:
+        pytest.skip(f"{missing.message}: {missing.remedy}")
 
 
 @pytest.fixture

