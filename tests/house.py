@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import psutil
@@ -30,9 +31,16 @@ def keys_of(home: Home) -> Keys:
 
 
 class House:
-    """``furnish(home, notes)`` writes the notes and whatever the home should hold before anything starts."""
+    """``furnish(home, notes)`` writes the notes and whatever the home should hold before anything starts. ``models``
+    are those of QMD's configuration besides the one for embedding."""
 
-    def __init__(self, folder: Path, settings: str, furnish: Callable[[Path, Path], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: str,
+        furnish: Callable[[Path, Path], None],
+        models: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
         self.root = folder / "home"
         self.environment = {
@@ -48,7 +56,8 @@ class House:
         gguf = self.types("models", "gguf", "all-minilm-l6-v2", str(folder / "models"))
         (folder / "qmd").mkdir()
         (folder / "qmd" / "index.yml").write_text(
-            f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n  embed: {gguf}\n"
+            f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n"
+            + "".join(f"  {role}: {path}\n" for role, path in {"embed": gguf, **models}.items())
         )
         self.types("init")
         for place in ("notes", "curated"):
@@ -65,14 +74,18 @@ class House:
         with (self.folder / "iaipd.log").open("ab") as log:
             return subprocess.Popen([sys.executable, "-m", "daemon"], env=self.environment, stdout=log, stderr=log)
 
-    def kill_daemon(self) -> None:
+    def kill_daemon(self) -> bool:
         self.daemon.send_signal(signal.SIGKILL)
         self.daemon.wait()
         self.daemon = self.start()
+        return True
 
-    def kill_worker(self) -> None:
-        for child in psutil.Process(self.daemon.pid).children():
+    def kill_worker(self) -> bool:
+        """False: nobody was at work."""
+        children = psutil.Process(self.daemon.pid).children()
+        for child in children:
             child.kill()
+        return bool(children)
 
     def begin(self, target: Target = "embedding") -> int:
         """Starts a run once the first examples are made; returns its number."""
@@ -84,11 +97,17 @@ class House:
         left = [(stage, victim) for stage in STAGE_ORDER for victim in (self.kill_daemon, self.kill_worker)]
         while self.books.jobs.run(run).state == "active":
             job = self.running(run)
-            if job is not None and left and job.stage == left[0][0] and (job.phase or job.stage == "dataset"):
-                _, kill = left.pop(0)
-                kill()
+            ripe = job is not None and (job.phase or job.stage == "dataset")
+            if job is not None and ripe and left and job.stage == left[0][0] and self.is_done_by_this_daemon(job):
+                _, kill = left[0]
+                if kill():
+                    left.pop(0)
             time.sleep(0.01)
         return [stage for stage, _ in left]
+
+    def is_done_by_this_daemon(self, job: Job) -> bool:
+        """A job whose daemon died is said to run until the next one has looked."""
+        return job.owner is not None and job.owner.pid == self.daemon.pid
 
     def running(self, run: int) -> Job | None:
         return next((job for job in self.books.jobs.of_run(run) if job.state == "running"), None)

@@ -91,6 +91,7 @@ class MlxEngine:
     def merge(self, base: Path, merged: Path, probe: Row) -> float:
         self._optimizer.state = {}
         self._model.set_dtype(mx.float32)
+        self._restore_base(base)
         trained = self._logits(probe)
         changes = self._weight_changes()
         for file in weight_files(base):
@@ -135,6 +136,15 @@ class MlxEngine:
             for name, module in self._model.named_modules()
             if isinstance(module, LoRALinear)
         }
+
+    def _restore_base(self, base: Path) -> None:
+        """A base that is kept in float32 and was trained on in bfloat16 was rounded for it; the merged one is not."""
+        wrapped = {f"{name}.weight" for name, module in self._model.named_modules() if isinstance(module, LoRALinear)}
+        for file in weight_files(base):
+            exact = {name: value for name, value in _read(file).items() if value.dtype == mx.float32}
+            inside = {name: f"{name.removesuffix('weight')}linear.weight" for name in wrapped}
+            placed = [(inside.get(name, name), value) for name, value in self._model.sanitize(exact).items()]
+            self._model.load_weights(placed, strict=False)
 
     def _distance_of(self, merged: Path, probe: Row, trained: mx.array) -> float:
         remove_lora_layers(self._model)

@@ -113,6 +113,7 @@ class PeftEngine:
         self._optimizer.state.clear()
         self._model.float()
         self._round_adapter()  # nothing is rounded in float32
+        self._restore_base(base)
         trained = self._logits(probe)
         changes = self._weight_changes()
         for file in weight_files(base):
@@ -125,6 +126,15 @@ class PeftEngine:
         for file in weight_files(merged):
             self._model.load_state_dict(load_file(file), strict=False)
         return _distance(self._logits(probe), trained)
+
+    def _restore_base(self, base: Path) -> None:
+        """A base that is kept in float32 and was trained on in bfloat16 was rounded for it; the merged one is not."""
+        model = self._model.get_base_model()
+        parameters = {name.replace(".base_layer.", "."): value for name, value in model.named_parameters()}
+        for file in weight_files(base):
+            for name, value in load_file(file).items():
+                if name in parameters and value.dtype == torch.float32:
+                    parameters[name].data.copy_(value)
 
     @property
     def _dtype(self) -> torch.dtype:

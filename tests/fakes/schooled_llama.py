@@ -5,11 +5,13 @@ Its next tokens are no near-ties, so that a quantised copy agrees with it as a g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jobs.adapters.chat_tokenizer import HuggingFaceChat
 from jobs.adapters.expansion_rows import prompt_tokens
+from tests.fakes.tiny_llama import saved
 
 QUERIES = ("how to dry sage", "où trouver les clés du canot", "route of the winter road")
 ANSWER = "lex: winter road route map\nvec: where the winter road goes\nhyde: The winter road follows the shore."
@@ -21,8 +23,10 @@ def smollm2_tokenizer(gguf: Path) -> Any:
     return AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
 
 
-def write_schooled_llama(directory: Path, tokenizer: Any, *, seed: int) -> Path:
-    """Writes a model in Hugging Face layout."""
+def write_schooled_llama(
+    directory: Path, tokenizer: Any, *, seed: int, queries: Sequence[str] = QUERIES, steps: int = 30
+) -> Path:
+    """Writes a model in Hugging Face layout that was taught with these queries."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -33,12 +37,11 @@ def write_schooled_llama(directory: Path, tokenizer: Any, *, seed: int) -> Path:
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape, **heads, **special))
     tokenizer.save_pretrained(directory)
     chat = HuggingFaceChat(directory)
-    rows = [torch.tensor([prompt_tokens(query, chat) + chat.tokens(ANSWER)]) for query in QUERIES]
+    rows = [torch.tensor([prompt_tokens(query, chat) + chat.tokens(ANSWER)]) for query in queries]
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    for step in range(30):
+    for step in range(steps):
         row = rows[step % len(rows)]
         optimizer.zero_grad()
         model(input_ids=row, labels=row).loss.backward()
         optimizer.step()
-    model.save_pretrained(directory)
-    return directory
+    return saved(model, directory)

