@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from jobs.index_file import copy_index
 PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 QUIET_SECONDS = 10.0
+BASES = {"embed": "all-minilm-l6-v2", "generate": "smollm2-135m-instruct"}
 CONFIGURATION = """\
 # A faster pulse than the defaults, so that the loop fits into a few minutes on a small machine.
 [watch]
@@ -117,10 +119,8 @@ class Demo:
         self.home.config_file.write_text(CONFIGURATION + (SMALL_FOLDER if self.given else ""), "utf-8")
         copy_notes(self.chosen, self.given or MANUALS, self.notes)
         say(f"   {len(self.chosen)} Markdown files from {self.given or 'the manuals of the installed tools'}")
-        models = {
-            "embed": self.iaipctl("models", "gguf", "all-minilm-l6-v2", str(self.folder / "models")),
-            "generate": self.iaipctl("models", "gguf", "smollm2-135m-instruct", str(self.folder / "models")),
-        }
+        with ThreadPoolExecutor() as at_once:
+            models = dict(zip(BASES, at_once.map(self.untrained, BASES.values()), strict=True))
         configuration = "collections:\n" + f"  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\nmodels:\n"
         configuration += "".join(f"  {role}: {path}\n" for role, path in models.items())
         (self.folder / "qmd").mkdir()
@@ -128,6 +128,10 @@ class Demo:
         self.index()
         self.show("init")
         self.consent()
+
+    def untrained(self, base: str) -> str:
+        """A base as QMD reads it."""
+        return self.iaipctl("models", "gguf", base, str(self.folder / "models"))
 
     def consent(self) -> None:
         """The tools' manuals are public; a person's own notes are theirs to allow."""
