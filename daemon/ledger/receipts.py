@@ -10,6 +10,8 @@ from daemon.ledger.database import Database
 from jobs.domain.confinement import Receipt
 
 KIND = "confinement"
+_NEWEST = "SELECT job, data FROM event WHERE kind = 'confinement' ORDER BY id DESC LIMIT 1"
+"""With the word written out, as in the index of receipts: else SQLite looks through a million steps for it."""
 
 
 class Receipts:
@@ -25,7 +27,7 @@ class Receipts:
 
     def latest(self) -> tuple[int, Receipt] | None:
         """The job that was started last, and its receipt."""
-        row = self._database.row("SELECT job, data FROM event WHERE kind = ? ORDER BY id DESC LIMIT 1", KIND)
+        row = self._database.row(_NEWEST)
         return None if row is None else (row["job"], read_receipt(row["data"]))
 
     def refused(self, run: int) -> bool:

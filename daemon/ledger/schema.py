@@ -124,4 +124,8 @@ MIGRATIONS: tuple[str, ...] = (
     DROP INDEX alert_undelivered;
     CREATE INDEX alert_undelivered ON alert (id) WHERE attempted_at IS NULL AND withheld = 0;
     """,
+    # The newest receipt among a million steps.
+    """
+    CREATE INDEX event_receipt ON event (id) WHERE kind = 'confinement';
+    """,
 )

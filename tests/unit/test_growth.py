@@ -51,7 +51,8 @@ def test_no_growing_table_is_scanned(context: Context, command: object, options:
     for statement in asked_by(context, command, **options):
         for row in context.books.database.rows(f"EXPLAIN QUERY PLAN {statement}"):
             words = row["detail"].split()
-            ordered = "LIMIT" in statement and "ORDER BY id DESC" in statement
+            newest = "LIMIT" in statement and "ORDER BY id DESC" in statement
+            ordered = newest and ("WHERE" not in statement or "USING INDEX" in row["detail"])
             assert words[0] != "SCAN" or words[1] in BOUNDED or ordered, (statement, row["detail"])
             assert not row["detail"].startswith("USE TEMP B-TREE") or "json_each" in statement, statement
 
