@@ -69,21 +69,23 @@ class RaisingWords:
     """
 
     def __init__(self, words: tuple[tuple[str, str], ...]) -> None:
-        self._patterns = {
-            classification: _pattern([word for word, raised in words if raised == classification])
-            for classification in {raised for _, raised in words}
-        }
+        self._phrases = [(raised, _Phrase(_plain(phrase).split())) for phrase, raised in words]
 
     def found_in(self, text: str) -> set[str]:
         plain = _plain(text)
-        return {classification for classification, pattern in self._patterns.items() if pattern.search(plain)}
+        return {raised for raised, phrase in self._phrases if phrase.is_in(plain)}
 
 
-def _pattern(phrases: list[str]) -> re.Pattern[str]:
-    """Any of them, as whole words. An underscore ends a word: it is Markdown's emphasis. The look back is shared: asked
-    by each phrase at each letter it takes thirty times as long."""
-    phrased = (_BETWEEN_WORDS.join(map(re.escape, _plain(phrase).split())) for phrase in phrases)
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(phrased)})(?![^\W_])")
+class _Phrase:
+    """As whole words. An underscore ends a word: it is Markdown's emphasis."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._longest = max(words, key=len, default="")
+        self._pattern = re.compile(rf"(?<![^\W_]){_BETWEEN_WORDS.join(map(re.escape, words))}(?![^\W_])")
+
+    def is_in(self, plain: str) -> bool:
+        """The pattern is asked only where its longest word is: that takes a hundredth of the time."""
+        return self._longest in plain and self._pattern.search(plain) is not None
 
 
 def _plain(text: str) -> str:
