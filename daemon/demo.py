@@ -22,7 +22,7 @@ from config.paths import Home
 from daemon.cli.result import table
 from daemon.cli.root import Context
 from daemon.cli.status import job_line
-from daemon.demo_notes import MANUALS, choose_manuals, choose_notes, copy_notes
+from daemon.demo_notes import MANUALS, choose_manuals, choose_notes, copy_notes, markdown
 from daemon.web.reading import judged_sets
 from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_process import QmdTools
@@ -118,7 +118,9 @@ class Demo:
         self.home.root.mkdir(parents=True)
         self.home.config_file.write_text(CONFIGURATION + (SMALL_FOLDER if self.given else ""), "utf-8")
         copy_notes(self.chosen, self.given or MANUALS, self.notes)
-        say(f"   {len(self.chosen)} Markdown files from {self.given or 'the manuals of the installed tools'}")
+        more = len(markdown(self.given)) - len(self.chosen) if self.given else 0
+        left = f"; {more} more are left out, to keep the demo short" if more else ""
+        say(f"   {len(self.chosen)} Markdown files from {self.given or 'the manuals of the installed tools'}{left}")
         with ThreadPoolExecutor() as at_once:
             models = dict(zip(BASES, at_once.map(self.untrained, BASES.values()), strict=True))
         configuration = "collections:\n" + f"  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\nmodels:\n"

@@ -29,7 +29,9 @@ def choose_notes(folder: Path) -> list[Path]:
 
 
 def markdown(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*.md")) if path.is_file()]
+    """As QMD finds them: nothing hidden."""
+    found = [path for path in sorted(folder.rglob("*.md")) if path.is_file()]
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
 def copy_notes(notes: Sequence[Path], source: Path, target: Path) -> None:

@@ -57,10 +57,14 @@ def give_back(releases: Releases, files: QmdFiles) -> list[Path]:
 
     Each file is copied beside its link, synced, and renamed over it: after a crash a place holds the
     link or the whole copy, both work, and a second call goes on. Returns what was given back; a place
-    that is no link of ours is the owner's and is left alone. The configuration still names the live
-    models, which stay under ``releases.models``.
+    that is no link of ours is the owner's and is left alone, and so is a link whose release is not there
+    (a volume that is not mounted): it works again when that is back. The configuration still names the
+    live models, which stay under ``releases.models``.
     """
-    given = []
+    given: list[Path] = []
+    live = releases.live_directory()
+    if live is None or not live.is_dir():
+        return given
     for place, inside, copy in (
         (files.index, releases.current / "index" / "index.sqlite", copy_index),
         (files.config, releases.current / "qmd" / "index.yml", shutil.copyfile),

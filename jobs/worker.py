@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
-from config.load import load_settings
+from config.load import ConfigurationError, load_settings
 from config.paths import Home, QmdFiles, runtime_directory
 from config.settings import Settings
 from jobs.adapters.aead import AesGcm
@@ -147,6 +147,8 @@ def _in_words(error: Exception) -> Failed | None:
     if isinstance(error, IaipError):
         kind = "stopped" if isinstance(error, Stopped) else type(error).__name__
         return Failed(message=error.message, remedy=error.remedy, kind=kind)
+    if isinstance(error, ConfigurationError):
+        return Failed(message=str(error), remedy="`iaipctl config check`", kind="BadInput")
     if is_disk_full(error):
         return _in_words(DiskFull())
     if isinstance(error, ImportError):

@@ -24,7 +24,7 @@ def carry_out(command: str, options: argparse.Namespace) -> int:
     home = Path(options.home).expanduser().absolute() if options.home else default_home(os.environ)
     try:
         return show(module_of(command).run(options, root.Context(Home(root=home))), as_json=options.json)
-    except (IaipError, ConfigurationError, AgentFailed, KeyError) as error:
+    except (IaipError, ConfigurationError, AgentFailed, KeyError, PermissionError) as error:
         return complain(*_explained(error), as_json=options.json)
     except KeyboardInterrupt:
         print(f"iaipctl: {_interrupted(command)}", file=sys.stderr)
@@ -47,7 +47,9 @@ def _interrupted(command: str) -> str:
     return f"`{command}` was interrupted; `iaipctl status` shows how things are"
 
 
-def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -> tuple[str, str, int]:
+def _explained(
+    error: IaipError | ConfigurationError | AgentFailed | KeyError | PermissionError,
+) -> tuple[str, str, int]:
     match error:
         case AgentFailed():
             return error.message, error.remedy, REFUSED if error.kept else FAILED
@@ -55,5 +57,7 @@ def _explained(error: IaipError | ConfigurationError | AgentFailed | KeyError) -
             return error.message, error.remedy, _code(error)
         case ConfigurationError():
             return str(error), "`iaipctl config check`", FAILED
+        case PermissionError():
+            return f"{error.filename} may not be read or written by you", "`iaipctl doctor permissions`", FAILED
         case _:
             return f"there is no {error.args[0]}", "`iaipctl queue` lists what there is", NOT_FOUND

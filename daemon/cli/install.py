@@ -12,6 +12,7 @@ from daemon.cli.well import awaited, is_ours, told
 from daemon.socket import ask_health
 from daemon.supervision import Supervision
 from jobs.domain.errors import Refused
+from launchd.agent import refuse_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
+    refuse_root(context.machine.session)
     if context.releases.live() is None:
         raise context.nothing_yet()
     _refuse_another_daemon(context)

@@ -7,6 +7,7 @@ import argparse
 from daemon.cli.result import Result
 from daemon.cli.root import Context
 from daemon.cli.upgrade import restarted
+from launchd.agent import refuse_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
+    refuse_root(context.machine.session)
+    if not context.home.root.exists():
+        raise context.nothing_yet()
     context.program.place()
     return restarted(context, "iaip.restart/1", "restarted", [])

@@ -17,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
+    if not context.home.root.exists():
+        raise context.nothing_yet()
     releases = context.releases
     live = releases.live()
     if options.dry_run:

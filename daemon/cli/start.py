@@ -8,6 +8,7 @@ from daemon.cli.result import Result
 from daemon.cli.root import Context
 from daemon.cli.well import awaited, told
 from daemon.supervision import Supervision
+from launchd.agent import refuse_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
+    refuse_root(context.machine.session)
     Supervision(context.home).clear()
     context.agent.start()
     health = awaited(context, lambda health: health.home == str(context.home.root))

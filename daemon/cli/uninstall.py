@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from config.paths import runtime_directory
 from daemon.cli.result import REFUSED, Result
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     if options.purge:
         notes += _purged(context)
     lines = ["the agent is removed", *(f"given back as a plain file: {path}" for path in given)]
+    notes += [_still_linked(path, context) for path in (files.index, files.config) if _is_ours(path, context)]
     lines.append(f"removed: {context.home.root}" if options.purge else f"kept: {context.home.root}")
     notes.append("Restart a QMD server that is running. `qmd update` and `qmd embed` bring the index up to date.")
     return Result(
@@ -52,6 +54,17 @@ def run(options: argparse.Namespace, context: Context) -> Result:
         data={"removed": True, "purged": options.purge, "given_back": given},
         text="\n".join(lines),
         talk="\n".join(notes),
+    )
+
+
+def _is_ours(path: Path, context: Context) -> bool:
+    return path.is_symlink() and path.readlink().is_relative_to(context.releases.current)
+
+
+def _still_linked(path: Path, context: Context) -> str:
+    return (
+        f"{path} is still a link: {context.home.root}, which it leads into, is not there. Is its volume not mounted?"
+        " Mount it, then `iaipctl uninstall` again."
     )
 
 

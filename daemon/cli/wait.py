@@ -70,6 +70,14 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
                 talk=f"job {held.id} is in quarantine: {held.error}. Next: {held.remedy}",
                 code=FAILED,
             )
+        if paused := next((job for job in jobs if job.state == "paused"), None):
+            return Result(
+                schema="iaip.wait/1",
+                data={"run": msgspec.to_builtins(found)},
+                text="",
+                talk=f"job {paused.id} is paused and waits for you: `iaipctl queue resume {paused.id}`",
+                code=TRY_LATER,
+            )
         line = _line(jobs, context)
         if line != shown and sys.stderr.isatty():
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)

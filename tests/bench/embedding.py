@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -163,13 +164,15 @@ def _fit(
         for pair in pairs
     ]
     batches: DataLoader[Any] = DataLoader(examples, shuffle=True, batch_size=batch_size)
-    model.fit(
-        train_objectives=[(batches, MultipleNegativesRankingLoss(model))],
-        epochs=epochs,
-        warmup_steps=0,
-        optimizer_params={"lr": learning_rate},
-        show_progress_bar=False,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        model.fit(
+            train_objectives=[(batches, MultipleNegativesRankingLoss(model))],
+            epochs=epochs,
+            warmup_steps=0,
+            optimizer_params={"lr": learning_rate},
+            show_progress_bar=False,
+            checkpoint_path=scratch,
+        )
 
 
 def _encode(encoder: Any, texts: Sequence[str]) -> Vectors:

@@ -229,8 +229,24 @@ def test_a_dead_socket_file_is_no_obstacle(mac_owner) -> None:
 
 
 def test_sudo_is_refused_on_the_command_line(mac_owner) -> None:
-    with pytest.raises(AgentFailed, match="root's, not yours"):
-        mac_owner.types("install", session=Session(uid=0, sudo=True))
+    for command in ("install", "start", "restart"):
+        with pytest.raises(AgentFailed, match="root's, not yours"):
+            mac_owner.types(command, session=Session(uid=0, sudo=True))
+    assert not mac_owner.home.agent_program.exists(), "nothing of root's is left behind"
+
+
+def test_a_home_that_is_not_there_is_not_made_anew_and_qmd_keeps_its_links(owner, tmp_path) -> None:
+    owner.types("install")
+    owner.types("stop")
+    away = owner.home.root.rename(tmp_path / "unmounted")
+    for command in ("restart", "rollback"):
+        with pytest.raises(BadInput, match="is its volume not mounted"):
+            owner.types(command)
+        assert not owner.home.root.exists()
+    told = owner.types("uninstall")
+    assert told.data["given_back"] == [] and "is still a link" in told.talk
+    away.rename(owner.home.root)
+    assert (owner.qmd / "index.yml").read_text("utf-8") == owner.configuration
 
 
 def test_doctor_is_a_contract(mac_owner) -> None:

@@ -52,6 +52,7 @@ def hung(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     assert process.stdin is not None and process.stdout is not None
     assert process.stdout.readline() == b"holds\n"
     os.kill(process.pid, signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)  # all its threads stand still: none reads that the pipe was closed
     process.stdin.close()
     yield process
     process.kill()

@@ -64,6 +64,13 @@ def test_a_file_of_the_owners_own_is_left_alone(releases, files) -> None:
     assert files.config.read_text() == "mine"
 
 
+def test_links_into_a_home_that_is_not_there_stay_and_work_again_when_it_is_back(releases, files, tmp_path) -> None:
+    away = releases.root.rename(tmp_path / "unmounted")
+    assert give_back(releases, files) == [] and files.config.is_symlink() and files.index.is_symlink()
+    away.rename(releases.root)
+    assert is_whole(files)
+
+
 def test_an_index_that_never_was_leaves_no_link_behind(tmp_path, files) -> None:
     files.index.unlink()
     releases = Releases(tmp_path / "none", lambda live, _: live)

@@ -83,6 +83,16 @@ def test_a_run_that_waits_for_another_says_so_wherever_it_is_asked_of(household:
     assert told in types("status")[1] and told in types("why", "job", str(baseline.id))[1]
 
 
+def test_a_run_whose_job_is_paused_is_not_waited_for_in_vain(household: Household) -> None:
+    training = household.training_now(upto=10)
+    with household.books.database.transaction() as connection:
+        connection.execute("UPDATE job SET state = 'paused' WHERE id = ?", (training.id,))
+    with single_daemon(household.home.daemon_lock):
+        assert training.run is not None
+        told = until_ended(training.run, 5.0, Context(household.home))
+    assert told.code == 75 and f"`iaipctl queue resume {training.id}`" in told.talk
+
+
 class NoSession:
     """systemd cannot be asked here, and nothing was ever installed."""
 
