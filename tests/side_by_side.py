@@ -17,9 +17,8 @@ from typing import IO
 LOOPS = ("tests/flow/test_loop.py", "tests/flow/test_loop_of_expansion.py")
 GROUPS = (
     ("tests/flow", *(f"--ignore={loop}" for loop in LOOPS)),
-    ("tests/contracts", LOOPS[0]),
-    ("tests/crash", "tests/ag816", LOOPS[1]),
-    ("tests/unit", "tests/web"),
+    ("tests/contracts", "tests/crash"),
+    ("tests/ag816", "tests/unit", "tests/web", *LOOPS),
 )
 
 
