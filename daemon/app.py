@@ -218,7 +218,6 @@ def _assemble(
     stopping: threading.Event,
 ) -> _Parts:
     """Plugs everything together; nothing runs yet."""
-
     eyes = _Eyes(home, settings, books, releases)
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)

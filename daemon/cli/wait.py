@@ -45,39 +45,10 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
     deadline = None if timeout is None else time.monotonic() + timeout
     shown = ""
     while (found := context.books.jobs.run(number)).state == "active":
-        if context.daemon_pid() is None:
-            return Result(
-                schema="iaip.wait/1",
-                data={"run": msgspec.to_builtins(found)},
-                text="",
-                talk="the daemon is not running; the run goes on when it is started: `iaipctl start`",
-                code=NOT_RUNNING,
-            )
-        if deadline is not None and time.monotonic() > deadline:
-            return Result(
-                schema="iaip.wait/1",
-                data={"run": msgspec.to_builtins(found)},
-                text="",
-                talk=f"run {number} still goes on",
-                code=TRY_LATER,
-            )
         jobs = context.books.jobs.of_run(number)
-        if held := next((job for job in jobs if job.state == "quarantined"), None):
-            return Result(
-                schema="iaip.wait/1",
-                data={"run": msgspec.to_builtins(found)},
-                text="",
-                talk=f"job {held.id} is in quarantine: {held.error}. Next: {held.remedy}",
-                code=FAILED,
-            )
-        if paused := next((job for job in jobs if job.state == "paused"), None):
-            return Result(
-                schema="iaip.wait/1",
-                data={"run": msgspec.to_builtins(found)},
-                text="",
-                talk=f"job {paused.id} is paused and waits for you: `iaipctl queue resume {paused.id}`",
-                code=TRY_LATER,
-            )
+        if (vain := _in_vain(number, jobs, deadline, context)) is not None:
+            talk, code = vain
+            return Result(schema="iaip.wait/1", data={"run": msgspec.to_builtins(found)}, text="", talk=talk, code=code)
         line = _line(jobs, context)
         if line != shown and sys.stderr.isatty():
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
@@ -91,6 +62,20 @@ def until_ended(number: int, timeout: float | None, context: Context) -> Result:
         text=f"run {number}, {found.target}: {found.outcome or found.state}: {found.reason}",
         code=DONE if found.state == "done" else REFUSED if context.books.receipts.refused(number) else FAILED,
     )
+
+
+def _in_vain(number: int, jobs: Sequence[Job], deadline: float | None, context: Context) -> tuple[str, int] | None:
+    """Why waiting for this run ends here, and the exit code; none while it is worth the wait."""
+    if context.daemon_pid() is None:
+        return "the daemon is not running; the run goes on when it is started: `iaipctl start`", NOT_RUNNING
+    if deadline is not None and time.monotonic() > deadline:
+        return f"run {number} still goes on", TRY_LATER
+    for job in jobs:
+        if job.state == "quarantined":
+            return f"job {job.id} is in quarantine: {job.error}. Next: {job.remedy}", FAILED
+        if job.state == "paused":
+            return f"job {job.id} is paused and waits for you: `iaipctl queue resume {job.id}`", TRY_LATER
+    return None
 
 
 def _line(jobs: Sequence[Job], context: Context) -> str:
