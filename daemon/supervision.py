@@ -9,8 +9,8 @@ themselves are counted by the program that the supervisor starts (``launchd/agen
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -66,9 +66,18 @@ class Supervision:
         """The latest start is forgiven; earlier ones stay counted until the window is over."""
         self._write(Starts(unclean=self.read().unclean[:-1]))
 
-    def clear(self) -> None:
-        for count in (self._home.starts, self._home.launches):
-            count.unlink(missing_ok=True)
+    @contextmanager
+    def cleared(self) -> Iterator[None]:
+        """The count begins anew for a start that the supervisor is asked for. If that fails, it is as it was."""
+        counts = {path: path.read_bytes() for path in (self._home.starts, self._home.launches) if path.exists()}
+        for path in counts:
+            path.unlink(missing_ok=True)
+        try:
+            yield
+        except BaseException:
+            for path, content in counts.items():
+                write_file(path, content)
+            raise
 
     def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None]) -> None:
         """Keeps the reason for `iaipctl status` and tells the owner, once a reason."""

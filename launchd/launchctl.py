@@ -15,6 +15,8 @@ NO_SUCH_PROCESS, INPUT_OUTPUT, FILE_EXISTS = 3, 5, 17
 IN_PROGRESS, RUNS_ALREADY = 36, 37
 NO_DOMAIN, NO_SERVICE, DISABLED, NOT_IN_DOMAIN = 112, 113, 119, 125
 BACKGROUND_POLICY, QUARANTINED, BAD_PERMISSIONS = 161, 155, 122
+NOT_REGISTERED = (NO_SUCH_PROCESS, NO_SERVICE, NO_DOMAIN, NOT_IN_DOMAIN, NOT_THERE)
+"""What `print` of a label ends with where it is not: launchd knows none, has no session for it, or is no launchd."""
 
 _LOGIN_ITEMS = "open System Settings, General, Login Items & Extensions, allow iaip-agent there, then `iaipctl start`"
 _LOG_IN = (

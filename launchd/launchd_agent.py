@@ -101,7 +101,11 @@ class LaunchdAgent:
         )
 
     def _registered(self) -> bool:
-        return self._call("print", self._target).code == 0
+        """Whether launchd knows the label. Raises AgentFailed for any answer that does not say: it may be busy."""
+        answer = self._call("print", self._target)
+        if answer.code not in (0, *launchctl.NOT_REGISTERED):
+            raise launchctl.failed("print", answer, self._machine.session)
+        return answer.code == 0
 
     def _unload(self) -> None:
         """Returns when the label is free: "not running" is not enough, a stopping service still holds it."""

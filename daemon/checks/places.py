@@ -12,6 +12,7 @@ from daemon.checks.finding import Finding, Subject, cannot_tell, fail, ok, warn
 from daemon.system.folders import FolderState
 from daemon.system.mounts import may_be_remote, volume_of
 from jobs.domain.errors import IaipError
+from launchd.machine import Machine
 
 GIB = 1 << 30
 TOO_LITTLE, LITTLE = 1 * GIB, 5 * GIB
@@ -32,13 +33,23 @@ def check_home(subject: Subject) -> Finding:
         return fail(f"{root} belongs to another user", "choose a home of your own with --home")
     if stat.S_IMODE(found.st_mode) & 0o077:
         return fail(f"others may look into {root}", f"`chmod 700 '{root}'`")
-    kind = volume_of(root).file_system
+    return _where(root, subject.machine)
+
+
+def _where(root: Path, machine: Machine) -> Finding:
+    volume = volume_of(root)
+    kind = volume.file_system
     if may_be_remote(kind):
         return fail(
             f"{root} is or may be on a network volume ({kind}), where databases break", "choose a home on a local disk"
         )
-    if subject.machine.platform == "darwin" and _is_protected(root, subject.machine.user_home):
+    if machine.platform == "darwin" and _is_protected(root, machine.user_home):
         return fail(f"macOS keeps agents out of {root}", "choose a home elsewhere; the default is under Library")
+    if volume.device != volume_of(machine.user_home).device:
+        return warn(
+            f"{root} is on a volume of its own: while that is away, QMD finds no files and nobody can tell you",
+            "keep it attached always, or choose a home on the disk of your own folder",
+        )
     return ok(f"{root}, yours alone, on {kind or 'an unnamed file system'}")
 
 

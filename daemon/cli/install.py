@@ -27,9 +27,9 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     if context.releases.live() is None:
         raise context.nothing_yet()
     _refuse_another_daemon(context)
-    Supervision(context.home).clear()
     context.program.place()
-    notes = context.agent.install(force=options.force)
+    with Supervision(context.home).cleared():
+        notes = context.agent.install(force=options.force)
     if context.program.is_on_trial or _another_version_runs(context):
         return restarted(context, "iaip.install/1", "installed, upgraded and well", notes)
     health = awaited(context, lambda health: is_ours(health, context))

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     refuse_root(context.machine.session)
-    Supervision(context.home).clear()
-    context.agent.start()
+    with Supervision(context.home).cleared():
+        context.agent.start()
     health = awaited(context, lambda health: health.home == str(context.home.root))
     return told(health, context, "iaip.start/1", "running", [])

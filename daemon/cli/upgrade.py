@@ -45,9 +45,9 @@ def _went_back(context: Context) -> Health | None:
 
 def _tried(context: Context, wanted: Callable[[Health], bool]) -> tuple[Health | None, str]:
     """The daemon's word after a restart, or why there is none. Raises AgentFailed if nothing was restarted."""
-    Supervision(context.home).clear()
     try:
-        context.agent.restart()
+        with Supervision(context.home).cleared():
+            context.agent.restart()
     except AgentFailed as error:
         if error.kept:
             raise

@@ -129,6 +129,12 @@ def test_a_home_that_macos_protects_is_a_failure(subject, mac) -> None:
     assert finding.level == "fail" and "keeps agents out" in finding.told
 
 
+def test_a_home_on_another_volume_than_the_owners_own_folder_is_a_warning(subject) -> None:
+    apart = replace(subject.machine, user_home=Path("/dev"))  # a volume of its own, on Linux and macOS
+    told = found(replace(subject, machine=apart), "home")
+    assert told.level == "warn" and "a volume of its own" in told.told
+
+
 def test_no_home_yet_is_told_with_init(subject, tmp_path) -> None:
     elsewhere = replace(subject, home=Home(root=tmp_path / "none"))
     assert found(elsewhere, "home").remedy == "`iaipctl init`"

@@ -223,6 +223,21 @@ def test_a_silent_launchctl_is_waited_for_no_longer_than_its_time(mac, home) -> 
     assert LaunchdAgent(silent, home, write_file).state().condition == "cannot tell"
 
 
+@pytest.mark.parametrize("verb", ["stop", "restart", "uninstall"])
+def test_a_launchctl_that_does_not_say_whether_the_label_is_free_ends_the_verb(mac, home, verb) -> None:
+    agent = agent_on(mac, home)
+    agent.install(force=False)
+    mac.until(lambda: is_running(mac))
+    machine = mac.machine("darwin")
+    busy = replace(
+        machine, run=lambda argv, timeout: Answer(TIMED_OUT, "", "") if "print" in argv else machine.run(argv, timeout)
+    )
+    with pytest.raises(AgentFailed, match="did not answer in time"):
+        getattr(LaunchdAgent(busy, home, write_file), verb)()
+    assert agent.definition.path.exists() and is_running(mac), "nothing was taken for free that may be running"
+    getattr(agent, verb)()
+
+
 def test_an_argument_that_looks_like_a_state_is_not_taken_for_one(home, tmp_path) -> None:
     wanted = plist(home, tmp_path, {})
     wanted["ProgramArguments"] = ["/bin/x", "}\n\tpid = 99\n\t\tstate = active"]

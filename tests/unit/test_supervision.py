@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from config.paths import Home
 from daemon.bounds import Patience
 from daemon.ledger.books import open_books
-from daemon.supervision import MOST_UNCLEAN, WINDOW, Supervision, budget_is_spent
+from daemon.supervision import MOST_UNCLEAN, WINDOW, Starts, Supervision, budget_is_spent
 from daemon.system.service_manager import tell_service_manager
+from launchd.agent import AgentFailed
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 AGES = st.lists(st.integers(-3600, 36000).map(lambda seconds: timedelta(seconds=seconds)), max_size=12)
@@ -56,9 +57,21 @@ def test_start_clears_the_count(supervision) -> None:
     for _ in range(MOST_UNCLEAN):
         supervision.begin(NOW)
     assert not supervision.begin(NOW)
-    supervision.clear()
-    supervision.clear()
+    for _ in range(2):
+        with supervision.cleared():
+            pass
     assert supervision.begin(NOW)
+
+
+def test_a_start_that_the_supervisor_refused_leaves_the_count_as_it_was(supervision) -> None:
+    for _ in range(MOST_UNCLEAN):
+        supervision.begin(NOW)
+    supervision.stay_down("it ended badly 4 times", NOW, lambda *_: None)
+    before = supervision.read()
+    with pytest.raises(AgentFailed), supervision.cleared():
+        assert supervision.read() == Starts()
+        raise AgentFailed("launchctl did not answer in time", remedy="try again")
+    assert supervision.read() == before and before.down is not None
 
 
 def test_a_damaged_file_is_no_reason_to_stay_down(supervision, tmp_path) -> None:
