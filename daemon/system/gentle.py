@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psutil
 
-TASKPOLICY = "/usr/sbin/taskpolicy"
-CAFFEINATE = "/usr/bin/caffeinate"
+from launchd.machine import PLACES
+
+TASKPOLICY = PLACES["taskpolicy"]
+CAFFEINATE = PLACES["caffeinate"]
 NICE = 10
 SECONDS_TO_END = 5.0
 

@@ -11,6 +11,7 @@ import psutil
 
 from daemon.ledger.records import Owner
 from jobs.domain.endings import UNKNOWN_BOOT
+from launchd.machine import PLACES
 
 SAME_START_SECONDS = 0.005
 
@@ -19,7 +20,7 @@ def boot_id() -> str:
     """Changes at every boot. Linux: the kernel's own; macOS: the boot session's UUID; "unknown" if neither tells."""
     try:
         if sys.platform == "darwin":
-            command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+            command = [PLACES["sysctl"], "-n", "kern.bootsessionuuid"]
             told = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout
         else:
             told = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")

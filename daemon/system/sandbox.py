@@ -12,8 +12,9 @@ from config.paths import Home, runtime_directory
 from daemon.system.witness import Witness
 from jobs.publish import make_directory
 from jobs.wire import JobSpec
+from launchd.machine import PLACES
 
-SANDBOX_EXEC = "/usr/bin/sandbox-exec"
+SANDBOX_EXEC = PLACES["sandbox-exec"]
 PROFILE = Path(__file__).with_name("heavy_job.sb")
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",

@@ -12,8 +12,9 @@ import psutil
 
 from daemon.readings import NOBODY, Heat, Memory, Power
 from daemon.system.telemetry import Ask, Gauge, NoReading, SwapGrowth
+from launchd.machine import PLACES
 
-SEAT = ("/usr/bin/loginctl", "show-seat", "seat0", "--property=IdleHint", "--property=IdleSinceHintMonotonic")
+SEAT = (PLACES["loginctl"], "show-seat", "seat0", "--property=IdleHint", "--property=IdleSinceHintMonotonic")
 
 _HEATS: tuple[Heat, ...] = ("nominal", "moderate", "heavy", "critical")
 _TRIPS = {"passive": 1, "hot": 2, "critical": 3}

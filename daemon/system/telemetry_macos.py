@@ -12,12 +12,13 @@ import psutil
 
 from daemon.readings import NOBODY, Heat, Memory, Power
 from daemon.system.telemetry import Ask, Gauge, NoReading, SwapGrowth
+from launchd.machine import PLACES
 
-NOTIFYUTIL = ("/usr/bin/notifyutil", "-g", "com.apple.system.thermalpressurelevel")
-PRESSURE = ("/usr/sbin/sysctl", "-n", "kern.memorystatus_vm_pressure_level")
-BATTERY = ("/usr/bin/pmset", "-g", "batt")
-POWER_SETTINGS = ("/usr/bin/pmset", "-g")
-INPUT = ("/usr/sbin/ioreg", "-c", "IOHIDSystem")
+NOTIFYUTIL = (PLACES["notifyutil"], "-g", "com.apple.system.thermalpressurelevel")
+PRESSURE = (PLACES["sysctl"], "-n", "kern.memorystatus_vm_pressure_level")
+BATTERY = (PLACES["pmset"], "-g", "batt")
+POWER_SETTINGS = (PLACES["pmset"], "-g")
+INPUT = (PLACES["ioreg"], "-c", "IOHIDSystem")
 
 # Levels of OSThermalNotification.h: nominal, moderate, heavy, trapping, sleeping.
 _HEAT: tuple[Heat, ...] = ("nominal", "moderate", "heavy", "critical", "critical")

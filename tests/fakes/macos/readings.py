@@ -47,8 +47,6 @@ def answer(state: State, tool: str, words: list[str]) -> Answer:
         "sysctl": lambda: _sysctl(told, words),
         "pmset": lambda: _pmset(told, words),
         "ioreg": lambda: (0, f'    |   "HIDIdleTime" = {told["idle_ns"]}\n' if told["idle_ns"] is not None else "", ""),
-        "memory_pressure": lambda: _memory_pressure(told, words),
-        "vm_stat": lambda: (0, _vm_stat(), ""),
         "fdesetup": lambda: _fdesetup(told, words),
         "osascript": lambda: _osascript(state, words),
         "terminal-notifier": lambda: _terminal_notifier(told, words),
@@ -95,20 +93,6 @@ def _pmset(told: dict[str, Any], words: list[str]) -> Answer:
         case ["-g", "therm"]:
             return 0, told["therm"], ""
     return 64, "", "Usage: pmset <options>\n"
-
-
-def _memory_pressure(told: dict[str, Any], words: list[str]) -> Answer:
-    """Only -Q tells; the bare command would really allocate."""
-    if words != ["-Q"]:
-        return 64, "", "memory_pressure: the fake only tells, with -Q\n"
-    total = "The system has 17179869184 (1048576 pages with a page size of 16384).\n"
-    return 0, f"{total}System-wide memory free percentage: {told['free_percent']}%\n", ""
-
-
-def _vm_stat() -> str:
-    rows = {"Pages free:": 123456, "Pages active:": 234567, "Pages occupied by compressor:": 4096, "Swapouts:": 0}
-    lines = "".join(f"{name:<30} {count:16d}.\n" for name, count in rows.items())
-    return f"Mach Virtual Memory Statistics: (page size of 16384 bytes)\n{lines}"
 
 
 def _fdesetup(told: dict[str, Any], words: list[str]) -> Answer:
