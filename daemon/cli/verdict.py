@@ -12,7 +12,9 @@ from daemon.cli.result import NOT_FOUND, Result, table
 from daemon.cli.root import Context
 from daemon.cli.terminal import visible
 from daemon.ledger.records import Run
+from daemon.web.exported import figures
 from daemon.web.reading import Compared, judged_sets, run_view
+from daemon.web.wording import Wording
 from jobs.domain.examples import JudgedQuery
 from jobs.domain.gates import DECISIVE_METRIC, SetComparison, Verdict
 from jobs.domain.results import ValidationResult
@@ -114,9 +116,9 @@ def render(run: Run, verdict: Verdict, would_help: Sequence[str]) -> str:
         "p",
         "detectable",
     ]
-    parity = ", ".join(f"{name} {value:.6g}" for name, value in verdict.parity.measures.items())
+    exported = ", ".join(f"{name} {value}" for name, value in figures(verdict.parity, Wording("en")))
     lines = [f"run {run.id}, {verdict.target}: {verdict.outcome}", verdict.reason, "", table(header, rows), ""]
-    lines.append(f"exported file against trained model: {parity}")
+    lines.append(f"the exported file against the trained model: {exported}")
     if would_help:
         lines.append("judging these would help most (`iaipctl ui` or `iaipctl evaluation add`):")
         lines += [f"  {visible(text)}" for text in would_help]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from daemon.web.exported import figures
 from daemon.web.wording import LANGUAGES, Wording
 
 
@@ -20,7 +21,7 @@ class Rendering:
 
 
 def _environment(language: str) -> Environment:
-    """``w`` is the wording, ``say`` its shorthand: known to every template and macro."""
+    """Known to every template and macro: ``w`` the wording, ``say`` its shorthand, ``exported`` a parity's figures."""
     environment = Environment(
         loader=PackageLoader("daemon.web"),
         autoescape=True,
@@ -30,7 +31,7 @@ def _environment(language: str) -> Environment:
         auto_reload=False,
     )
     wording = Wording(language)
-    environment.globals |= {"w": wording, "say": wording.say}
+    environment.globals |= {"w": wording, "say": wording.say, "exported": partial(figures, wording=wording)}
     for name in environment.list_templates():
         environment.get_template(name)  # compiled now, not while somebody waits for a first page
     return environment

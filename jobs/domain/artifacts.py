@@ -61,7 +61,10 @@ class TrainedModel(Struct, frozen=True, kw_only=True):
 
 
 class Parity(Struct, frozen=True, kw_only=True):
-    """How faithfully a GGUF computes what the trained model computes. ``problems`` is empty when it may be used."""
+    """How faithfully a GGUF computes what the trained model computes. ``problems`` is empty when it may be used.
+
+    ``measures``: figures by name; beside ``cosine_min`` stands as ``cosine_min_least`` what was asked of it.
+    """
 
     measures: dict[str, float]
     problems: tuple[str, ...]

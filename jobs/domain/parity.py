@@ -54,18 +54,25 @@ def embedding_parity(
     """
     match = _share_equal([one.tokens for one in trained], [one.tokens for one in exported])
     longest = max((len(one.tokens) for one in trained), default=0)
-    measures = {"texts": float(len(trained)), "tokens_longest": float(longest), "token_match": match}
+    measures = {
+        "texts": float(len(trained)),
+        "tokens_longest": float(longest),
+        "token_match": match,
+        "token_match_least": LEAST_TOKEN_MATCH,
+    }
     problems = _shortfall("share of texts with equal token ids", match, LEAST_TOKEN_MATCH)
     alike = [pair for pair in zip(trained, exported, strict=True) if pair[0].tokens == pair[1].tokens]
     if pooling.trained != pooling.exported:
         problems.append(f"pooling {pooling.exported} in the file, {pooling.trained} in the trained model")
     cosines = [_cosine(mine.vector, other.vector) for mine, other in alike]
     measures["cosine_min"] = min(cosines, default=0.0)
+    measures["cosine_min_least"] = least_cosine
     measures["cosine_mean"] = sum(cosines) / len(cosines) if cosines else 0.0
     problems += _shortfall("cosine", measures["cosine_min"], least_cosine)
     if len(alike) > NEIGHBOURS + 1:
         overlap = neighbour_overlap([mine.vector for mine, _ in alike], [other.vector for _, other in alike])
         measures["overlap_top10"] = overlap
+        measures["overlap_top10_least"] = least_overlap
         problems += _shortfall("top-10 overlap", overlap, least_overlap)
     return Parity(measures=measures, problems=tuple(problems))
 
@@ -84,6 +91,7 @@ def generation_parity(trained: Sequence[Generated], exported: Sequence[Generated
     measures = {
         "prompts": float(len(trained)),
         "token_match": match,
+        "token_match_least": LEAST_TOKEN_MATCH,
         "steps": float(len(steps)),
         "greedy_agreement": agreement,
         "greedy_agreement_least": least_agreement,

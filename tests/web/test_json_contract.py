@@ -78,7 +78,7 @@ VERDICT: Contract = {
             "must_pass_failed": [str],
         }
     ],
-    "parity": {"measures": {"cosine": NUMBER}, "problems": [str]},
+    "parity": {"measures": {"texts": NUMBER, "cosine_min": NUMBER, "cosine_min_least": NUMBER}, "problems": [str]},
     "speed": {
         "current_milliseconds": NUMBER_OR_NONE,
         "candidate_milliseconds": NUMBER_OR_NONE,
