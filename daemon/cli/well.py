@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import uuid4
 
 import msgspec
@@ -12,14 +14,29 @@ from daemon.cli.result import FAILED, Result
 from daemon.cli.root import Context
 from daemon.socket import Health, ask_health, wait_healthy
 from daemon.supervision import Supervision
+from launchd.agent import AgentFailed
 
 SECONDS_TO_BE_WELL = 60.0
+SECONDS_TO_ASK_AGAIN = 10.0
 
 
 def awaited(context: Context, wanted: Callable[[Health], bool]) -> Health | None:
-    """The daemon's word, once it is ``wanted``; none after SECONDS_TO_BE_WELL, or when it says it stays down."""
+    """The daemon's word, once it is ``wanted``; none after SECONDS_TO_BE_WELL, or when it says it stays down.
+
+    A supervisor that was asked for a start while the former process was on its way out took that one for the answer,
+    so it is asked again as long as nobody answers; where a process runs, that changes nothing.
+    """
     supervision = Supervision(context.home)
-    return wait_healthy(context.home.socket, wanted, SECONDS_TO_BE_WELL, lambda: supervision.read().down is not None)
+    deadline = time.monotonic() + SECONDS_TO_BE_WELL
+    while (left := deadline - time.monotonic()) > 0:
+        health = wait_healthy(
+            context.home.socket, wanted, min(left, SECONDS_TO_ASK_AGAIN), lambda: supervision.read().down is not None
+        )
+        if health is not None or supervision.read().down is not None:
+            return health
+        with suppress(AgentFailed):  # why it is not well is told when the time is over
+            context.agent.start()
+    return None
 
 
 def is_ours(health: Health, context: Context) -> bool:

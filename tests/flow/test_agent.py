@@ -16,7 +16,7 @@ import pytest
 from config.load import ConfigurationError
 from config.paths import Home, runtime_directory
 from config.version import VERSION
-from daemon.cli import uninstall
+from daemon.cli import uninstall, well
 from daemon.cli.result import DONE, FAILED, REFUSED
 from daemon.cli.root import Context
 from daemon.ledger.books import open_books
@@ -193,6 +193,17 @@ def test_a_mistake_that_no_restart_can_mend_is_told_once_and_stays_down(owner) -
     assert [alert.kind for alert in open_books(owner.home.ledger).alerts.unread()] == ["stays-down"]
     owner.home.config_file.unlink()
     assert owner.types("start").code == DONE
+
+
+def test_a_start_that_met_a_process_on_its_way_out_is_asked_for_again(owner, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(well, "SECONDS_TO_ASK_AGAIN", 1.0)
+    owner.types("install")
+    owner.types("stop")
+    program, gone = owner.home.agent_program, tmp_path / "gone"
+    program.rename(tmp_path / "program")
+    program.write_text(f'#!/bin/sh\nif [ -e {gone} ]; then exec {tmp_path}/program "$@"; fi\ntouch {gone}\nexit 0\n')
+    program.chmod(0o700)
+    assert owner.types("start").code == DONE and gone.exists(), "an exit with 0 alone would mean: stay down"
 
 
 def _typed_to_failure(owner: Owner, command: str) -> str:
