@@ -33,7 +33,7 @@ check: .venv/dev
 	$(BIN)/lint-imports
 
 light-test: .venv-light/test
-	$(LIGHT)/python -m pytest -m "not ml and not slow" tests/unit tests/flow
+	$(LIGHT)/python -m tests.side_by_side --light
 
 bench: .venv/dev .tools/ready
 	$(BIN)/python -m tests.bench $(if $(DATA),--data "$(DATA)")

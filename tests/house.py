@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -94,7 +95,17 @@ class House:
 
     def kill_everything_in_turn(self, run: int) -> list[Stage]:
         """Until the run ends: in every stage kill -9 to the daemon, then to its workers. The stages left unharmed."""
-        left = [(stage, victim) for stage in STAGE_ORDER for victim in (self.kill_daemon, self.kill_worker)]
+        return self._kill(
+            run, [(stage, kill) for stage in STAGE_ORDER for kill in (self.kill_daemon, self.kill_worker)]
+        )
+
+    def kill_one_in_every_stage(self, run: int) -> list[Stage]:
+        """Until the run ends: kill -9 to the daemon in one stage, to its workers in the next. The stages unharmed."""
+        return self._kill(
+            run, list(zip(STAGE_ORDER, itertools.cycle((self.kill_daemon, self.kill_worker)), strict=False))
+        )
+
+    def _kill(self, run: int, left: list[tuple[Stage, Callable[[], bool]]]) -> list[Stage]:
         while self.books.jobs.run(run).state == "active":
             job = self.running(run)
             ripe = job is not None and (job.phase or job.stage == "dataset")

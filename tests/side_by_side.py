@@ -1,4 +1,4 @@
-"""make test: every test, in groups side by side, because many wait for a daemon and few for the processor.
+"""make test and make light-test: in groups side by side, because many wait for a daemon and few for the processor.
 
 A group's output is printed when it ends. Ends with 0 if all of them passed.
 """
@@ -19,13 +19,16 @@ GROUPS = (
     ("tests/contracts", "tests/crash"),
     ("tests/ag816", "tests/unit", "tests/web", "tests/flow/test_loop.py"),
 )
+LIGHT = (("tests/flow", "-m", "not ml and not slow"), ("tests/unit", "-m", "not ml and not slow"))
 
 
 def main() -> int:
-    argparse.ArgumentParser(prog="python -m tests.side_by_side", description=__doc__).parse_args()
-    print(f"{len(GROUPS)} groups of tests side by side; each is told of when it ends", flush=True)
+    parser = argparse.ArgumentParser(prog="python -m tests.side_by_side", description=__doc__)
+    parser.add_argument("--light", action="store_true", help="only what needs no ML package")
+    groups = LIGHT if parser.parse_args().light else GROUPS
+    print(f"{len(groups)} groups of tests side by side; each is told of when it ends", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        running = [_start(group, Path(folder) / str(number)) for number, group in enumerate(GROUPS)]
+        running = [_start(group, Path(folder) / str(number)) for number, group in enumerate(groups)]
         codes = []
         try:
             while running:

@@ -5,6 +5,7 @@ The recording disk models what our own files do; SQLite's it takes on trust. Her
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
@@ -31,7 +32,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def traced(code: str, argument: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = ["strace", "-f", "-qq", *options, sys.executable, "-c", code, str(argument)]
+    """On one processor: strace and what it traces take turns, and across two each turn costs a wake-up."""
+    place = ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]
+    command = [*place, "strace", "-f", "-qq", *options, sys.executable, "-c", code, str(argument)]
     environment = {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -59,14 +62,26 @@ def calls_of(code: str, argument: Path, tmp_path: Path) -> list[tuple[str, int]]
 def each_ended(
     code: str, injected: str, prepare: Callable[[], Path], tmp_path: Path, only: str = r"\w+", for_good: bool = False
 ) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
-    """The run is repeated from the same start for every call, with ``injected`` at that one (or from there on)."""
+    """The run is repeated from the same start for every call, with ``injected`` at that one (or from there on).
+
+    With --seccomp-bpf only the calls named stop the process, which takes half the time; signals need all of them.
+    """
     calls = [(name, number) for name, number in calls_of(code, prepare(), tmp_path) if re.fullmatch(only, name)]
     assert len(calls) > 5
+    quick = () if "signal=" in injected else ("--seccomp-bpf",)
     for name, number in calls:
         place = prepare()
         yield (
             place,
-            traced(code, place, "-e", f"trace={name}", "-e", f"inject={name}:{injected}:when={number}{'+' * for_good}"),
+            traced(
+                code,
+                place,
+                *quick,
+                "-e",
+                f"trace={name}",
+                "-e",
+                f"inject={name}:{injected}:when={number}{'+' * for_good}",
+            ),
         )
 
 
@@ -95,7 +110,7 @@ def assert_migrated(path: Path, version: int) -> None:
     books.database.close()
 
 
-@pytest.mark.parametrize("version", range(len(MIGRATIONS)))
+@pytest.mark.parametrize("version", [0, len(MIGRATIONS) - 1])
 def test_a_ledger_killed_anywhere_in_a_migration_is_migrated_by_the_next_start(version: int, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.sqlite"
     for path, ended in each_ended(OPEN, "signal=KILL", lambda: ledger_of(version, ledger), tmp_path):
@@ -103,7 +118,7 @@ def test_a_ledger_killed_anywhere_in_a_migration_is_migrated_by_the_next_start(v
         assert_migrated(path, version)
 
 
-@pytest.mark.parametrize("version", sorted({0, 1, len(MIGRATIONS) - 1}))
+@pytest.mark.parametrize("version", [0, len(MIGRATIONS) - 1])
 @pytest.mark.parametrize("refusal", ["ENOSPC", "EIO", "EROFS+"])
 def test_a_ledger_that_cannot_be_written_or_migrated_says_so_and_opens_afterwards(
     refusal: str, version: int, tmp_path: Path
