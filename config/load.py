@@ -17,7 +17,7 @@ CRON, CRON_EXAMPLE = "schedule.window", '"0 22 * * 5" (every Friday at 22:00)'
 
 
 class ConfigurationError(Exception):
-    """config.toml has {count} mistakes. Mend the lines named and run `iaipctl status` again."""
+    """config.toml has mistakes: ``problems`` names each, with its line where it is known."""
 
     def __init__(self, path: Path, problems: list[str]) -> None:
         self.problems = problems
@@ -106,6 +106,10 @@ def _contradictions(settings: Settings, lines: Mapping[str, int]) -> Iterator[tu
     if (kept_back := dataset.development_share + dataset.test_share) >= 1:
         keys = ("dataset.development_share", "dataset.test_share")
         told = f"{' and '.join(keys)} are {kept_back:g} together: nothing is left to train on"
+        yield max(keys, key=lambda key: lines.get(key, 0)), told
+    if settings.gate.weak_below > settings.gate.strong_above:
+        keys = ("gate.weak_below", "gate.strong_above")
+        told = f"{keys[0]} is over {keys[1]}: a search would be weak and strong at once"
         yield max(keys, key=lambda key: lines.get(key, 0)), told
 
 

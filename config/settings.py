@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Chance = Annotated[float, Meta(gt=0.0, lt=1.0)]
 Seconds = Annotated[float, Meta(gt=0.0)]
 Rate = Annotated[float, Meta(gt=0.0)]
 Tuned = Annotated[float, Meta(gt=0.0, le=1.0)]
@@ -86,7 +87,7 @@ class ExpansionRecipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    alpha: Share
+    alpha: Chance
     guard_margin: Share
     fewest_queries: Positive
     weak_below: Share

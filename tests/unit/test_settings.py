@@ -72,6 +72,22 @@ def test_shares_that_leave_nothing_to_train_on_are_named_with_every_other_mistak
     assert "dataset.seeds" in unknown and "gate.alpha" in alpha
 
 
+def test_a_search_cannot_be_weak_and_strong_at_once(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[gate]\nweak_below = 0.8\n")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(tmp_path / "config.toml")
+    assert refusal.value.problems == [
+        "line 2: gate.weak_below is over gate.strong_above: a search would be weak and strong at once"
+    ]
+
+
+@pytest.mark.parametrize("alpha", ["0.0", "1.0"])
+def test_a_gate_that_always_or_never_opens_is_no_gate(tmp_path: Path, alpha: str) -> None:
+    (tmp_path / "config.toml").write_text(f"[gate]\nalpha = {alpha}\n")
+    with pytest.raises(ConfigurationError, match="gate.alpha"):
+        load_settings(tmp_path / "config.toml")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(development=st.floats(0, 1), test=st.floats(0, 1))
 def test_shares_are_taken_exactly_when_something_is_left(tmp_path: Path, development: float, test: float) -> None:
