@@ -17,21 +17,30 @@ PATIENCE = 0.2
 def release_damage(targets: Mapping[str, LiveModel], index: Path) -> str | None:
     """What is wrong on disk, in words; none if the release can go live.
 
-    Reads every model whose digest is known to its end (about a second per 2 GB) and opens the index. A model
-    that the owner brought has no digest: it only has to be there.
+    Reads every model whose digest is known to its end (about a second per 2 GB, both models at once) and opens the
+    index. A model that the owner brought has no digest: it only has to be there.
     """
-    for target, model in targets.items():
-        gguf = Path(model.gguf)
-        if gguf.is_absolute() and not gguf.is_file():
-            return f"its {target} model {gguf} is not there"
-        if model.sha256 and _sha256(gguf) != model.sha256:
-            return f"its {target} model {gguf} is damaged"
+    from concurrent.futures import ThreadPoolExecutor  # `status` never asks, and is to be quick
+
+    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+        damaged = next(filter(None, pool.map(_model_damage, targets, targets.values())), None)
+    if damaged is not None:
+        return damaged
     try:
         check_index(index, PATIENCE)
     except BadInput as error:
         return error.message
     except ToolFailed:
         return None
+    return None
+
+
+def _model_damage(target: str, model: LiveModel) -> str | None:
+    gguf = Path(model.gguf)
+    if gguf.is_absolute() and not gguf.is_file():
+        return f"its {target} model {gguf} is not there"
+    if model.sha256 and _sha256(gguf) != model.sha256:
+        return f"its {target} model {gguf} is damaged"
     return None
 
 

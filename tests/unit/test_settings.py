@@ -84,7 +84,7 @@ def test_a_search_cannot_be_weak_and_strong_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alpha", ["0.0", "1.0"])
 def test_a_gate_that_always_or_never_opens_is_no_gate(tmp_path: Path, alpha: str) -> None:
     (tmp_path / "config.toml").write_text(f"[gate]\nalpha = {alpha}\n")
-    with pytest.raises(ConfigurationError, match="gate.alpha"):
+    with pytest.raises(ConfigurationError, match=r"gate\.alpha"):
         load_settings(tmp_path / "config.toml")
 
 
