@@ -19,7 +19,14 @@ GROUPS = (
     ("tests/contracts", "tests/crash"),
     ("tests/ag816", "tests/unit", "tests/web", "tests/flow/test_loop.py"),
 )
-LIGHT = (("tests/flow", "-m", "not ml and not slow"), ("tests/unit", "-m", "not ml and not slow"))
+LIGHT = tuple(
+    (*group, "-m", "not ml and not slow")
+    for group in (
+        ("tests/flow", "--ignore-glob=*/test_[a-d]*"),
+        ("tests/flow", "--ignore-glob=*/test_[e-z]*"),
+        ("tests/unit",),
+    )
+)
 
 
 def main() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -55,6 +57,11 @@ ENDS: dict[str, tuple[int, ...]] = {
 FIRST = {"start": "install", "restart": "install"}
 
 
+def test_the_qmd_that_a_person_is_told_to_install_is_the_one_that_was_tested() -> None:
+    pinned = json.loads((PROJECT / "config" / "tools" / "package.json").read_text("utf-8"))["dependencies"]
+    assert re.findall(r"npm install --global (@tobilu/qmd)@([\d.]+)", TEXT) == list(pinned.items())
+
+
 @pytest.fixture(scope="session")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four runs, v3 live, and a folder of notes; made once."""
@@ -66,7 +73,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.live_through(4, promoted=3)
     made.leave()
     (made.home.root / "logs").mkdir()
-    (made.home.root / "logs" / "iaipd.log").write_text('{"event": "job started", "job": 7}\n' * 3)
+    (made.home.root / "logs" / "iaipd.log").write_text('{"event": "job started", "job": 7, "run": 3}\n' * 3)
     (folder / "qmd").mkdir()
     (folder / "qmd" / "index.yml").write_text(made.configuration)
     return folder
