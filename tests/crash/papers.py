@@ -35,8 +35,15 @@ def opened(house: House) -> Iterator[Books]:
 
 
 def start(house: House) -> None:
-    """The next start, longer after the crash than any command takes to write a file."""
-    with opened(house), patch("daemon.recover.SECONDS_A_FILE", 0.0):
+    """The next start, longer after the crash than any command takes to write a file.
+
+    The machine's temporary folder is left alone: what other tests' dead processes left there is no moment of this disk.
+    """
+    with (
+        opened(house),
+        patch("daemon.recover.SECONDS_A_FILE", 0.0),
+        patch("daemon.recover.sweep_temporary", autospec=True),
+    ):
         sweep(home_of(house))
 
 
