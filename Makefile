@@ -23,7 +23,7 @@ help:
 demo: .venv/ml .tools/ready
 	$(BIN)/python -m daemon.demo $(if $(KB),--kb "$(KB)")
 
-test: check .tools/ready
+test: check .venv-light/test .tools/ready
 	$(BIN)/python -m tests.side_by_side
 
 check: .venv/dev
@@ -33,7 +33,7 @@ check: .venv/dev
 	$(BIN)/lint-imports
 
 light-test: .venv-light/test
-	$(LIGHT)/python -m tests.side_by_side --light
+	$(LIGHT)/python -m pytest -m "not ml and not slow" tests/unit tests/flow
 
 bench: .venv/dev .tools/ready
 	$(BIN)/python -m tests.bench $(if $(DATA),--data "$(DATA)")

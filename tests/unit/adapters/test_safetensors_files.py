@@ -62,6 +62,7 @@ def test_a_checkpoint_is_whole_if_every_file_of_it_can_be_read(tmp_path: Path, t
     assert is_whole_checkpoint(tmp_path) == (not torn)
 
 
+@pytest.mark.ml
 def test_what_the_library_writes_is_whole(tmp_path: Path) -> None:
     numpy = pytest.importorskip("numpy")
     pytest.importorskip("safetensors.numpy").save_file(

@@ -11,6 +11,8 @@ from jobs.adapters.token_counter import TokenCounter, token_counter
 from jobs.dataset.passages import MOST_TOKENS, cut
 from jobs.domain.errors import BadInput
 
+pytestmark = pytest.mark.ml
+
 
 @pytest.fixture
 def bases(tmp_path: Path) -> Path:
