@@ -20,10 +20,12 @@ LANES = (
         (WITHOUT_ML, "tests/flow", *LIGHT),
         (WITH_ML, "tests/flow", *HEAVY, "--ignore=tests/flow/test_loop.py"),
     ),
-    ((WITH_ML, "tests/contracts", "tests/crash"),),
+    (
+        (WITH_ML, "tests/contracts", "tests/crash"),
+        (WITH_ML, "tests/unit", *HEAVY),
+    ),
     (
         (WITHOUT_ML, "tests/unit", *LIGHT),
-        (WITH_ML, "tests/unit", *HEAVY),
         (WITH_ML, "tests/ag816", "tests/web", "tests/flow/test_loop.py"),
     ),
 )
