@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -85,14 +86,16 @@ class LlamaCppExporter:
         limit = min(reference.longest, served_tokens(header))
         plain = [text for text in passages if not any(token in text for token in reference.special_tokens)]
         texts = [reference.cut(text, limit) for text in plain]
-        vectors = reference.vectors(texts) if texts else []
+        with ThreadPoolExecutor(1) as beside:  # a process of its own, and as slow as the reference
+            exported = beside.submit(self._probe.embed, gguf, texts)
+            vectors = reference.vectors(texts) if texts else []
         trained = [
             Embedded(tokens=reference.tokens(text), vector=vector) for text, vector in zip(texts, vectors, strict=True)
         ]
         kind = int(header.of_architecture("pooling_type") or 0)
         return embedding_parity(
             trained,
-            self._probe.embed(gguf, texts),
+            exported.result(),
             Pooling(trained=pooling_of(model), exported=_POOLING_NAMES.get(kind, str(kind))),
             least_cosine=self._gate.parity_f16 if quantisation == "f16" else self._gate.parity_q8_0,
             least_overlap=self._gate.parity_overlap,
