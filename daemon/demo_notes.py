@@ -8,7 +8,7 @@ from pathlib import Path
 
 MANUALS = Path(__file__).resolve().parents[1] / ".tools" / "qmd" / "node_modules"
 """What came with QMD and the tools it is made of."""
-SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 12_000, 36
+SMALLEST_NOTE, LARGEST_NOTE, MOST_NOTES = 1500, 12_000, 40
 
 
 def choose_manuals() -> list[Path]:
