@@ -76,7 +76,8 @@ class Supervision:
             yield
         except BaseException:
             for path, content in counts.items():
-                write_file(path, content)
+                with suppress(OSError):  # why the start failed is what is to be told
+                    write_file(path, content)
             raise
 
     def stay_down(self, reason: str, now: datetime, tell: Callable[[str, str], None]) -> None:
