@@ -1,7 +1,9 @@
 // One search engine: real QMD 2.8.3 through its SDK, its models loaded once.
-// Requests are JSON lines on stdin, answered in order by JSON lines on stdout; the last line of each
-// answer is "finished" or "broke". The process ends with its parent, when stdin closes.
+// Requests are JSON lines on stdin, begun as they come and answered in order by JSON lines on stdout; the
+// last line of each answer is "finished" or "broke". Whoever sends several `ask` ahead has them done side by
+// side; every other request is sent alone. The process ends with its parent, when stdin closes.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -14,7 +16,7 @@ const load = (directory, file) => import(pathToFileURL(`${directory}/${file}`).h
 
 let store;
 let llm;
-let expansion = [];
+const asked = new AsyncLocalStorage(); // what came of the query that is being answered
 
 const operations = {
   // Opens the index with the owner's collections and with these models. `files` maps every model that is
@@ -80,10 +82,11 @@ const operations = {
 
   async ask({ how, text, limit }) {
     const query = text.replace(/\s+/g, " ").trim();
-    expansion = [];
+    const heard = { expansion: [] };
     const started = performance.now();
-    const results = await searches[how](query, limit);
+    const results = await asked.run(heard, () => searches[how](query, limit));
     const milliseconds = performance.now() - started;
+    const { expansion } = heard;
     return {
       documents: results.map((result) => (result.file ?? result.filepath).replace(/^qmd:\/\//, "")),
       milliseconds,
@@ -143,7 +146,8 @@ function whole(embedding) {
 function rememberExpansions() {
   const expandQuery = llm.expandQuery.bind(llm);
   llm.expandQuery = async (...given) => {
-    expansion = await expandQuery(...given);
+    const expansion = await expandQuery(...given);
+    asked.getStore().expansion = expansion;
     return expansion;
   };
 }
@@ -168,18 +172,23 @@ function isLocked(error) {
   return /SQLITE_BUSY|database is locked/.test(`${error?.code} ${error?.message}`);
 }
 
+async function perform(line) {
+  try {
+    const { op, ...given } = JSON.parse(line);
+    return ["finished", await operations[op](given)];
+  } catch (error) {
+    return ["broke", { message: String(error?.message ?? error), locked: isLocked(error) }];
+  }
+}
+
 const requests = createInterface({ input: process.stdin });
 let turn = Promise.resolve();
 let busy = 0;
 requests.on("line", (line) => {
   busy++;
+  const done = perform(line);
   turn = turn.then(async () => {
-    try {
-      const { op, ...given } = JSON.parse(line);
-      reply("finished", await operations[op](given));
-    } catch (error) {
-      reply("broke", { message: String(error?.message ?? error), locked: isLocked(error) });
-    }
+    reply(...(await done));
     busy--;
   });
 });

