@@ -186,7 +186,7 @@ def test_expansion_is_told_and_is_the_same_beside_whatever_else_is_asked(
         assert (dog.query, canoe.query) == ("dog", "canoe")
         again = arm.ask([query("canoe"), query("dog")], "hybrid", 5)
         assert next(again).expansion == canoe.expansion != dog.expansion
-        again.close()
+        del again
         if tools.contexts > 1:
             with pytest.raises(ToolFailed):  # an answer that nobody took would be taken for another's
                 arm.index(no_progress, reread=True, afresh=False)
