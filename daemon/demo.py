@@ -68,7 +68,10 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where the demo lives")
     options = parser.parse_args()
     began = time.monotonic()
-    knowledge_base = options.kb and options.kb.expanduser()
+    knowledge_base = options.kb and options.kb.expanduser().absolute()
+    if knowledge_base and knowledge_base.resolve().is_relative_to(options.folder.resolve()):
+        say(f"{knowledge_base} lies in the demo's own folder, which it makes anew. Copy it out, then name the copy")
+        return 2
     notes = choose_notes(knowledge_base) if knowledge_base else choose_manuals()
     if not notes:
         say(f"There is no Markdown in {knowledge_base or MANUALS}. Name a folder of notes: make demo KB=path")

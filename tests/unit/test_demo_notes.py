@@ -34,6 +34,16 @@ def test_copies_keep_their_folders(tmp_path: Path) -> None:
     assert [path.relative_to(target) for path in target.rglob("*.md")] == [Path("canot/clés.md")]
 
 
+def test_notes_in_the_demos_own_folder_are_refused_and_stay(tmp_path: Path) -> None:
+    own = tmp_path / "demo" / "notes"
+    own.mkdir(parents=True)
+    write(own, canot=10)
+    command = [sys.executable, "-m", "daemon.demo", "--kb", str(own), "--folder", str(tmp_path / "demo")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=PROJECT, check=False)
+    assert done.returncode == 2 and "Copy it out" in done.stdout
+    assert (own / "canot.md").exists()
+
+
 def test_a_folder_without_markdown_is_told_before_anything_is_made(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "daemon.demo", "--kb", str(tmp_path / "nowhere"), "--folder", str(tmp_path / "d")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=PROJECT, check=False)
