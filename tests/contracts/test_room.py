@@ -123,12 +123,13 @@ def test_a_real_run_writes_what_was_estimated(
     recipe: EmbeddingRecipe | ExpansionRecipe,
     train: Callable[[BaseModel, Path, Peak], TrainedModel],
     tmp_path: Path,
+    bases: Path,
     peak: Peak,
     exporter: LlamaCppExporter,
 ) -> None:
-    before = base_shape(tmp_path / "bases", name)
-    base = BaseModels(tmp_path / "bases").resolve(name, "embedding" if kind == "embedding" else "expansion")
-    shape = base_shape(tmp_path / "bases", name)
+    before = base_shape(tmp_path / "nothing yet", name)
+    base = BaseModels(bases).resolve(name, "embedding" if kind == "embedding" else "expansion")
+    shape = base_shape(bases, name)
     unpacked = shape.weights + shape.beside
     assert unpacked <= before.unpack <= unpacked * 1.01 and shape.unpack == 0
     assert (before.parameters, before.projections, before.sides) == (shape.parameters, shape.projections, shape.sides)

@@ -216,12 +216,12 @@ def test_odd_notes_and_bad_curated_lines_are_named_and_all_the_rest_is_used(hous
     assert "not used: curated/embedding/mine.jsonl:2: not JSON" in house.types("why", "run", str(number))
 
 
-def test_an_empty_folder_ends_the_run_with_what_would_help(tmp_path: Path) -> None:
-    house = House(tmp_path, SETTINGS, lambda home, notes: notes.mkdir())
+def test_an_empty_folder_ends_the_run_with_what_would_help(house: House, tmp_path: Path) -> None:
+    empty = House(tmp_path, SETTINGS, lambda home, notes: notes.mkdir(), neighbour=house)
     try:
-        run = house.end(house.begin(), 60)
+        run = empty.end(empty.begin(), 60)
     finally:
-        house.stop()
+        empty.stop()
     assert (run.state, run.outcome) == ("done", "not-enough")
     assert "0 pairs from 0 notes" in str(run.reason) and "write more notes" in str(run.reason)
-    assert house.live() == "v0"
+    assert empty.live() == "v0"

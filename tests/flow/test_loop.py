@@ -13,7 +13,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from config.paths import Home
 from daemon.ledger.records import Run
+from jobs.canary import CanaryResult
 from jobs.domain.gates import Verdict
 from jobs.wire import STAGE_ORDER
 from tests.house import House
@@ -35,7 +37,7 @@ test_share = 0.4
 new_pairs = 1000000
 new_expansions = 1000000
 [embedding]
-epochs = 3
+epochs = 1
 batch_size = 16
 learning_rate = 3e-4
 max_tokens = 64
@@ -103,6 +105,8 @@ def test_a_run_ends_in_a_verdict_with_every_answer_stored(undisturbed: tuple[Run
     asked = {(answer.query_set, answer.query) for answer in answers}
     assert len(answers) == 3 * len(asked), "three arms answered every query"
     assert verdict.parity.problems == ()
+    [canary] = Home(root=house.root).stages.glob("canary-*/result.json")
+    assert msgspec.json.decode(canary.read_bytes(), type=CanaryResult).parity.problems == ()
 
 
 def test_the_promoted_model_answers_and_one_command_takes_it_back(undisturbed: tuple[Run, Verdict, House]) -> None:
@@ -119,8 +123,8 @@ def test_the_promoted_model_answers_and_one_command_takes_it_back(undisturbed: t
 def test_a_kill_of_daemon_and_worker_in_every_stage_ends_in_the_same_verdict(
     undisturbed: tuple[Run, Verdict, House], tmp_path: Path
 ) -> None:
-    _, expected, _ = undisturbed
-    house = House(tmp_path, SETTINGS, furnish)
+    _, expected, neighbour = undisturbed
+    house = House(tmp_path, SETTINGS, furnish, neighbour=neighbour)
     number = house.begin()
     unharmed = house.kill_everything_in_turn(number)
     ended = house.end(number)

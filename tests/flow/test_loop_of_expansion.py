@@ -71,9 +71,9 @@ def gguf_of(base: Path, folder: Path) -> str:
 
 def test_a_kill_in_every_stage_ends_in_the_verdict_of_an_undisturbed_run(base: Path, tmp_path: Path) -> None:
     settings, untrained = SETTINGS.format(base=base), gguf_of(base, tmp_path)
-    verdicts, live = [], []
+    verdicts, live, house = [], [], None
     for name in ("undisturbed", "disturbed"):
-        house = House(tmp_path / name, settings, notes_alone, {"generate": untrained})
+        house = House(tmp_path / name, settings, notes_alone, {"generate": untrained}, neighbour=house)
         number = house.begin("expansion")
         if name == "disturbed":
             assert set(house.kill_one_in_every_stage(number)) <= {"deploy"}, "nothing to deploy if it was not better"
