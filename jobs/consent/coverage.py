@@ -15,7 +15,7 @@ from jobs.consent.files import POLICY
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.roots import real_collections
 from jobs.consent.terms import InForce, in_force
-from jobs.domain.consent import NoteSaid, Ruling, restricts, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Rulings, restricts
 from jobs.domain.corpus import CURATED, Collection, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.places import excluded_folders, holds, lies_in, may_hold, places
@@ -82,9 +82,8 @@ def covered(corpus: Corpus, documents: Sequence[DocumentId], home: Home, setting
 
 
 def ruled(said: dict[DocumentId, NoteSaid], now: InForce) -> list[Covered]:
-    return [
-        Covered(id=document, said=note, ruling=ruling(document, note, now.terms)) for document, note in said.items()
-    ]
+    rulings = Rulings(now.terms)
+    return [Covered(id=document, said=note, ruling=rulings.of(document, note)) for document, note in said.items()]
 
 
 def _astray(now: InForce, collections: Sequence[Collection], documents: Sequence[DocumentId]) -> list[str]:

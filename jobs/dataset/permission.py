@@ -17,12 +17,11 @@ from jobs.consent.coverage import covered
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import InForce, ruled_now
 from jobs.dataset.curated import Curated, curated_contents, curated_document, curated_file_of
-from jobs.domain.consent import NoteSaid, Ruling, Said, Terms, Use, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Rulings, Said, Terms, Use, ruling
 from jobs.domain.corpus import CURATED, DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest, SourceDocument, Target
 from jobs.domain.lineage import Provenance, Source
-from jobs.domain.places import may_meet
 from jobs.domain.withdrawal import ended_grants
 from jobs.ports import Corpus
 
@@ -135,7 +134,7 @@ class _Reading:
         self._ended = ended_grants(now.chain, now.terms.withdrawn)
         self._raising = RaisingWords(now.terms.words)
         self._today = today
-        self._by_folder: dict[tuple[str, str], Terms] = {}
+        self._rulings = Rulings(now.terms)
 
     def says(self, source: SourceDocument | Source, then: NoteSaid | None) -> NoteSaid | None:
         """What the document says today; none if it is gone. (A curated line says nothing, its file is asked.)
@@ -161,21 +160,8 @@ class _Reading:
             return "withdrawn"
         file = curated_file_of(source.id)
         document = source.id if file is None else DocumentId(collection=CURATED, path=file)
-        found = ruling(document, said, self._terms_in(document.collection, document.path.rpartition("/")[0]))
+        found = self._rulings.of(document, said)
         return next((found.for_use(use).reason for use in source.uses if use not in found.uses), "")
-
-    def _terms_in(self, collection: str, folder: str) -> Terms:
-        """Without the rules and grants that speak of other folders only: most of them, for most documents."""
-        if (collection, folder) not in self._by_folder:
-            rules = (rule for rule in self._terms.rules if may_meet(rule.place, collection, folder))
-            grants = (
-                grant
-                for grant in self._terms.grants
-                if any(may_meet(place, collection, folder) for place in grant.places)
-            )
-            narrow = msgspec.structs.replace(self._terms, rules=tuple(rules), grants=tuple(grants))
-            self._by_folder[collection, folder] = narrow
-        return self._by_folder[collection, folder]
 
 
 def _written_down(source: Source) -> NoteSaid | None:

@@ -22,7 +22,7 @@ from jobs.dataset.curated import curated_contents, curated_document
 from jobs.dataset.generate import material
 from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
-from jobs.domain.consent import NoteSaid, Ruling, Terms, Use, restricts, ruling
+from jobs.domain.consent import NoteSaid, Ruling, Rulings, Terms, Use, restricts
 from jobs.domain.corpus import CURATED, DocumentId, digest
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
@@ -150,7 +150,7 @@ class _Desk:
     """What one refresh works with, and what it counts."""
 
     def __init__(self, terms: Terms, tokens: TokenCounter | None) -> None:
-        self.terms = terms
+        self.rulings = Rulings(terms)
         self.count_tokens = tokens.count if tokens else None
         self.raising = RaisingWords(terms.words)
         self.reading = digest(str(GENERATOR_VERSION), terms.reading, tokens.digest if tokens else "")
@@ -178,7 +178,7 @@ def _rule_again(cache: ExamplesCache, desk: _Desk, changed: set[DocumentId]) -> 
     for document, said in cache.said().items():
         if document in changed:
             continue
-        found = ruling(document, said, desk.terms)
+        found = desk.rulings.of(document, said)
         made = cache.put_ruling(document, desk.decided, found, refused=refusal(found))
         if not refusal(found) and not made:
             allowed.append(document)
@@ -202,7 +202,7 @@ def _regenerate(corpus: Corpus, document: DocumentId, cache: ExamplesCache, desk
         return
     note = read_note(read.text)
     said = note_said(note.front_matter, read.text, desk.raising)
-    found = ruling(document, said, desk.terms)
+    found = desk.rulings.of(document, said)
     remembered = Remembered(sha256=read.sha256, reading=desk.reading, decided=desk.decided, refused=refusal(found))
     made = None if remembered.refused else material(read, note, desk.count_tokens)
     cache.put(document, remembered, said, found, made)
@@ -222,7 +222,7 @@ def _count_curated(folder: Path, cache: ExamplesCache, desk: _Desk) -> None:
     known = cache.curated()
     for target in _TARGETS:
         for file, content in curated_contents(folder, target):
-            if TARGET_USES[target] not in ruling(curated_document(file), NoteSaid(), desk.terms).uses:
+            if TARGET_USES[target] not in desk.rulings.of(curated_document(file), NoteSaid()).uses:
                 continue
             name, sha256 = f"{target}/{file.name}", hashlib.sha256(content).hexdigest()
             before = known.get(name)

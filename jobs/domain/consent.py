@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal, get_args
 
+import msgspec
 from msgspec import Struct
 
 from jobs.domain.corpus import DocumentId, digest
-from jobs.domain.places import ExcludedFolder, Place, holds, lies_in, may_hold
+from jobs.domain.places import ExcludedFolder, Place, holds, lies_in, may_hold, may_meet
 from jobs.domain.seasons import Season, season
 from jobs.domain.withdrawal import Denied
 
@@ -169,6 +170,25 @@ def ruling(document: DocumentId, note: NoteSaid, terms: Terms) -> Ruling:
     if reason:
         return Ruling(classification=classification, reason=reason)
     return _consented(document, classification, named, everything, terms)
+
+
+class Rulings:
+    """``ruling`` under the terms of one moment, for many documents: what speaks of other folders is asked of none."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._by_folder: dict[tuple[str, str], Terms] = {}
+
+    def of(self, document: DocumentId, note: NoteSaid) -> Ruling:
+        folder = (document.collection, document.path.rpartition("/")[0])
+        if folder not in self._by_folder:
+            self._by_folder[folder] = self._of_folder(*folder)
+        return ruling(document, note, self._by_folder[folder])
+
+    def _of_folder(self, collection: str, folder: str) -> Terms:
+        rules = (rule for rule in self._terms.rules if may_meet(rule.place, collection, folder))
+        grants = (one for one in self._terms.grants if any(may_meet(place, collection, folder) for place in one.places))
+        return msgspec.structs.replace(self._terms, rules=tuple(rules), grants=tuple(grants))
 
 
 def mixed(parts: Sequence[Ruling]) -> Ruling:

@@ -15,7 +15,7 @@ from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import in_force
 from jobs.dataset.permission import denied_of
 from jobs.dataset.refresh import refresh
-from jobs.domain.consent import ruling
+from jobs.domain.consent import Rulings
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.lineage import Provenance, Source
 from jobs.domain.scan import Known
@@ -57,7 +57,8 @@ def measure(folder: Path, notes: int) -> list[Row]:
     raising = RaisingWords(terms.words)
     said = [(document, note_said(front_matter, text, raising)) for document, text, front_matter in marked]
     reading = time.perf_counter()
-    allowed = sum(bool(ruling(document, note, terms).uses) for document, note in said)
+    rulings = Rulings(terms)
+    allowed = sum(bool(rulings.of(document, note).uses) for document, note in said)
     ended = time.perf_counter()
     assert allowed == notes
     share = "as a share of making their examples"

@@ -74,6 +74,16 @@ def cut(whole: RetrievalSet, articles: int) -> RetrievalSet:
     )
 
 
+def asked_less(whole: RetrievalSet, questions: int) -> RetrievalSet:
+    """With so many of its training questions, which only their names' digests choose. Nothing else changes."""
+    kept = sorted(whole.train_questions, key=_hash)[:questions]
+    return msgspec.structs.replace(
+        whole,
+        train_questions={question: whole.train_questions[question] for question in kept},
+        train_relevant={question: whole.train_relevant[question] for question in kept},
+    )
+
+
 def pairs_of(whole: RetrievalSet) -> tuple[list[Pair], list[Pair]]:
     """For training and for development: questions as curated pairs, titles as a knowledge base's own.
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.consent.front_matter import RaisingWords
-from jobs.domain.consent import CLASSES, USES, Grant, NoteSaid, Rule, Said, Terms, mixed, ruling
+from jobs.domain.consent import CLASSES, USES, Grant, NoteSaid, Rule, Rulings, Said, Terms, mixed, ruling
 from jobs.domain.corpus import DocumentId
 from jobs.domain.places import Place, excluded_folders, places
 from jobs.domain.seasons import Season, season
@@ -207,6 +207,16 @@ NOTE = st.builds(NoteSaid, said=PLAIN | SAID, broken=st.booleans(), raised_to=st
 DOCUMENT = st.sampled_from(["a/n.md", "a/b/n.md", "A/n.md", "c/n.md", "n.md"]).map(
     lambda path: DocumentId(collection="kb", path=path)
 )
+
+
+@given(st.lists(DOCUMENT, min_size=1, max_size=4), NOTE, TERMS)
+def test_many_documents_are_ruled_on_as_each_by_itself(
+    documents: list[DocumentId], said: NoteSaid, terms: Terms
+) -> None:
+    rulings = Rulings(terms)
+    assert [rulings.of(document, said) for document in documents] == [
+        ruling(document, said, terms) for document in documents
+    ]
 
 
 @given(DOCUMENT, NOTE, TERMS, SAID, st.integers(0, 5))
