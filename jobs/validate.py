@@ -170,7 +170,7 @@ def _ask(arm: SearchArm, name: ArmName, sets: Sequence[QuerySet], how: str, work
             done += 1
             workshop.phase(f"asking the {name} arm", done, total)
             workshop.rest_if_told()
-        scores = workshop.scorer.score(query_set, answers)
+        scores = workshop.scorer().score(query_set, answers)
         scored = tuple(
             ScoredAnswer(answer=answer, metrics=score.metrics) for answer, score in zip(answers, scores, strict=True)
         )

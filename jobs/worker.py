@@ -19,7 +19,6 @@ from config.paths import Home, QmdFiles, runtime_directory
 from config.settings import Settings
 from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_models import BaseModels
-from jobs.adapters.ir_metrics import IrMeasures
 from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.node import find_converter, find_node, find_qmd
@@ -37,7 +36,7 @@ from jobs.heavy_slot import heavy_slot
 from jobs.keys import Keys
 from jobs.lifeline import Lifeline
 from jobs.pipeline import run_stage
-from jobs.ports import EmbeddingTrainer, ExpansionTrainer, Exporter
+from jobs.ports import EmbeddingTrainer, ExpansionTrainer, Exporter, Scorer
 from jobs.releases import Releases
 from jobs.wire import LIGHT_STAGES, Event, Failed, JobSpec, Phase, decode_spec, encode
 from jobs.workshop import Workshop
@@ -48,7 +47,6 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
     settings = load_settings(home.config_file)
     releases_root = home.releases
     live = QmdFiles(config=releases_root / "current/qmd/index.yml", index=releases_root / "current/index/index.sqlite")
-    search = Qmd(QmdTools.find(settings.qmd))
     base_models = BaseModels(home.base_models)
 
     def base_model(target: Target) -> BaseModel:
@@ -62,8 +60,8 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
         token_counter=lambda: token_counter(home.base_models, settings.embedding.base),
         releases=Releases(releases_root, with_collections_of),
-        search=search,
-        scorer=IrMeasures(),
+        search=Qmd(lambda: QmdTools.find(settings.qmd)),
+        scorer=_scorer,
         base_model=cache(base_model),
         embedding_trainer=_embedding_trainer,
         expansion_trainer=_expansion_trainer,
@@ -72,6 +70,12 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         emit=partial(tell, events),
         should_stop=lifeline.should_stop,
     )
+
+
+def _scorer() -> Scorer:
+    from jobs.adapters.ir_metrics import IrMeasures
+
+    return IrMeasures()
 
 
 def _embedding_trainer() -> EmbeddingTrainer:

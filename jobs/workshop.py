@@ -50,7 +50,7 @@ class Workshop:
     token_counter: Callable[[], TokenCounter | None]
     releases: Releases
     search: SearchEngine
-    scorer: Scorer
+    scorer: Callable[[], Scorer]
     base_model: Callable[[Target], BaseModel]
     embedding_trainer: Callable[[], EmbeddingTrainer]
     expansion_trainer: Callable[[], ExpansionTrainer]

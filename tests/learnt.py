@@ -201,7 +201,7 @@ class Learnt:
             token_counter=lambda: None,
             releases=self.releases,
             search=search,
-            scorer=search,
+            scorer=lambda: search,
             base_model=lambda target: BaseModel(name="small", directory="", digest="b" * 64, kind=target),
             embedding_trainer=lambda: search,
             expansion_trainer=lambda: search,

@@ -29,7 +29,7 @@ def opened(release: Path, scratch: Path, settings: QmdSettings) -> Iterator[Call
     The copy lies in ``scratch``. Raises ToolFailed or BadInput.
     """
     configuration = release / "qmd" / "index.yml"
-    engine = Qmd(QmdTools.find(settings))
+    engine = Qmd(lambda: QmdTools.find(settings))
     models = engine.models(configuration)
     expands = find_model(str(in_use(models).generate), model_cache(node_environment({}))) is not None
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from jobs.adapters.node import package_version
@@ -15,10 +16,14 @@ from jobs.domain.errors import BadInput, ToolFailed
 
 
 class Qmd:
-    """QMD as found on this machine. Constructing it starts nothing."""
+    """QMD as ``tools`` finds it on this machine when it is first asked: looking for it starts a program."""
 
-    def __init__(self, tools: QmdTools) -> None:
-        self._tools = tools
+    def __init__(self, tools: Callable[[], QmdTools]) -> None:
+        self._found = tools
+
+    @cached_property
+    def _tools(self) -> QmdTools:
+        return self._found()
 
     def version(self) -> str:
         return package_version(self._tools.package)

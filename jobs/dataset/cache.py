@@ -96,6 +96,13 @@ class ExamplesCache:
             for collection, path, sha256, reading, decided, refused, keys in rows
         }
 
+    def refusals(self) -> dict[str, int]:
+        """Why documents were refused, and how many for that; the most frequent reason first."""
+        rows = self._connection.execute(
+            "SELECT refused, count(*) FROM sealed_note WHERE refused != '' GROUP BY refused ORDER BY 2 DESC, 1"
+        )
+        return dict(rows.fetchall())
+
     def said(self) -> dict[DocumentId, NoteSaid]:
         """What every note says of itself."""
         rows = self._connection.execute("SELECT collection, path, said FROM sealed_note")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -119,13 +118,13 @@ def refresh_under(
         report(len(changed), len(changed))
         _count_curated(home.curated, cache, desk)
         pairs, expansions = cache.totals()
-        denied = Counter(remembered.refused for remembered in cache.known().values() if remembered.refused)
+        denied = cache.refusals()
     return Refreshed(
         documents=len(wanted),
         regenerated=len(changed) - desk.unreadable,
         removed=len(gone),
-        excluded=denied.total(),
-        denied=dict(denied.most_common()),
+        excluded=sum(denied.values()),
+        denied=denied,
         idle=_idle(now.terms, wanted),
         unreadable=desk.unreadable,
         pairs=pairs,

@@ -165,7 +165,7 @@ def test_refreshing_a_live_index_takes_in_new_notes_and_finds_nothing_wrong(
     arm.index(no_progress, reread=True, afresh=False)
     arm.close()
     (notes / "new.md").write_text("# New\n\nA new note.\n")
-    engine = Qmd(tools)
+    engine = Qmd(lambda: tools)
     assert engine.refresh(configuration, index, ["dog", "-- a new note"]) == []
     assert index_facts(index, str(model)).documents == 4
     assert engine.version() == QmdCommand(tools, configuration, index).version()

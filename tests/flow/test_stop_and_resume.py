@@ -81,7 +81,7 @@ class House:
     def _fly_the_canary_before(self) -> None:
         """What a base and its tools were found to be worth earlier; flying it again is another test's affair."""
         base = BaseModels(self.home.base_models).resolve(self.settings.embedding.base, "embedding")
-        tools = tools_in_use(llama_cpp_exporter(self.settings), Qmd(QmdTools.find(self.settings.qmd)))
+        tools = tools_in_use(llama_cpp_exporter(self.settings), Qmd(lambda: QmdTools.find(self.settings.qmd)))
         folder = canary_place(self.home.stages, base, tools, self.settings.embedding.quantisation)
         flown = CanaryResult(base=base.name, tools=tools, parity=Parity(measures={}, problems=()))
         write_file(folder / "result.json", msgspec.json.encode(flown))

@@ -78,7 +78,7 @@ class Expansion:
 
     def workshop(self) -> Workshop:
         search: Any = self.search
-        return replace(self.house.workshop(), search=search, scorer=IrMeasures())
+        return replace(self.house.workshop(), search=search, scorer=IrMeasures)
 
     def measured(self, *, forced: bool = False) -> Done:
         return validate.run_baseline(self._spec("baseline", {"dataset": self.dataset.result}, forced), self.workshop())
