@@ -21,7 +21,6 @@ import fcntl
 import io
 import itertools
 import os
-import random
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -35,8 +34,6 @@ from tests.crash.trees import Change, Entry, Moment, Node, Tree
 
 CALLS = ("chmod", "link", "mkdir", "open", "remove", "rename", "replace", "rmdir", "symlink", "truncate", "unlink")
 LEDGER = ("ledger.sqlite", "ledger.sqlite-shm", "ledger.sqlite-wal")
-MOST_STATES = 256
-"""Of one moment. Where more are possible: each change lost or kept by itself, and so many drawn by chance."""
 
 
 @dataclass
@@ -226,21 +223,11 @@ class Disk:
         self._known = known
         return entries, nodes
 
-    def states(self, moment: Moment, chance: random.Random) -> tuple[list[Tree], bool]:
-        """What a crash at this moment may leave, the untouched disk first, and whether that is all of it."""
+    def states(self, moment: Moment) -> Iterator[Tree]:
+        """All that a crash at this moment may leave, the untouched disk first."""
         dirty = [n for n, node in moment.nodes.items() if node.kind == "file" and node.safe != node.content]
         options = [[True, False]] * len(moment.pending) + [moment.nodes[n].contents() for n in dirty]
-        every = 1
-        for choices in options:
-            every *= len(choices)
-        if every <= MOST_STATES:
-            drawn: Iterator[tuple[Any, ...]] = itertools.product(*options)
-        else:
-            first = tuple(choices[0] for choices in options)
-            last = (*[False] * len(moment.pending), *(moment.nodes[n].safe for n in dirty))
-            others = (tuple(chance.choice(choices) for choices in options) for _ in range(MOST_STATES - 2))
-            drawn = itertools.chain([first, last], _apart(first, options), _apart(last, options), others)
-        return [self._tree(moment, dirty, choice) for choice in drawn], every <= MOST_STATES
+        return (self._tree(moment, dirty, choice) for choice in itertools.product(*options))
 
     def _tree(self, moment: Moment, dirty: list[int], choice: tuple[Any, ...]) -> Tree:
         entries = dict(moment.safe)
@@ -262,14 +249,6 @@ class Disk:
 
         lay(self._top, "")
         return tree
-
-
-def _apart(state: tuple[Any, ...], options: list[list[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Every state that is another in one place alone."""
-    for place, choices in enumerate(options):
-        for choice in choices:
-            if choice != state[place]:
-                yield (*state[:place], choice, *state[place + 1 :])
 
 
 def _directories(change: Change) -> set[int]:
