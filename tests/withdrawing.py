@@ -24,7 +24,7 @@ from jobs.adapters.qmd_config import read_collections
 from jobs.adoption import adopt
 from jobs.consent.book import ConsentBook
 from jobs.consent.withdrawals import Journal
-from jobs.dataset.build import Dataset, build, load
+from jobs.dataset.build import Dataset, Inputs, build, load
 from jobs.domain.artifacts import ExportedModel, LiveModel, Parity, ReleaseMetadata
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
@@ -114,16 +114,15 @@ class Household:
         self.look()
 
     def dataset(self, target: str = "embedding") -> Dataset | None:
+        inputs = Inputs(
+            corpus=self.corpus(),
+            documents=self.listing(),
+            home=self.home,
+            settings=self.settings,
+            keys=keys_of(self.home),
+        )
         try:
-            manifest = build(
-                target,  # type: ignore[arg-type]
-                self.corpus(),
-                self.listing(),
-                self.home,
-                self.settings,
-                lambda done, total: None,
-                keys_of(self.home),
-            )
+            manifest = build(target, inputs, lambda done, total: None)  # type: ignore[arg-type]
         except NotEnough:
             return None
         return load(self.home.datasets / manifest.name, keys_of(self.home))

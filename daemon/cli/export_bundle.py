@@ -15,7 +15,7 @@ from daemon.cli.root import Context
 from jobs.consent.book import ConsentBook
 from jobs.consent.terms import InForce, in_force
 from jobs.dataset.bundle import Bundle, bundle, publish
-from jobs.dataset.refresh import refresh_under
+from jobs.dataset.refresh import Inputs, refresh_under
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import Refused
 
@@ -50,7 +50,14 @@ def _refuse_taken(folder: Path) -> None:
 def _made(context: Context) -> Bundle:
     listing, now = context.listing(), datetime.now(UTC)
     terms = _terms(context, [document for document, _ in listing], now)
-    refreshed = refresh_under(terms, context.corpus, listing, context.home, lambda done, total: None, context.keys)
+    inputs = Inputs(
+        corpus=context.corpus,
+        documents=listing,
+        home=context.home,
+        settings=context.settings,
+        keys=context.keys,
+    )
+    refreshed = refresh_under(terms, inputs, lambda done, total: None)
     return bundle(context.home, context.settings, terms.terms, refreshed, context.keys, now)
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from config.paths import Home
-from config.settings import DatasetSettings, Settings
+from config.settings import DatasetSettings
 from jobs.dataset import assemble
 from jobs.dataset.assemble import Placed
 from jobs.dataset.cache import opened
@@ -24,11 +24,11 @@ from jobs.dataset.library import Library, library
 from jobs.dataset.links import DocumentNames
 from jobs.dataset.material import GENERATOR_VERSION
 from jobs.dataset.permission import allowed_lines, ruled_files
-from jobs.dataset.refresh import TARGET_USES, Refreshed, Report, refresh, refresh_under, ruled_anew
+from jobs.dataset.refresh import TARGET_USES, Inputs, Refreshed, Report, refresh, refresh_under, ruled_anew
 from jobs.dataset.sources import sources
 from jobs.dataset.words import query_key
 from jobs.domain.consent import Terms
-from jobs.domain.corpus import DocumentId, digest
+from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import (
     SPLITS,
@@ -45,11 +45,10 @@ from jobs.domain.examples import (
 from jobs.domain.lineage import merkle_root
 from jobs.domain.sealing import consents_of
 from jobs.keys import KeyDestroyed, Keys
-from jobs.ports import Corpus, TokenCounter
 from jobs.publish import published_directory, remove_directory, write_file
 from jobs.sealing import Sealing
 
-__all__ = ["Dataset", "KnownDocument", "build", "load", "refresh"]
+__all__ = ["Dataset", "Inputs", "KnownDocument", "build", "load", "refresh"]
 
 Value = TypeVar("Value", bound=Struct)
 
@@ -89,16 +88,7 @@ class Dataset(Struct, frozen=True, kw_only=True):
         return {"train": self.train, "development": self.development, "test": self.test}[split]
 
 
-def build(
-    target: Target,
-    corpus: Corpus,
-    documents: Sequence[tuple[DocumentId, str]],
-    home: Home,
-    settings: Settings,
-    report: Report,
-    keys: Keys,
-    tokens: TokenCounter | None = None,
-) -> DatasetManifest:
+def build(target: Target, inputs: Inputs, report: Report) -> DatasetManifest:
     """Refreshes the cache, puts the rows together and publishes them under the digest of their content and consent.
 
     What stands on consents is sealed under their keys; the manifest stays plain, with no note's text in it: what was
@@ -106,8 +96,9 @@ def build(
 
     Raises NotEnough, with the counts, when there are fewer rows than the settings ask for.
     """
-    now = ruled_anew(corpus, documents, home, settings, keys)
-    refreshed = refresh_under(now, corpus, documents, home, report, keys, tokens)
+    home, settings, keys = inputs.home, inputs.settings, inputs.keys
+    now = ruled_anew(inputs)
+    refreshed = refresh_under(now, inputs, report)
     shelf, curated, judged = _collected(target, home, settings.dataset, now.terms, keys)
     unwanted = left_out(home.left_out).keys()
     pairs = without(unwanted, assemble.pairs(shelf, judged), shelf.dropped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -60,51 +61,47 @@ class Refreshed(Struct, frozen=True, kw_only=True):
     new_expansions: int
 
 
-def refresh(
-    corpus: Corpus,
-    documents: Sequence[tuple[DocumentId, str]],
-    home: Home,
-    settings: Settings,
-    report: Report,
-    keys: Keys,
-    tokens: TokenCounter | None = None,
-) -> Refreshed:
-    """Brings ``home.examples_cache`` in step with ``documents`` (id, sha256 of the bytes) and today's consent.
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What examples are made from: ``documents`` (id, sha256 of the bytes) of ``corpus``, under ``home``'s consent.
+
+    Without ``tokens`` passages are cut by their length alone. ``keys`` seal what is not public.
+    """
+
+    corpus: Corpus
+    documents: Sequence[tuple[DocumentId, str]]
+    home: Home
+    settings: Settings
+    keys: Keys
+    tokens: TokenCounter | None = None
+
+
+def refresh(inputs: Inputs, report: Report) -> Refreshed:
+    """Brings ``home.examples_cache`` in step with the documents and today's consent.
 
     A document that cannot be read now is counted, and nothing of it stays: nobody can tell what it permits.
-    Without ``tokens`` passages are cut by their length alone.
     """
-    now = ruled_anew(corpus, documents, home, settings, keys)
-    return refresh_under(now, corpus, documents, home, report, keys, tokens)
+    return refresh_under(ruled_anew(inputs), inputs, report)
 
 
-def ruled_anew(
-    corpus: Corpus, documents: Sequence[tuple[DocumentId, str]], home: Home, settings: Settings, keys: Keys
-) -> InForce:
+def ruled_anew(inputs: Inputs) -> InForce:
     """What is in force for the documents, those included that left a restricted place since the last refresh."""
-    collections, here = corpus.collections(), [document for document, _ in documents]
+    home, collections = inputs.home, inputs.corpus.collections()
+    here = [document for document, _ in inputs.documents]
     if home.examples_cache.exists():
-        with opened(home.examples_cache, keys) as cache:
+        with opened(home.examples_cache, inputs.keys) as cache:
             before = {document: remembered.sha256 for document, remembered in cache.known().items()}
         real = real_collections(collections)
         note_displaced(home.consent, written_rules(home.consent, real), real, before, set(here))
-    return ruled_now(home, settings, collections, here)
+    return ruled_now(home, inputs.settings, collections, here)
 
 
-def refresh_under(
-    now: InForce,
-    corpus: Corpus,
-    documents: Sequence[tuple[DocumentId, str]],
-    home: Home,
-    report: Report,
-    keys: Keys,
-    tokens: TokenCounter | None = None,
-) -> Refreshed:
+def refresh_under(now: InForce, inputs: Inputs, report: Report) -> Refreshed:
     """The same under terms read before, in one transaction."""
-    desk = _Desk(now.terms, tokens)
-    with opened(home.examples_cache, keys) as cache:
+    home, desk = inputs.home, _Desk(now.terms, inputs.tokens)
+    with opened(home.examples_cache, inputs.keys) as cache:
         known = cache.known()
-        wanted = dict(documents)
+        wanted = dict(inputs.documents)
         gone = [document for document in known if document not in wanted]
         for document in gone:
             cache.remove(document)
@@ -114,7 +111,7 @@ def refresh_under(
         for done, document in enumerate(changed):
             if done % _REPORT_EVERY == 0:
                 report(done, len(changed))
-            _regenerate(corpus, document, cache, desk)
+            _regenerate(inputs.corpus, document, cache, desk)
         report(len(changed), len(changed))
         _count_curated(home.curated, cache, desk)
         pairs, expansions = cache.totals()

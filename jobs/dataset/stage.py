@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
 from jobs.consent.book import ConsentBook
-from jobs.dataset.build import Dataset, build, load, refresh
+from jobs.dataset.build import Dataset, Inputs, build, load, refresh
 from jobs.dataset.permission import sources_by_class
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
@@ -19,29 +20,20 @@ from jobs.workshop import Workshop
 
 def run(spec: JobSpec, workshop: Workshop) -> Done:
     documents = [(DocumentId(collection=c, path=p), sha256) for c, p, sha256 in spec.documents]
+    inputs = Inputs(
+        corpus=workshop.corpus,
+        documents=documents,
+        home=workshop.home,
+        settings=workshop.settings,
+        keys=workshop.keys,
+        tokens=workshop.token_counter(),
+    )
+    report = partial(workshop.phase, "reading notes")
     if spec.target is None:
         workshop.phase("refreshing examples")
-        fresh = refresh(
-            workshop.corpus,
-            documents,
-            workshop.home,
-            workshop.settings,
-            lambda done, total: workshop.phase("reading notes", done, total),
-            workshop.keys,
-            workshop.token_counter(),
-        )
-        return Done(result=msgspec.to_builtins(fresh))
+        return Done(result=msgspec.to_builtins(refresh(inputs, report)))
     try:
-        manifest = build(
-            spec.target,
-            workshop.corpus,
-            documents,
-            workshop.home,
-            workshop.settings,
-            lambda done, total: workshop.phase("reading notes", done, total),
-            workshop.keys,
-            workshop.token_counter(),
-        )
+        manifest = build(spec.target, inputs, report)
     except NotEnough as word:
         return Done(result={}, ends_run=f"not-enough: {word.message}; {word.remedy}")
     _note_use(manifest, workshop)

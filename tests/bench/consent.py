@@ -14,7 +14,7 @@ from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.consent.front_matter import RaisingWords, note_said, read_front_matter
 from jobs.consent.terms import in_force
 from jobs.dataset.permission import denied_of
-from jobs.dataset.refresh import refresh
+from jobs.dataset.refresh import Inputs, refresh
 from jobs.domain.consent import Rulings
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.lineage import Provenance, Source
@@ -48,7 +48,8 @@ def measure(folder: Path, notes: int) -> list[Row]:
     known = _scanned(collections, settings, {})
     listing = [(document, seen.sha256) for document, seen in known.items()]
     began = time.perf_counter()
-    refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home))
+    inputs = Inputs(corpus=corpus, documents=listing, home=home, settings=settings, keys=keys_of(home))
+    refresh(inputs, lambda done, total: None)
     whole = time.perf_counter() - began
     texts = [(document, corpus.read(document).text) for document, _ in listing]
     marked = [(document, text, read_front_matter(text)[0]) for document, text in texts]

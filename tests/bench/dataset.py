@@ -16,7 +16,7 @@ from config.paths import Home
 from daemon.ledger.books import read_books
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.token_counter import token_counter
-from jobs.dataset.refresh import Refreshed, refresh
+from jobs.dataset.refresh import Inputs, Refreshed, refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
 from tests.bench.adopted import adopt, type_command
@@ -111,7 +111,8 @@ def _timed(
     seen = scan(collections, known, largest=settings.watch.largest_document, now_ns=time.time_ns() + 3600 * 10**9)
     listing = [(document.id, document.known.sha256) for document in seen.documents]
     tokens = token_counter(home.base_models, settings.embedding.base)
-    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home), tokens)
+    inputs = Inputs(corpus=corpus, documents=listing, home=home, settings=settings, keys=keys_of(home), tokens=tokens)
+    refreshed = refresh(inputs, lambda done, total: None)
     return {document.id: document.known for document in seen.documents}, time.perf_counter() - started, refreshed
 
 

@@ -18,7 +18,7 @@ from config.load import load_settings
 from config.paths import Home
 from daemon.ledger.books import Books, open_books
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
-from jobs.dataset.refresh import refresh
+from jobs.dataset.refresh import Inputs, refresh
 from jobs.domain.artifacts import Progress
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.scan import Known
@@ -133,7 +133,8 @@ def _scan_and_refresh(
     found = _scan(collections, home, known)
     corpus = MarkdownFolders(collections, largest=settings.watch.largest_document)
     listing = [(document, entry.sha256) for document, entry in found.items()]
-    refreshed = refresh(corpus, listing, home, settings, lambda done, total: None, keys_of(home))
+    inputs = Inputs(corpus=corpus, documents=listing, home=home, settings=settings, keys=keys_of(home))
+    refreshed = refresh(inputs, lambda done, total: None)
     return found, time.process_time() - began, refreshed.regenerated
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from config.load import load_settings
 from config.paths import Home
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
-from jobs.dataset.build import build, load
+from jobs.dataset.build import Inputs, build, load
 from jobs.domain.corpus import Collection
 from jobs.sealing import Sealing, plain_inside
 from tests.bench.dataset import write_notes
@@ -95,7 +95,8 @@ def _dataset(folder: Path, word: str) -> float:
     seen = scan(collections, {}, largest=settings.watch.largest_document, now_ns=time.time_ns() + 3600 * 10**9)
     listing = [(document.id, document.known.sha256) for document in seen.documents]
     began = time.process_time()
-    manifest = build("embedding", corpus, listing, home, settings, lambda done, total: None, keys_of(home))
+    inputs = Inputs(corpus=corpus, documents=listing, home=home, settings=settings, keys=keys_of(home))
+    manifest = build("embedding", inputs, lambda done, total: None)
     dataset = load(home.datasets / manifest.name, keys_of(home))
     ended = time.process_time()
     assert dataset.consents() == (() if word == "public" else tuple(sorted(CONSENTS)))

@@ -12,7 +12,7 @@ from config.paths import Home
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.qmd_config import read_collections
 from jobs.dataset.cache import opened
-from jobs.dataset.refresh import refresh
+from jobs.dataset.refresh import Inputs, refresh
 from jobs.domain.corpus import DocumentId
 from tests.chaos.house import House
 from tests.house import keys_of
@@ -115,7 +115,9 @@ def _check_notes(house: House, found: list[str], scratch: Path) -> None:
     documents = [(DocumentId(collection="notes", path=name), digest) for name, digest in sorted(on_disk.items())]
     fresh = Home(root=scratch)
     shutil.copytree(house.home.consent, fresh.consent)
-    refresh(corpus, documents, fresh, load_settings(house.home.config_file), lambda done, total: None, keys_of(fresh))
+    settings = load_settings(house.home.config_file)
+    inputs = Inputs(corpus=corpus, documents=documents, home=fresh, settings=settings, keys=keys_of(fresh))
+    refresh(inputs, lambda done, total: None)
     with (
         opened(house.home.examples_cache, keys_of(house.home)) as grown,
         opened(fresh.examples_cache, keys_of(fresh)) as made,

@@ -89,7 +89,7 @@ class House:
     def _stand_before_training(self) -> int:
         corpus = notes(60)
         classify(self.home, kb="public")
-        manifest = build("embedding", corpus, corpus.listing(), self.home, self.settings, quiet, keys_of(self.home))
+        manifest = build("embedding", corpus.inputs(self.home, self.settings), quiet)
         results = {
             "dataset": DatasetResult(dataset=manifest.name, rows=manifest.counts.rows),
             "baseline": {"plan": Plan(intensity="firm", reason="a test")},

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from jobs.dataset.permission import no_longer_permitted
-from jobs.dataset.refresh import refresh
+from jobs.dataset.refresh import Inputs, refresh
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import DatasetManifest
@@ -35,7 +35,10 @@ def denied(house: Learnt) -> dict[str, int]:
     """What a look at the notes as they are now leaves out."""
     at_work = house.workshop()
     listing = [(DocumentId(collection=name, path=path), sha256) for name, path, sha256 in house.documents()]
-    return refresh(at_work.corpus, listing, house.home, at_work.settings, quiet, at_work.keys).denied
+    inputs = Inputs(
+        corpus=at_work.corpus, documents=listing, home=house.home, settings=at_work.settings, keys=at_work.keys
+    )
+    return refresh(inputs, quiet).denied
 
 
 def test_a_sacred_folder_that_is_renamed_stays_sacred_until_its_rule_is_taken_out(house: Learnt) -> None:

@@ -231,7 +231,7 @@ def test_examples_whose_key_is_gone_are_made_again_where_that_is_permitted(run: 
     run.builds()
     run.corpus.read_paths.clear()
     keys_of(run.place).destroy("maria")
-    again = refresh(run.corpus, run.corpus.listing(), run.place, small_settings(), quiet, keys_of(run.place))
+    again = refresh(run.corpus.inputs(run.place), quiet)
     assert run.corpus.read_paths == ["maria.md"] and again.regenerated == 1
     assert "kb/maria.md" in load(run.builds(), keys_of(run.place)).trained_on()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from config.paths import Home
 from jobs.adapters.markdown_folders import MarkdownFolders, scan
-from jobs.dataset.build import Dataset, build, load
+from jobs.dataset.build import Dataset, Inputs, build, load
 from jobs.domain.consent import USES
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import NotEnough
@@ -37,8 +37,10 @@ def record(place: Home, name: str, kind: str, uses: list[str], where: str, more:
 
 
 def built(place: Home, corpus: Corpus, listing: list[tuple[DocumentId, str]], target: Target) -> Dataset | None:
+    settings = small_settings(test_share=0.4)
+    inputs = Inputs(corpus=corpus, documents=listing, home=place, settings=settings, keys=keys_of(place))
     try:
-        manifest = build(target, corpus, listing, place, small_settings(test_share=0.4), quiet, keys_of(place))
+        manifest = build(target, inputs, quiet)
     except NotEnough:
         return None
     return load(place.datasets / manifest.name, keys_of(place))

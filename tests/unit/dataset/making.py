@@ -14,12 +14,12 @@ from tests.unit.dataset.sample import Notes, excluding, home, quiet, small_setti
 
 def built(folder: Path, corpus: Notes, target: Target = "embedding", **dataset: int | float) -> Dataset:
     place = home(folder)
-    manifest = build(target, corpus, corpus.listing(), place, small_settings(**dataset), quiet, keys_of(place))
+    manifest = build(target, corpus.inputs(place, small_settings(**dataset)), quiet)
     return load(place.datasets / manifest.name, keys_of(place))
 
 
 def fresh(folder: Path, corpus: Notes, *excluded: str) -> Refreshed:
-    return refresh(corpus, corpus.listing(), home(folder), excluding(*excluded), quiet, keys_of(home(folder)))
+    return refresh(corpus.inputs(home(folder), excluding(*excluded)), quiet)
 
 
 def rows(dataset: Dataset) -> list[Pair | Expansion]:

@@ -14,8 +14,11 @@ from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
 from jobs.consent.book import ConsentBook
+from jobs.dataset.refresh import Inputs
 from jobs.domain.corpus import Collection, Document, DocumentId
 from jobs.domain.errors import BadInput
+from jobs.ports import TokenCounter
+from tests.house import keys_of
 
 WORDS = (
     "river harvest lantern quarry meadow compass orchard gravel saddle timber anchor kettle pottery weaving mirror "
@@ -46,6 +49,17 @@ class Notes:
         if isinstance(text, BadInput):
             raise text
         return Document(id=document, sha256=sha256(text), text=text)
+
+    def inputs(self, place: Home, settings: Settings | None = None, tokens: TokenCounter | None = None) -> Inputs:
+        """By the small settings, unless others are named."""
+        return Inputs(
+            corpus=self,
+            documents=self.listing(),
+            home=place,
+            settings=settings or small_settings(),
+            keys=keys_of(place),
+            tokens=tokens,
+        )
 
     def listing(self) -> list[tuple[DocumentId, str]]:
         return [

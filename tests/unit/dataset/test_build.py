@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.adapters.markdown_folders import MarkdownFolders
-from jobs.dataset.build import Dataset, build, load
+from jobs.dataset.build import Dataset, Inputs, build, load
 from jobs.dataset.refresh import refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput, NotEnough
@@ -76,7 +76,7 @@ def test_an_excluded_document_never_yields_a_row(tmp_path: Path) -> None:
     corpus.notes["linking.md"] = note(503) + "\n[A very telling anchor](secret.md) [[secret|Another telling anchor]]\n"
     settings = excluding("Private")
     for target in ("embedding", "expansion"):
-        manifest = build(target, corpus, corpus.listing(), home(tmp_path), settings, quiet, keys_of(home(tmp_path)))
+        manifest = build(target, corpus.inputs(home(tmp_path), settings), quiet)
         dataset = load(home(tmp_path).datasets / manifest.name, keys_of(home(tmp_path)))
         assert manifest.excluded == 3
         named = {document.path for row in rows(dataset) for document in (row.origin.document, *row.relevant)}
@@ -159,7 +159,9 @@ def test_notes_in_wrong_encodings_huge_ones_and_links_are_counted_and_the_rest_i
     (folder / "loop.md").symlink_to(folder / "loop.md")
     corpus = MarkdownFolders([Collection(name="kb", path=str(folder))], largest=5_000_000)
     listing = [(DocumentId(collection="kb", path=name), "0" * 64) for name in names]
-    found = refresh(corpus, listing, home(tmp_path), small_settings(), quiet, keys_of(home(tmp_path)))
+    place = home(tmp_path)
+    inputs = Inputs(corpus=corpus, documents=listing, home=place, settings=small_settings(), keys=keys_of(place))
+    found = refresh(inputs, quiet)
     assert (found.documents, found.regenerated, found.unreadable) == (6, 1, 5)
 
 

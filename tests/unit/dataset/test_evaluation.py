@@ -6,13 +6,13 @@ from pathlib import Path
 from jobs.dataset.build import build, load
 from jobs.dataset.evaluation import EvaluationSets, read_evaluation_sets
 from tests.house import keys_of
-from tests.unit.dataset.sample import home, notes, quiet, small_settings
+from tests.unit.dataset.sample import home, notes, quiet
 
 
 def read(tmp_path: Path, queries: str, qrels: str) -> EvaluationSets:
     corpus = notes(30)
     place = home(tmp_path)
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    manifest = build("embedding", corpus.inputs(place), quiet)
     folder = place.evaluation / "claims"
     folder.mkdir(parents=True)
     (folder / "queries.jsonl").write_text(queries, "utf-8")
@@ -62,7 +62,7 @@ def test_lines_that_cannot_be_used_are_named_and_the_others_are_used(tmp_path: P
 def test_a_set_without_its_judgements_is_named_and_a_missing_folder_is_no_set(tmp_path: Path) -> None:
     corpus = notes(10)
     place = home(tmp_path)
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    manifest = build("embedding", corpus.inputs(place), quiet)
     dataset = load(place.datasets / manifest.name, keys_of(place))
     assert read_evaluation_sets(place.evaluation, dataset) == EvaluationSets(sets=(), problems=())
     (place.evaluation / "empty").mkdir(parents=True)

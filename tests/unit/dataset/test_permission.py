@@ -19,7 +19,6 @@ from jobs.dataset.refresh import TARGET_USES, refresh
 from jobs.domain.consent import NoteSaid, Ruling, Use, ruling
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
-from tests.house import keys_of
 from tests.unit.dataset.any_tree import FOLDER_POLICIES, GRANTS, POLICY, TREE, built, laid_out, record, touched
 from tests.unit.dataset.sample import (
     WORDS,
@@ -71,8 +70,8 @@ def everything_is_permitted(dataset: Dataset, use: Use, ruled: Callable[[Documen
 def test_the_words_of_a_denied_document_are_nowhere_in_the_home(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(10, **{"elder.md": "---\niaip: {classification: community}\n---\n" + note(500)})
-    refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
-    manifest = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    refresh(corpus.inputs(place), quiet)
+    manifest = build("embedding", corpus.inputs(place), quiet)
     assert manifest.denied == {"no consent of a community": 1}
     for path in place.root.rglob("*"):
         assert path.is_dir() or b"500 is about" not in path.read_bytes()
@@ -81,14 +80,14 @@ def test_the_words_of_a_denied_document_are_nowhere_in_the_home(tmp_path: Path) 
 def test_one_more_consent_reads_the_denied_notes_and_only_those_and_a_lost_one_drops_them(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(10, **{f"p{n}.md": "---\niaip: {classification: personal}\n---\n" + note(600 + n) for n in range(3)})
-    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).excluded == 3
+    assert refresh(corpus.inputs(place), quiet).excluded == 3
     corpus.read_paths.clear()
     record(place, "ada", "person", ["embed", "evaluate"], "kb")
-    again = refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
+    again = refresh(corpus.inputs(place), quiet)
     assert (sorted(corpus.read_paths), again.excluded) == (["p0.md", "p1.md", "p2.md"], 0)
     corpus.read_paths.clear()
     (place.consent / "ada.toml").unlink()
-    assert refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).excluded == 3
+    assert refresh(corpus.inputs(place), quiet).excluded == 3
     assert corpus.read_paths == []
     assert b"601 is about" not in place.examples_cache.read_bytes()
 
@@ -96,11 +95,11 @@ def test_one_more_consent_reads_the_denied_notes_and_only_those_and_a_lost_one_d
 def test_every_change_of_consent_makes_another_dataset(tmp_path: Path) -> None:
     place = home(tmp_path)
     corpus = notes(20)
-    names = [build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name]
+    names = [build("embedding", corpus.inputs(place), quiet).name]
     record(place, "ada", "person", ["embed"], "elsewhere")
-    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name)
+    names.append(build("embedding", corpus.inputs(place), quiet).name)
     classify(place, kb="public")
-    names.append(build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place)).name)
+    names.append(build("embedding", corpus.inputs(place), quiet).name)
     assert len(set(names)) == 3
 
 

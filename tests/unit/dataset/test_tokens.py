@@ -10,7 +10,7 @@ from jobs.dataset.passages import MOST_TOKENS
 from jobs.dataset.refresh import refresh
 from tests.house import keys_of
 from tests.unit.dataset.making import rows
-from tests.unit.dataset.sample import Notes, home, note, notes, quiet, small_settings
+from tests.unit.dataset.sample import Notes, home, note, notes, quiet
 
 
 class EveryCharacter:
@@ -30,8 +30,8 @@ def dense() -> Notes:
 def test_no_row_has_a_passage_of_more_tokens_than_qmd_serves(tmp_path: Path) -> None:
     place, corpus = home(tmp_path), dense()
     tokens = EveryCharacter("a")
-    without = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place))
-    counted = build("embedding", corpus, corpus.listing(), place, small_settings(), quiet, keys_of(place), tokens)
+    without = build("embedding", corpus.inputs(place), quiet)
+    counted = build("embedding", corpus.inputs(place, tokens=tokens), quiet)
     longest = [
         max(row.origin.length for row in rows(load(place.datasets / one.name, keys_of(place))))
         for one in (without, counted)
@@ -43,8 +43,7 @@ def test_examples_are_made_anew_for_another_tokenizer_and_only_then(tmp_path: Pa
     place, corpus = home(tmp_path), dense()
 
     def regenerated(tokens: EveryCharacter | None) -> int:
-        keys = keys_of(place)
-        return refresh(corpus, corpus.listing(), place, small_settings(), quiet, keys, tokens).regenerated
+        return refresh(corpus.inputs(place, tokens=tokens), quiet).regenerated
 
     assert [regenerated(EveryCharacter(digest)) for digest in "aab"] == [23, 0, 23]
     assert [regenerated(None), regenerated(None)] == [23, 0]
