@@ -58,7 +58,9 @@ from jobs.adapters.node import node_environment
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.adapters.qmd_models import model_cache
 from jobs.consent.withdrawals import Journal
+from jobs.dataset.learnt import Inquiry, may_go_live
 from jobs.dataset.permission import every_note_is_public
+from jobs.dataset.refresh import note_moves
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
@@ -85,12 +87,23 @@ def serve(home: Home, wait: Callable[[Exception], None] = at_once) -> None:
     """
     require_local(home.root)
     settings = load_settings(home.config_file)
-    releases, this = Releases(home.releases, with_collections_of), this_process(boot_id())
+    by = Inquiry(home=home, settings=lambda: settings, corpus=partial(_corpus, home, settings))
+    releases = Releases(home.releases, with_collections_of, may_go_live(by))
+    this = this_process(boot_id())
     with ExitStack() as held:
         in_reach(lambda: held.enter_context(single_daemon(home.daemon_lock)), wait)
         books, waiting = in_reach(lambda: _recovered(home, releases, this), wait)
         held.callback(books.database.close)
         _serve(home, settings, books, releases, this, waiting)
+
+
+def _collections(home: Home) -> Sequence[Collection]:
+    """Read anew each time: the owner changes them."""
+    return read_collections(home.releases / "current" / "qmd" / "index.yml")
+
+
+def _corpus(home: Home, settings: Settings) -> Corpus:
+    return MarkdownFolders(_collections(home), settings.watch.largest_document)
 
 
 def _recovered(home: Home, releases: Releases, this: Owner) -> tuple[Books, list[int]]:
@@ -172,18 +185,20 @@ class _Eyes:
     releases: Releases
 
     def collections(self) -> Sequence[Collection]:
-        return read_collections(self.releases.current / "qmd" / "index.yml")
+        return _collections(self.home)
 
     def corpus(self) -> Corpus:
-        return MarkdownFolders(self.collections(), self.settings.watch.largest_document)
+        return _corpus(self.home, self.settings)
 
     def look_through(self, known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
         return scan(known_to, known, largest=self.settings.watch.largest_document, now_ns=time.time_ns())
 
     def may_do_without_sandbox(self) -> bool:
-        return self.settings.confinement.where_none == "all-public" and every_note_is_public(
-            self.corpus(), list(self.books.knowledge.documents()), self.home, self.settings, datetime.now(UTC)
-        )
+        if self.settings.confinement.where_none != "all-public":
+            return False
+        here = list(self.books.knowledge.documents())
+        note_moves(self.collections(), here, self.home, _keys(self.home))
+        return every_note_is_public(self.corpus(), here, self.home, self.settings, datetime.now(UTC))
 
     def lines(self, path: Path) -> list[bytes]:
         """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""

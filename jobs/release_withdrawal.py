@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from jobs.domain.errors import BadInput
 from jobs.domain.retention import ADOPTED
 from jobs.domain.withdrawal import goes_live
 from jobs.lineage import is_tombstone
@@ -24,7 +23,8 @@ _SAYS = ("schema", "name", "created_at", "targets", "run", "target", "dataset", 
 def withdraw(releases: Releases, names: Collection[str], why: str) -> tuple[str | None, str | None]:
     """Stops the releases for good and returns what was live and what is. The switch is the same as everywhere.
 
-    First something else goes live, then none of them can: after a crash in between, doing it again does the rest.
+    First something else goes live, if it may; then none of them can: after a crash in between, doing it again does the
+    rest.
     Where nothing could go live (the owner's own files are gone) the live one stays, marked as withdrawn.
     """
     with releases.one_at_a_time():
@@ -69,14 +69,7 @@ def _next(releases: Releases, live: str, stopping: Collection[str]) -> str | Non
     before = list(releases.earlier(live))
     if ADOPTED in releases.names() and ADOPTED not in before:
         before.append(ADOPTED)
-    return goes_live(live, stopping, before, lambda name: _whole(releases, name))
-
-
-def _whole(releases: Releases, name: str) -> bool:
-    try:
-        return releases.damage(name) is None
-    except BadInput:
-        return False
+    return goes_live(live, stopping, before, releases.is_fit)
 
 
 def _strip(path: Path) -> None:

@@ -49,6 +49,9 @@ _REMEDY = "`iaipctl releases` lists what there is"
 MergeConfiguration = Callable[[str, str], str]
 """(live configuration, another release's) → the live one with the other's models."""
 
+MayGoLive = Callable[["Release"], bool]
+"""Whether consent to all that a release learnt from holds: asked of what nobody chose to make live."""
+
 
 class Release(Struct, frozen=True, kw_only=True):
     metadata: ReleaseMetadata
@@ -57,11 +60,12 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class Releases:
-    """The releases under ``root``. ``merge`` carries the owner's collections across a switch."""
+    """The releases under ``root``. ``merge`` carries the owner's collections across a switch; ``may`` is asked of a
+    release before it takes another's place by itself: after a withdrawal, a failed trial or a crash."""
 
-    def __init__(self, root: Path, merge: MergeConfiguration) -> None:
+    def __init__(self, root: Path, merge: MergeConfiguration, may: MayGoLive = lambda release: True) -> None:
         self.root, self.models, self.current = root, root / "models", root / "current"
-        self._merge = merge
+        self._merge, self._may = merge, may
 
     def live(self) -> str | None:
         """The live release's name, or none before the adoption."""
@@ -208,25 +212,25 @@ class Releases:
             return target
 
     def take_back(self, name: str, reason: str) -> str:
-        """Ends the trial of ``name`` by going back, past damaged releases, and returns what is live now.
+        """Ends the trial of ``name`` by going back, past damaged and denied releases, and returns what is live now.
 
-        Raises Refused, with ``name`` still live, if no earlier release is whole.
+        Raises Refused, with ``name`` still live, if no earlier release is fit.
         """
         with self.one_at_a_time():
             if (live := self.live()) is not None and live != name:
                 return live
-            if (target := self._whole_before(name)) is None:
-                raise Refused(f"{name} stays live: no earlier release is whole", remedy=_REMEDY)
+            if (target := self._fit_before(name)) is None:
+                raise Refused(f"{name} stays live: no earlier release is whole and allowed", remedy=_REMEDY)
             self._leave(name, target, reason)
             return target
 
     def recover(self) -> str | None:
-        """After a crash: sweeps stages, ends a trial that nobody confirmed by going back, past damaged releases, and
-        takes away the notes of a switch that did not come to pass. Returns the release it left."""
+        """After a crash: sweeps stages, ends a trial that nobody confirmed by going back, past damaged and denied
+        releases, and takes away the notes of a switch that did not come to pass. Returns the release it left."""
         with self.one_at_a_time():
             self._sweep()
             live = self.live()
-            target = self._whole_before(live) if live and (self.directory(live) / TRIAL).exists() else None
+            target = self._fit_before(live) if live and (self.directory(live) / TRIAL).exists() else None
             if live and target:
                 with suppress(BadInput):  # a configuration that QMD left half: nothing is won by going back
                     self._leave(live, target, self._reason(live) or INTERRUPTED)
@@ -244,18 +248,21 @@ class Releases:
         note = self.directory(name) / ROLLED_BACK
         return note.read_text("utf-8") if note.exists() else None
 
-    def _whole_before(self, name: str) -> str | None:
-        for earlier in self.earlier(name):
-            with suppress(BadInput):
-                if self.damage(earlier) is None:
-                    return earlier
-        return None
+    def is_fit(self, name: str) -> bool:
+        """Whether it can be read, is whole, and may be live."""
+        try:
+            return self.damage(name) is None and self._may(self.release(name))
+        except BadInput:
+            return False
+
+    def _fit_before(self, name: str) -> str | None:
+        return next(filter(self.is_fit, self.earlier(name)), None)
 
     def _refuse_unfit(self, name: str, live: str | None) -> None:
         if (self.directory(name) / WITHDRAWN).exists():
             raise Refused(f"{name} was withdrawn and can never be live again", remedy="choose another release")
         if (damage := self.damage(name, beside=live)) is not None:
-            other = self._whole_before(name)
+            other = self._fit_before(name)
             remedy = f"`iaipctl rollback --to {other}`" if other else _REMEDY
             raise Refused(f"{name} cannot go live: {damage}; {live} stays live", remedy=remedy)
 

@@ -26,6 +26,7 @@ from jobs.adapters.qmd import Qmd
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.adapters.qmd_process import QmdTools
 from jobs.adapters.token_counter import token_counter
+from jobs.dataset.learnt import Inquiry, may_go_live
 from jobs.domain.artifacts import BaseModel, ReleaseMetadata
 from jobs.domain.errors import DiskFull, IaipError, Stopped
 from jobs.domain.examples import Target
@@ -48,6 +49,8 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
     releases_root = home.releases
     live = QmdFiles(config=releases_root / "current/qmd/index.yml", index=releases_root / "current/index/index.sqlite")
     base_models = BaseModels(home.base_models)
+    corpus = MarkdownFolders(read_collections(live.config), settings.watch.largest_document)
+    by = Inquiry(home=home, settings=lambda: settings, corpus=lambda: corpus)
 
     def base_model(target: Target) -> BaseModel:
         recipe = settings.embedding if target == "embedding" else settings.expansion
@@ -57,9 +60,9 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
         home=home,
         settings=settings,
         keys=Keys(home.keys, AesGcm(), keychain_here()),
-        corpus=MarkdownFolders(read_collections(live.config), settings.watch.largest_document),
+        corpus=corpus,
         token_counter=lambda: token_counter(home.base_models, settings.embedding.base),
-        releases=Releases(releases_root, with_collections_of),
+        releases=Releases(releases_root, with_collections_of, may_go_live(by)),
         search=Qmd(lambda: QmdTools.find(settings.qmd)),
         scorer=_scorer,
         base_model=cache(base_model),

@@ -19,6 +19,7 @@ from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.qmd_config import read_collections, with_collections_of
 from jobs.adoption import adopt
 from jobs.dataset import stage
+from jobs.dataset.learnt import inquiry, may_go_live
 from jobs.domain.artifacts import BaseModel, ExportedModel, Parity, SearchModels, TrainedModel
 from jobs.domain.corpus import DocumentId
 from jobs.domain.examples import QuerySet, Target
@@ -26,7 +27,7 @@ from jobs.domain.gates import Speed, Verdict
 from jobs.domain.recipe import Plan
 from jobs.domain.results import BaselineResult, ValidationResult
 from jobs.publish import publish_file
-from jobs.releases import Releases
+from jobs.releases import Release, Releases
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
 from tests.house import keys_of
@@ -92,7 +93,7 @@ class Learnt:
         self.files = QmdFiles(config=folder / "qmd" / "index.yml", index=folder / "qmd" / "index.sqlite")
         self.files.config.parent.mkdir()
         self.files.config.write_text(f"collections:\n  notes:\n    path: {self.notes}\n    pattern: '**/*.md'\n")
-        self.releases = Releases(self.home.releases, with_collections_of)
+        self.releases = Releases(self.home.releases, with_collections_of, self._may)
         adopt(self.releases, self.files, LONG_AGO, {})
         self.runs = 0
 
@@ -190,6 +191,9 @@ class Learnt:
                     "INSERT OR IGNORE INTO content_vectors (hash, seq) VALUES (?, ?)", [(sha256, 0), (sha256, 1)]
                 )
             index.commit()
+
+    def _may(self, release: Release) -> bool:
+        return may_go_live(inquiry(self.workshop()))(release)
 
     def workshop(self) -> Workshop:
         search: Any = _Search()

@@ -15,7 +15,7 @@ from daemon.cli.root import Context
 from jobs.consent.book import ConsentBook
 from jobs.consent.terms import InForce, in_force
 from jobs.dataset.bundle import Bundle, bundle, publish
-from jobs.dataset.refresh import Inputs, refresh_under
+from jobs.dataset.refresh import Inputs, refresh_under, ruled_anew
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import Refused
 
@@ -49,7 +49,6 @@ def _refuse_taken(folder: Path) -> None:
 
 def _made(context: Context) -> Bundle:
     listing, now = context.listing(), datetime.now(UTC)
-    terms = _terms(context, [document for document, _ in listing], now)
     inputs = Inputs(
         corpus=context.corpus,
         documents=listing,
@@ -57,6 +56,7 @@ def _made(context: Context) -> Bundle:
         settings=context.settings,
         keys=context.keys,
     )
+    terms = ruled_anew(inputs)
     refreshed = refresh_under(terms, inputs, lambda done, total: None)
     return bundle(context.home, context.settings, terms.terms, refreshed, context.keys, now)
 

@@ -21,7 +21,7 @@ from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput
 from jobs.ports import Corpus
 from jobs.publish import write_file
-from jobs.releases import Releases
+from jobs.releases import Release, Releases
 from launchd.machine import Machine, this_machine
 
 if TYPE_CHECKING:
@@ -69,7 +69,12 @@ class Context:
 
     @cached_property
     def releases(self) -> Releases:
-        return Releases(self.home.releases, _merged)
+        def may(release: Release) -> bool:
+            from jobs.dataset.learnt import may_go_live
+
+            return may_go_live(self.inquiry())(release)
+
+        return Releases(self.home.releases, _merged, may)
 
     @cached_property
     def keys(self) -> Keys:

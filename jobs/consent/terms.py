@@ -73,7 +73,8 @@ def in_force(
     excluded = exclusions(settings, collections)
     displaced = displaced_saids(home.consent, policy.written)
     denied = [sorted(part) for part in (withdrawn.documents, withdrawn.contents, withdrawn.records)]
-    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied, displaced)
+    meant = [(name, _covered(grant, known[name], real)) for name, record in records.items() for grant in record.grant]
+    decisive = (rules, policy.words, policy.seasons, excluded, bool(chain.problem), denied, displaced, meant)
     terms = Terms(
         rules=tuple(rules),
         grants=tuple(
@@ -170,16 +171,17 @@ def _grants(name: str, record: Record, entry: Entry, collections: Sequence[Colle
             revision=entry.number,
             kind=record.kind,
             uses=grant.uses,
-            places=tuple(
-                place
-                for named in grant.places
-                if stays(named, entry, collections)
-                for place in places(named, collections)
-            ),
+            places=_covered(grant, entry, collections),
         )
         for grant in record.grant
         if holds_on(grant, today)
     ]
+
+
+def _covered(grant: RecordGrant, entry: Entry, collections: Sequence[Collection]) -> tuple[Place, ...]:
+    """What the names of its places mean today; nothing where a collection was pointed elsewhere since."""
+    named = (name for name in grant.places if stays(name, entry, collections))
+    return tuple(place for name in named for place in places(name, collections))
 
 
 def holds_on(grant: RecordGrant, today: date) -> bool:

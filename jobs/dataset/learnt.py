@@ -13,7 +13,7 @@ from config.settings import Settings
 from jobs.consent.book import ConsentBook
 from jobs.dataset.permission import denied_of, in_words
 from jobs.domain.corpus import DocumentId
-from jobs.domain.errors import Refused
+from jobs.domain.errors import IaipError, Refused
 from jobs.domain.retention import ADOPTED
 from jobs.lineage import record_of
 from jobs.ports import Corpus
@@ -53,6 +53,18 @@ def denial(release: Release, by: Inquiry, targets: Collection[str] | None = None
         return ""
     denied = denied_of(known, by.corpus(), by.home, by.settings(), by.today())
     return in_words(denied) if denied else ""
+
+
+def may_go_live(by: Inquiry) -> Callable[[Release], bool]:
+    """For ``Releases``: what may take another's place by itself. Where it cannot be told, it may not."""
+
+    def may(release: Release) -> bool:
+        try:
+            return not denial(release, by)
+        except IaipError:
+            return False
+
+    return may
 
 
 def roll_back(releases: Releases, to: str | None, by: Inquiry) -> str:

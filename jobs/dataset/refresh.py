@@ -24,6 +24,7 @@ from jobs.dataset.markdown import read_note
 from jobs.dataset.material import GENERATOR_VERSION, Material
 from jobs.domain.consent import NoteSaid, Ruling, Rulings, Terms, Use, restricts
 from jobs.domain.corpus import CURATED, DocumentId, digest
+from jobs.domain.corpus import Collection as Folder
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 from jobs.domain.places import lies_in, may_hold
@@ -86,18 +87,22 @@ def refresh(inputs: Inputs, report: Report) -> Refreshed:
 
 def ruled_anew(inputs: Inputs) -> InForce:
     """What is in force for the documents, those included that left a restricted place since the last refresh."""
-    home, collections = inputs.home, inputs.corpus.collections()
     here = [document for document, _ in inputs.documents]
+    note_moves(inputs.corpus.collections(), here, inputs.home, inputs.keys)
+    return ruled_now(inputs.home, inputs.settings, inputs.corpus.collections(), here)
+
+
+def note_moves(collections: Sequence[Folder], here: Collection[DocumentId], home: Home, keys: Keys) -> None:
+    """What left a restricted place since the last refresh: to be noted before that is forgotten, or ruled on."""
     if home.examples_cache.exists():
-        with opened(home.examples_cache, inputs.keys) as cache:
+        with opened(home.examples_cache, keys) as cache:
             before = {document: remembered.sha256 for document, remembered in cache.known().items()}
         real = real_collections(collections)
         note_displaced(home.consent, written_rules(home.consent, real), real, before, set(here))
-    return ruled_now(home, inputs.settings, collections, here)
 
 
 def refresh_under(now: InForce, inputs: Inputs, report: Report) -> Refreshed:
-    """The same under terms read before, in one transaction."""
+    """The same under terms of ``ruled_anew``, in one transaction."""
     home, desk = inputs.home, _Desk(now.terms, inputs.tokens)
     with opened(home.examples_cache, inputs.keys) as cache:
         known = cache.known()

@@ -202,16 +202,16 @@ def entries_to_seal(asked: Withdrawal, chain: Chain) -> list[tuple[str, dict[str
     return [entry for entry in wanted if entry not in there]
 
 
-def goes_live(live: str, stopping: Collection[str], before: Iterable[str], whole: Callable[[str], bool]) -> str | None:
+def goes_live(live: str, stopping: Collection[str], before: Iterable[str], fit: Callable[[str], bool]) -> str | None:
     """What is live once some releases stopped: the live one if it may stay, else the newest before it that may.
 
     ``before``: what was live before, the newest first. The owner's own files (``v0``) go live even if they are not
-    whole, before nothing does. None: there is nothing that could.
+    fit, before nothing does. None: there is nothing that could.
     """
     if live not in stopping:
         return live
     left = [name for name in before if name not in stopping]
-    return next(filter(whole, left), ADOPTED if ADOPTED in left else None)
+    return next(filter(fit, left), ADOPTED if ADOPTED in left else None)
 
 
 def tombstoned(value: Any, words: AbstractSet[str]) -> Any:

@@ -25,7 +25,7 @@ from jobs.withdrawal.asking import Asked
 
 
 class Foreseen(Struct, frozen=True, kw_only=True):
-    """What would stop, and what would be live then (a damaged one is passed over)."""
+    """What would stop, and what would be live then."""
 
     releases: tuple[str, ...]
     targets: tuple[str, ...]
@@ -38,7 +38,7 @@ def foreseen(asked: Asked, releases: Releases) -> Foreseen:
     touched = _touched(_material(asked), releases)
     names, live = tuple(one.release for one in touched), releases.live()
     before = [] if live is None else [*releases.earlier(live), ADOPTED]
-    to = None if live is None else goes_live(live, names, before, lambda _: True)
+    to = None if live is None else goes_live(live, names, before, releases.is_fit)
     return Foreseen(releases=names, targets=_targets(touched), live=live, goes_live=to)
 
 

@@ -158,6 +158,14 @@ def test_with_nothing_public_nothing_is_written(
     assert "nothing to carry elsewhere" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_a_sacred_folder_that_was_renamed_a_moment_ago_stays_at_home(house: House, tmp_path: Path) -> None:
+    house.classify(notes="public", notes__c="sacred")
+    assert house.exports(tmp_path / "before") == 0
+    (house.notes / "c").rename(house.notes / "seniors")
+    assert house.exports(tmp_path / "after") == 0
+    assert "seniors/sacred.md" not in {document.path for document in named_in(tmp_path / "after")}
+
+
 def test_a_note_that_was_called_sacred_since_stays_at_home(house: House, tmp_path: Path) -> None:
     assert house.exports(tmp_path / "before") == 0
     path = house.notes / "a/open-1.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -96,3 +97,19 @@ def test_nothing_is_noted_where_nothing_moved(house: Learnt) -> None:
     assert denied(house) == {"sacred": 2}
     assert not (house.home.consent / "displaced.json").exists()
     assert DocumentId(collection="notes", path="open/6.md") in [source.id for source in manifest(house).sources]
+
+
+def test_a_consent_for_a_folder_does_not_follow_its_collection_elsewhere(house: Learnt, tmp_path: Path) -> None:
+    """Nor the other way round: the very next look knows it, on the same day."""
+    house.classify(notes__open="public", notes__elders="community")
+    house.consent("council", "community", str(house.notes / "elders"))
+    assert denied(house) == {}
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(house.notes, elsewhere)
+    configuration = house.releases.current / "qmd" / "index.yml"
+    here = configuration.read_text()
+    house.classify(notes__open="public", **{str(elsewhere / "elders"): "community"})
+    configuration.write_text(here.replace(str(house.notes), str(elsewhere)))
+    assert denied(house) == {"no consent of a community": 2}
+    configuration.write_text(here)
+    assert denied(house).get("no consent of a community") is None

@@ -19,7 +19,7 @@ from jobs.lineage import read_lineage
 from jobs.releases import Releases
 from jobs.wire import JobSpec
 from jobs.withdrawal.asking import Asked, records_meant
-from jobs.withdrawal.stopping import begin
+from jobs.withdrawal.stopping import begin, foreseen
 from tests.learnt import Learnt, document
 
 STORY, SONG = "elders/story.md", "elders/song.md"
@@ -160,6 +160,31 @@ def test_a_withdrawal_during_a_deployment_is_not_undone(
     assert (house.releases.live(), house.releases.release("v2").state) == ("v0", "withdrawn")
     material = Material(documents=frozenset(asked.documents), consents=frozenset({"council"} - {asked.what}))
     assert "v2" in {one.release for one in releases_touched(read_lineage(house.releases), material)}
+
+
+def made_sacred_since(house: Learnt) -> None:
+    """v1 learnt what is sacred by now, v2 did not."""
+    house.learn()
+    sacred(house)
+    assert house.learn() == "v2"
+    assert may_go_live(house, "v1") != "" and may_go_live(house, "v2") == ""
+
+
+def test_a_withdrawal_makes_nothing_live_that_learnt_what_is_sacred_by_now(house: Learnt) -> None:
+    made_sacred_since(house)
+    public = document("open/0.md")
+    asked = Asked(what="document", name="open/0.md", documents=(public,))
+    seen = foreseen(asked, house.releases)
+    begin(asked, house.home, house.releases, by="a test", now=datetime.now(UTC))
+    assert house.releases.live() == seen.goes_live == "v0"
+
+
+def test_a_trial_that_fails_or_is_interrupted_goes_back_past_what_may_not_be_live(house: Learnt) -> None:
+    made_sacred_since(house)
+    (house.releases.directory("v2") / "TRIAL").touch()
+    assert house.releases.recover() == "v2" and house.releases.live() == "v0"
+    house.releases.switch("v2")
+    assert house.releases.take_back("v2", "found unhealthy") == "v0"
 
 
 def test_a_consent_that_was_withdrawn_stays_so_for_what_was_learnt_under_it(house: Learnt) -> None:

@@ -196,7 +196,7 @@ def test_a_broken_log_stops_no_withdrawal(house: Household) -> None:
     whole = (house.home.consent / "log.jsonl").read_bytes()
     (house.home.consent / "log.jsonl").write_bytes(whole.replace(b"a test", b"another"))
     done = house.types("--document", f"notes/{SECRET}", "--yes")
-    assert (done.code, done.data["live"]) == (DONE, "v1")
+    assert (done.code, done.data["live"]) == (DONE, "v0"), "what v1 learnt stands on consent, and none counts now"
     (house.home.consent / "log.jsonl").write_bytes(whole)
     assert SECRET not in {document.path for document, _ in house.listing()}, (
         "QMD ignores it, so there is nothing to deny"
