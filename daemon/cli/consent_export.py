@@ -16,6 +16,7 @@ from daemon.cli.root import Context
 from daemon.consent_uses import used_datasets
 from daemon.web.lineage import manifest
 from jobs.consent.coverage import Coverage
+from jobs.consent.files import FOLDER_POLICY
 from jobs.consent.holders import Wording, wordings_of
 from jobs.consent.labels import labels_folder
 from jobs.consent.roots import real_collections
@@ -86,7 +87,7 @@ def _documents(reached: Sequence[Place], found: Coverage) -> Iterable[dict[str, 
                 "uses": ruling.uses,
                 "consents": ruling.consents,
                 "reason": ruling.reason,
-                "attribution": said.attribution,
+                "attribution": sorted({*said.attribution, *ruling.attribution}),
                 "languages": said.languages,
             }
 
@@ -97,6 +98,9 @@ def _rules(reached: Sequence[Place], found: Coverage, context: Context) -> Itera
     for rule in found.now.policy:
         if any(_meet(place, other) for place in places(rule.place, real) for other in reached):
             yield {"place": rule.place, **msgspec.to_builtins(rule.said)}
+    for own in found.now.terms.rules:
+        if own.source == "folder policy" and any(_meet(own.place, other) for other in reached):
+            yield {"place": str(own.place), "file": FOLDER_POLICY, **msgspec.to_builtins(own.said)}
 
 
 def _meet(one: Place, other: Place) -> bool:

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, context: Context) -> Result:
                 "head": found.now.chain.head,
             },
         },
-        text=_text(found, used, over, withdrawn, Wording(options.language)),
+        text=_text(found, used, over, withdrawn, context.releases.live(), Wording(options.language)),
         code=FAILED if found.now.problem else DONE,
     )
 
@@ -69,9 +69,16 @@ def _used(one: UsedDataset) -> dict[str, Any]:
 
 
 def _text(
-    found: Coverage, used: Sequence[UsedDataset], over: Sequence[Ended], withdrawn: Sequence[str], w: Wording
+    found: Coverage,
+    used: Sequence[UsedDataset],
+    over: Sequence[Ended],
+    withdrawn: Sequence[str],
+    live: str | None,
+    w: Wording,
 ) -> str:
-    lines = [w.say("consent.report"), _log(found, w), "", w.say("consent.classes")]
+    lines = [w.say("consent.report"), _log(found, w)]
+    lines += [w.say("report.live", release=live)] if live else []
+    lines += ["", w.say("consent.classes")]
     rows = [[w.told(f"class.{name}", name), str(number), str(out)] for name, (number, out) in found.classes().items()]
     header = [w.say("report.class"), w.say("consent.in"), w.say("consent.out")]
     lines += [table(header, rows) if rows else w.say("report.unused"), "", w.say("report.who")]

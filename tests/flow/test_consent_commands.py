@@ -33,7 +33,7 @@ def test_a_record_changed_by_hand_counts_after_its_import_and_a_touched_log_is_t
     assert settled.reads("consent", "import")["imported"] == [{"file": "me.toml", "action": "import", "revision": 3}]
     assert settled.reads("consent", "coverage")["uses"] == {"embed": 1, "evaluate": 1}
     report = settled.types("consent", "report", "--language", "fr").stdout
-    assert "Rapport sur les consentements" in report and "me@3" in report
+    assert "Rapport sur les consentements" in report and "me@3" in report and "v0 est en service." in report
     assert "à titre de personne" in report and "vectoriser, évaluer" in report and "sans fin" in report
     assert settled.types("consent", "export", "me", str(settled.home.parent / "out")).returncode == 0
     assert (settled.home.parent / "out" / "records" / "me.toml").exists()

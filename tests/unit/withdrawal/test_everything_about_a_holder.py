@@ -46,6 +46,14 @@ def test_all_that_was_agreed_done_and_made_is_there(house: Household, tmp_path: 
     assert not any("Ben" in path.read_text("utf-8") for path in (tmp_path / "out").rglob("*") if path.is_file())
 
 
+def test_what_a_folder_says_of_itself_is_there_and_who_is_to_be_named(house: Household, tmp_path: Path) -> None:
+    (house.notes / "elders" / ".iaip.toml").write_text('attribution = "Elders of the river"\n', "utf-8")
+    export(house, HOLDER, tmp_path / "out")
+    assert [row["attribution"] for row in rows(tmp_path / "out", "documents")] == [["Elders of the river"]]
+    [own] = [row for row in rows(tmp_path / "out", "rules") if "file" in row]
+    assert (own["place"], own["attribution"]) == ("notes/elders", ["Elders of the river"])
+
+
 def test_what_releases_learnt_is_told_when_the_datasets_are_gone(house: Household, tmp_path: Path) -> None:
     for path in house.home.datasets.glob("*/manifest.json"):
         path.unlink()
