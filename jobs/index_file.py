@@ -37,10 +37,15 @@ def copy_index(source: Path, target: Path, patience: float = PATIENCE) -> None:
 
 
 def check_index(index: Path, patience: float = PATIENCE) -> None:
-    """Raises BadInput if SQLite cannot open it, ToolFailed if it stays locked. No index is nothing to complain of."""
+    """Raises BadInput if SQLite cannot read every page of it, ToolFailed if it stays locked.
+
+    No index is nothing to complain of, and whether a text and its search words agree is not asked.
+    """
     if index.exists():
         with reading(index, patience) as database:
-            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            [found] = database.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(" ".join(found.split()))
 
 
 class _Impatience:

@@ -14,18 +14,23 @@ PATIENCE = 0.2
 """Seconds to wait for an index in use: one that somebody works with can be opened."""
 
 
-def release_damage(targets: Mapping[str, LiveModel], index: Path) -> str | None:
+def release_damage(targets: Mapping[str, LiveModel], index: Path, *, adopted: bool) -> str | None:
     """What is wrong on disk, in words; none if the release can go live.
 
-    Reads every model whose digest is known to its end (about a second per 2 GB, both models at once) and opens the
-    index. A model that the owner brought has no digest: it only has to be there.
+    Reads every model whose digest is known to its end (about a second per 2 GB) and the index, all at once. A model
+    that the owner brought has no digest: it only has to be there; and what was ``adopted`` may have had no index yet.
     """
+    if not (adopted or index.exists()):
+        return f"its search index {index} is not there"
     from concurrent.futures import ThreadPoolExecutor  # `status` never asks, and is to be quick
 
-    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
-        damaged = next(filter(None, pool.map(_model_damage, targets, targets.values())), None)
-    if damaged is not None:
-        return damaged
+    with ThreadPoolExecutor() as pool:  # hashing and SQLite let go of the interpreter
+        searched = pool.submit(_index_damage, index)
+        models = list(pool.map(_model_damage, targets, targets.values()))
+    return next(filter(None, [*models, searched.result()]), None)
+
+
+def _index_damage(index: Path) -> str | None:
     try:
         check_index(index, PATIENCE)
     except BadInput as error:

@@ -31,6 +31,7 @@ from msgspec import Struct
 
 from jobs.domain.artifacts import LiveModel, ReleaseMetadata, ReleaseState
 from jobs.domain.errors import BadInput, NotFound, Refused
+from jobs.domain.retention import ADOPTED
 from jobs.locks import locked
 from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
 from jobs.release_damage import release_damage
@@ -134,7 +135,8 @@ class Releases:
             with suppress(BadInput):  # a release whose metadata are damaged can be left all the same
                 shared = self.release(beside).metadata.targets
         own = {target: model for target, model in targets.items() if shared.get(target) != model}
-        return release_damage(own, self.directory(name) / "index" / "index.sqlite")
+        index = self.directory(name) / "index" / "index.sqlite"
+        return release_damage(own, index, adopted=name == ADOPTED)
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:

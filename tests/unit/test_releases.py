@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -158,6 +159,25 @@ def test_a_damaged_release_never_goes_live_and_the_next_step_is_named(releases: 
     assert told.value.remedy == "`iaipctl rollback --to v0`"
     assert releases.live() == "v2"
     assert releases.roll_back("v0") == "v0"
+
+
+def overwritten(index: Path) -> None:
+    with closing(sqlite3.connect(index)) as database:
+        database.execute("CREATE TABLE content (doc)")
+        database.executemany("INSERT INTO content VALUES (?)", [("été" * 500,)] * 50)
+        database.commit()
+    whole = index.read_bytes()
+    index.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+
+
+@pytest.mark.parametrize("harm", [overwritten, Path.unlink])
+def test_a_release_whose_index_cannot_answer_never_goes_live(releases: Releases, harm: Callable[[Path], None]) -> None:
+    promote(releases, "one", "two")
+    harm(releases.directory("v1") / "index" / "index.sqlite")
+    with pytest.raises(Refused, match=r"v1 cannot go live: .*index\.sqlite.*; v2 stays live") as told:
+        releases.roll_back()
+    assert told.value.remedy == "`iaipctl rollback --to v0`"
+    assert releases.live() == "v2"
 
 
 def test_a_way_back_reads_each_model_once_and_none_that_both_search_with(releases: Releases, monkeypatch) -> None:

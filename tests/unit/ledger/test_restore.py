@@ -28,7 +28,7 @@ from tests.unit.ledger.keeping import LATER, NOW, opened, snapshot
 
 def publish(releases: Releases, name: str, run: int) -> None:
     metadata = ReleaseMetadata(name=name, created_at=LATER, targets={}, run=run, target="embedding")
-    releases.publish(metadata, "collections: {}\n", lambda _: None)
+    releases.publish(metadata, "collections: {}\n", Path.touch)
     releases.switch(name)
     releases.confirm(name)
 
