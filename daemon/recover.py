@@ -48,8 +48,9 @@ def sweep(home: Home) -> None:
     """What interrupted publications left. Into some folders commands write too, which know of no daemon."""
     for directory in (home.root, home.datasets, home.stages, home.snapshots):
         sweep_stages(directory)
-    for directory in (home.requests, home.consent, home.evaluation):
-        sweep_stages(directory, idle=SECONDS_A_FILE)
+    for folder in (home.requests, home.consent, home.evaluation, home.left_out):
+        for directory in (folder, *(below for below in folder.rglob("*") if below.is_dir() and not below.is_symlink())):
+            sweep_stages(directory, idle=SECONDS_A_FILE)
     sweep_stages(home.base_models, idle=SECONDS_A_DAY)
     sweep_temporary()
 

@@ -17,7 +17,7 @@ from launchd.agent import refuse_root
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--force", action="store_true", help="replace a definition that was edited by hand (yours is kept in the home)"
+        "--force", action="store_true", help="replace a definition that was edited by hand (yours is kept beside it)"
     )
     parser.epilog = "Safe to repeat. A launchd agent on macOS, a systemd user unit on Linux. Without sudo."
 

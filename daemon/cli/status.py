@@ -124,7 +124,7 @@ def _lines(seen: _Seen, books: Books) -> list[str]:
     return [
         f"daemon   {_daemon_line(seen.pid, seen.health, seen.down)}",
         f"live     {_live_line(seen.live)}",
-        f"running  {job_line(seen.running)}",
+        f"running  {job_line(seen.running) if seen.pid else _interrupted_line(seen.running)}",
         f"pace     {pace_line(seen.pace)}",
         f"queue    {_queue_line(seen.counts)}{_turn(books)}",
         f"network  {_network_line(books)}",
@@ -201,6 +201,14 @@ def _job_data(job: Job) -> dict[str, Any]:
         "progress": msgspec.to_builtins(job.progress),
         "attempts": job.attempts,
     }
+
+
+def _interrupted_line(job: Job | None) -> str:
+    """The ledger says that a job runs until the next daemon has looked."""
+    if job is None:
+        return job_line(None)
+    step = "" if job.progress is None else f" at step {job.progress.step}/{job.progress.steps}"
+    return f"nothing: {job.target or 'examples'} {job.stage} was interrupted{step} and goes on when the daemon starts"
 
 
 def job_line(job: Job | None) -> str:

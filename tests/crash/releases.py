@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 from config.paths import Home
+from daemon.recover import sweep
 from jobs.consent.book import ConsentBook
 from jobs.consent.withdrawals import Journal
 from jobs.domain.consent_log import Chain
 from jobs.domain.corpus import DocumentId
 from jobs.domain.withdrawal import denied_by
-from jobs.publish import sweep_stages
 from jobs.release_keeping import remove
 from jobs.releases import BY_HAND
 from jobs.withdrawal.asking import Asked
@@ -107,11 +108,11 @@ def withdraw(house: House) -> None:
 
 
 def take_up_withdrawals(house: House) -> None:
-    """The repair of releases, then what the attendant does first."""
+    """The sweep of the next start, the repair of releases, then what the attendant does first."""
     home = Home(root=house.root / "home")
+    with patch("daemon.recover.SECONDS_A_FILE", 0.0), patch("daemon.recover.sweep_temporary", autospec=True):
+        sweep(home)
     house.releases.recover()
-    for folder in (home.consent, home.consent / "withdrawals"):
-        sweep_stages(folder)
     for one in Journal(home.consent).open():
         if "stopped" not in one.done:
             stop(one, home, house.releases, NOW)

@@ -59,7 +59,9 @@ FIRST = {"start": "install", "restart": "install"}
 
 def test_the_qmd_that_a_person_is_told_to_install_is_the_one_that_was_tested() -> None:
     pinned = json.loads((PROJECT / "config" / "tools" / "package.json").read_text("utf-8"))["dependencies"]
-    assert re.findall(r"npm install --global (@tobilu/qmd)@([\d.]+)", TEXT) == list(pinned.items())
+    [(folder, *named)] = re.findall(r'npm install --global --prefix "([^"]+)" (@tobilu/qmd)@([\d.]+)', TEXT)
+    assert named == list(*pinned.items())
+    assert f'export PATH="{folder}/bin:$PATH"' in TEXT, "where npm puts the command"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,3 +34,19 @@ def test_the_index_copy_of_a_running_search_survives_whoever_tidies_up(
         tidy(home)
         assert (folder / "index.sqlite").exists()
     assert list(home.stages.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["consent/withdrawals/records", "consent/receipts", "evaluation/mine", "left-out", "requests"]
+)
+def test_what_a_killed_command_was_writing_is_swept_by_a_later_start(tmp_path: Path, place: str) -> None:
+    """It may hold a query's text, which no withdrawal would find there."""
+    half, whole = tmp_path / place / ".stage-queries.jsonl-1234", tmp_path / place / "queries.jsonl"
+    half.parent.mkdir(parents=True)
+    for file in (half, whole):
+        file.write_text("what the elders asked")
+    sweep(Home(root=tmp_path))
+    assert half.exists(), "somebody may be writing it"
+    os.utime(half, (0, 0))
+    sweep(Home(root=tmp_path))
+    assert not half.exists() and whole.exists()

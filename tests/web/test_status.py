@@ -38,6 +38,15 @@ def test_one_that_holds_the_lock_and_does_not_answer_is_not_well(household: Hous
     assert "does not answer" in line and "`iaipctl doctor agent`" in line
 
 
+def test_without_a_daemon_nothing_runs_whatever_the_ledger_says(
+    household: Household, capsys: pytest.CaptureFixture[str]
+) -> None:
+    household.training_now()
+    assert main(["--home", str(household.home.root), "status"]) == 3
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("running")]
+    assert line.startswith("running  nothing: ") and "was interrupted at step" in line and "left" not in line
+
+
 def test_one_of_another_version_wants_a_restart(household: Household, status) -> None:
     with daemon_of(household.home, version="0.0.1"):
         code, daemon, line = status()
