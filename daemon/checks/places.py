@@ -43,7 +43,7 @@ def _where(root: Path, machine: Machine) -> Finding:
         return fail(
             f"{root} is or may be on a network volume ({kind}), where databases break", "choose a home on a local disk"
         )
-    if machine.platform == "darwin" and _is_protected(root, machine.user_home):
+    if machine.platform == "darwin" and is_protected(root, machine.user_home):
         return fail(f"macOS keeps agents out of {root}", "choose a home elsewhere; the default is under Library")
     if volume.device != volume_of(machine.user_home).device:
         return warn(
@@ -109,5 +109,6 @@ def check_disk(subject: Subject) -> Finding:
     return warn(f"{told}: room for little more than one run", "free some disk space") if free < LITTLE else ok(told)
 
 
-def _is_protected(path: Path, user_home: Path) -> bool:
+def is_protected(path: Path, user_home: Path) -> bool:
+    """Whether macOS asks its user before a program that launchd starts may read there."""
     return any(path.resolve().is_relative_to(user_home.resolve() / folder) for folder in PROTECTED_BY_MACOS)

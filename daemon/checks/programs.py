@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from daemon.checks.finding import Finding, Subject, cannot_tell, fail, ok, warn
+from daemon.checks.places import is_protected
 from launchd.machine import NOT_THERE
 from launchd.program import steady_name
 
@@ -33,11 +34,8 @@ class Interpreter(Struct, frozen=True, array_like=True):
 def check_interpreter(subject: Subject) -> Finding:
     """The interpreter of the agent: there, of this processor, not quarantined, by a name that outlives upgrades."""
     path = _path(subject)
-    if not path.exists():
-        return fail(f"the interpreter {path} is gone", "`iaipctl install` with the iaipctl of today")
-    if quarantined := _quarantined(subject, path):
-        remedy = f"if you trust it: `xattr -d {QUARANTINE} '{quarantined}'`, then `iaipctl restart`"
-        return fail(f"macOS has quarantined {quarantined} and will not run it for the agent", remedy)
+    if barred := _barred(subject, path):
+        return barred
     found = _described(subject, path)
     if found is None:
         return fail(f"{path} does not start", _REINSTALL)
@@ -47,6 +45,19 @@ def check_interpreter(subject: Subject) -> Finding:
         told = f"{path} leads to {passing}, which `brew upgrade` removes"
         return warn(told, "after each `brew upgrade`, run `iaipctl doctor`; or " + _REINSTALL)
     return ok(f"Python {found.python} for {found.processor} at {path}, really {path.resolve()}")
+
+
+def _barred(subject: Subject, path: Path) -> Finding | None:
+    """What keeps the agent from the interpreter before it can run. A terminal may be let in where launchd is not."""
+    if not path.exists():
+        return fail(f"the interpreter {path} is gone", "`iaipctl install` with the iaipctl of today")
+    if subject.machine.platform == "darwin" and is_protected(path.parent, subject.machine.user_home):
+        told = f"macOS keeps agents out of {path.parent}: what launchd starts cannot read the program there"
+        return fail(told, "move iaip's folder elsewhere, then `make install` and `iaipctl install` in it")
+    if quarantined := _quarantined(subject, path):
+        remedy = f"if you trust it: `xattr -d {QUARANTINE} '{quarantined}'`, then `iaipctl restart`"
+        return fail(f"macOS has quarantined {quarantined} and will not run it for the agent", remedy)
+    return None
 
 
 def check_sqlite(subject: Subject) -> Finding:

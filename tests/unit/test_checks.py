@@ -68,6 +68,16 @@ def test_a_quarantined_interpreter_is_a_failure_with_the_way_out(subject, mac) -
     assert finding.level == "fail" and "xattr -d com.apple.quarantine" in finding.remedy
 
 
+def test_an_interpreter_where_macos_keeps_agents_out_is_a_failure_though_a_terminal_may_run_it(subject, mac) -> None:
+    python = mac.user_home / "Documents" / "iaip" / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    subject.program.path.parent.mkdir()
+    subject.program.path.write_text(script(subject.home, python, python.parents[2]))
+    finding = found(subject, "interpreter")
+    assert finding.level == "fail" and "launchd" in finding.told and "move iaip's folder" in finding.remedy
+
+
 def test_an_interpreter_for_the_wrong_processor_is_a_failure_on_a_mac(subject, mac) -> None:
     wrong = replace(subject, machine=replace(subject.machine, run=_not_quarantined))
     finding = found(wrong, "interpreter")
