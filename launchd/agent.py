@@ -40,6 +40,9 @@ class AgentState(Struct, frozen=True, kw_only=True):
 class Agent(Protocol):
     """Every verb may be repeated; every wait ends. Each raises AgentFailed, with the next step."""
 
+    def require_ours(self) -> None:
+        """Raises AgentFailed where ``install`` would, for a definition edited by hand. Touches nothing."""
+
     def install(self, *, force: bool) -> list[str]:
         """Writes the definition and has it started, now and at every login; returns what the owner should know.
 

@@ -55,19 +55,27 @@ class DefinitionFile:
 
         With ``force`` an edited one is first kept beside it.
         """
+        if not force:
+            self.require_ours(environment)
         content = self._content(environment)
         present = self.path.read_bytes() if self.path.exists() else None
-        if present is not None and present != content and self.standing() == "edited":
-            if not force:
-                raise AgentFailed(
-                    f"{self.path} was edited by hand, or belongs to another home; it was left as it is",
-                    remedy=f"`iaipctl install --force` replaces it and keeps yours as {self.kept_as}",
-                    kept=True,
-                )
+        if self._is_another(content):
             shutil.copyfile(self.path, self.kept_as)
         if present != content or stat.S_IMODE(self.path.stat().st_mode) != MODE:
             self._write(self.path, content, mode=MODE)
         self._note(replace(self.record(), sha256=_digest(content), environment=dict(environment), stopped=False))
+
+    def require_ours(self, environment: Mapping[str, str]) -> None:
+        """Raises AgentFailed for one that was edited. Nothing is touched."""
+        if self._is_another(self._content(environment)):
+            raise AgentFailed(
+                f"{self.path} was edited by hand, or belongs to another home; it was left as it is",
+                remedy=f"`iaipctl install --force` replaces it and keeps yours as {self.kept_as}",
+                kept=True,
+            )
+
+    def _is_another(self, wanted: bytes) -> bool:
+        return self.path.exists() and self.path.read_bytes() != wanted and self.standing() == "edited"
 
     def renew(self) -> None:
         """Writes an outdated one anew, in the environment it was installed in."""

@@ -37,6 +37,9 @@ class LaunchdAgent:
             lambda environment: plistlib.dumps(plist(self._home, self._logs, environment)),
         )
 
+    def require_ours(self) -> None:
+        self.definition.require_ours(agent_environment(self._home, self._machine.environment))
+
     def install(self, *, force: bool) -> list[str]:
         self._refuse_root()
         refuse_unspeakable(self._home)

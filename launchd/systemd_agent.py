@@ -32,6 +32,9 @@ class SystemdAgent:
             lambda environment: unit(home, environment).encode(),
         )
 
+    def require_ours(self) -> None:
+        self.definition.require_ours(agent_environment(self._home, self._machine.environment))
+
     def install(self, *, force: bool) -> list[str]:
         refuse_root(self._machine.session)
         refuse_unspeakable(self._home)

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     if context.releases.live() is None:
         raise context.nothing_yet()
     _refuse_another_daemon(context)
+    if not options.force:
+        context.agent.require_ours()  # the program that starts at the next login stays as well
     context.program.place()
     with Supervision(context.home).cleared():
         notes = context.agent.install(force=options.force)

@@ -62,6 +62,15 @@ def test_from_install_to_uninstall_with_a_rollback_while_the_agent_is_down(owner
     assert "no agent is installed" in owner.types("stop").text
 
 
+def test_a_definition_edited_by_hand_is_refused_with_the_program_as_it_was(owner) -> None:
+    definition = owner.context().agent.definition.path
+    definition.parent.mkdir(parents=True, exist_ok=True)
+    definition.write_text("mine")
+    with pytest.raises(AgentFailed, match="edited by hand"):
+        owner.types("install")
+    assert not owner.context().program.path.exists() and definition.read_text() == "mine"
+
+
 def test_purge_goes_back_to_what_was_adopted_and_leaves_nothing(owner) -> None:
     owner.types("install")
     releases = owner.context().releases
