@@ -22,6 +22,7 @@ _KEY = re.compile(r"^[\w\"'][^\n]*:(?:\s|$)", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s", re.MULTILINE)
 _UNCLOSED = re.compile(r"\s*(?><!--.*?-->\s*)*(?:---|\+\+\+)[ \t]*\n", re.DOTALL)
 _STRAY_MARK = re.compile(r"^[^\w\n]*iaip[\"']?[ \t]*(?:[:=\]]|\.\w)", re.MULTILINE | re.IGNORECASE)
+_NESTED_MARK = re.compile(r"(?:^[ \t]+|^[ \t]*-[ \t]+|[{,][ \t]*)[\"']?iaip[\"']?[ \t]*:", re.MULTILINE | re.IGNORECASE)
 _STRAY_CLASS = re.compile(r"^[ \t\"']*classification[\"']?[ \t]*=", re.MULTILINE | re.IGNORECASE)
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 _BETWEEN_WORDS = r"[\s*_~>#|`]+"
@@ -108,10 +109,16 @@ def _parsed(source: str) -> FrontMatter:
     try:
         tree = YAML(typ="safe", pure=True).load(source)
         if isinstance(tree, dict):
-            return _understood([(key.strip().casefold(), tree[key]) for key in tree if isinstance(key, str)])
+            entries = [(key.strip().casefold(), tree[key]) for key in tree if isinstance(key, str)]
+            return _understood(entries, nested=_has_nested_mark(source))
     except (YAMLError, ValueError, TypeError, RecursionError, OverflowError):
         return FrontMatter(state="broken")
-    return FrontMatter(state="none" if _is_prose(source) else "broken")
+    return FrontMatter(state="none" if _is_prose(source) and not _has_nested_mark(source) else "broken")
+
+
+def _has_nested_mark(source: str) -> bool:
+    """Below another key, or in a list: nobody reads it there. (Front matter may be one mapping in braces.)"""
+    return not source.lstrip().startswith("{") and _NESTED_MARK.search(source) is not None
 
 
 def _is_prose(source: str) -> bool:
@@ -119,11 +126,11 @@ def _is_prose(source: str) -> bool:
     return _KEY.search(source) is None
 
 
-def _understood(entries: list[tuple[str, Any]]) -> FrontMatter:
+def _understood(entries: list[tuple[str, Any]], *, nested: bool) -> FrontMatter:
     """``iaip.classification: sacred`` is one key with a dot in it: nobody reads it, so it is not understood."""
     tree = dict(entries)
     marks = said(value for key, value in entries if key == "iaip")
-    stray = any(key.startswith("iaip") and key != "iaip" for key in tree)
+    stray = nested or any(key.startswith("iaip") and key != "iaip" for key in tree)
     return FrontMatter(
         state="read",
         said=msgspec.structs.replace(marks, unknown=marks.unknown or stray),

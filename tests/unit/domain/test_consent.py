@@ -24,6 +24,16 @@ def test_a_document_that_nobody_classified_is_denied_whatever_was_granted() -> N
     assert (found.classification, found.uses, found.reason) == ("unclassified", (), "unclassified")
 
 
+@pytest.mark.parametrize("matter", ["meta: {iaip: sacred}", "meta:\n  iaip: sacred", "- iaip: sacred"])
+def test_a_mark_where_nobody_reads_it_denies_in_a_public_folder(matter: str) -> None:
+    assert not allowed(f"---\n{matter}\n---\n# A note\n\nText.\n")
+
+
+@pytest.mark.parametrize("matter", ["title: x", "{iaip: public, title: x}", "iaip: public\ntags: [iaip]", "a: [b, c]"])
+def test_a_mark_that_is_read_and_none_at_all_deny_nothing(matter: str) -> None:
+    assert allowed(f"---\n{matter}\n---\n# A note\n\nText.\n")
+
+
 @pytest.mark.parametrize(
     ("folder", "path", "denied"),
     [
