@@ -32,7 +32,7 @@ CLASSES = ("public", "personal", "community", "sacred")
 CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
 """Whose consent a class needs. A document called both needs both."""
 
-REVISION = 4
+REVISION = 5
 """Raised whenever ``ruling``, or what is read from a note, could be otherwise for the same document."""
 
 
