@@ -7,6 +7,7 @@ import os
 import pytest
 
 from daemon.cli.grammar import COMMANDS
+from tests.answering import daemon_of
 from tests.terminal import terminal
 from tests.web.household import Household
 
@@ -36,7 +37,8 @@ def test_help_fits_it_too(household: Household) -> None:
 
 def test_status_is_one_screen(household: Household) -> None:
     household.training_now()
-    with terminal("--home", str(household.home.root), "status", environment=ENVIRONMENT, columns=80) as person:
+    words = ("--home", str(household.home.root), "status")
+    with daemon_of(household.home), terminal(*words, environment=ENVIRONMENT, columns=80) as person:
         person.ends()
         assert len(person.seen.rstrip("\n").split("\n")) <= 24
         told = " ".join(person.seen.split())
