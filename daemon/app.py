@@ -246,7 +246,8 @@ def _assemble(
         stopping,
         Means(
             run_worker=governor.run_worker,
-            may_start=lambda job: attendant.at_rest() and governor.may_start() and space.allows(job),
+            may_start=lambda: attendant.at_rest() and governor.may_start(),
+            has_room=space.allows,
             end_trial=releases.recover,
         ),
     )

@@ -22,7 +22,7 @@ from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
 from jobs.domain.confinement import Receipt
 from jobs.domain.endings import Ending, ending_of_attempt
-from jobs.domain.errors import Refused
+from jobs.domain.errors import DiskFull, Refused
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
 from jobs.wire import LIGHT_STAGES, Done, Event, Failed, JobSpec, Phase, Step, following
@@ -40,11 +40,12 @@ class RunWorker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """What an attempt is made with. ``may_start``: is this a moment for a heavy job? ``end_trial`` takes back a
-    release that is live on trial, and names it."""
+    """What an attempt is made with. ``may_start``: is this a moment for heavy work? ``has_room``: would the job fit on
+    the volume now? ``end_trial`` takes back a release that is live on trial, and names it."""
 
     run_worker: RunWorker
-    may_start: Callable[[Job], bool]
+    may_start: Callable[[], bool]
+    has_room: Callable[[Job], bool]
     end_trial: Callable[[], str | None]
 
 
@@ -73,7 +74,9 @@ class Executor:
             return []
         self._at.append(job_id)
         try:
-            if not light and (self._books.jobs.whose_turn(waiting) or not self._means.may_start(waiting)):
+            if not light and (self._books.jobs.whose_turn(waiting) or not self._means.may_start()):
+                return []
+            if not self._means.has_room(waiting):
                 return []
             job = self._books.jobs.claim(job_id, self._owner, _now())
             if job is None:
@@ -144,10 +147,14 @@ class Executor:
             case Done():
                 self._finish(job, outcome, now)
             case Crashed():
-                ending = ending_of_attempt(wanted, crashed=True, gave_back=False)
+                ending = ending_of_attempt(wanted, crashed=True)
                 self._leave(job, ending, str(outcome), f"read logs/jobs/{job.id}.log", now)
+            case Failed(kind=DiskFull.__name__):
+                fits = self._means.has_room(job)  # somebody may have made room: then it is tried again as after a crash
+                ending = ending_of_attempt(wanted, crashed=fits, no_room=not fits)
+                self._leave(job, ending, outcome.message, outcome.remedy, now)
             case Failed():
-                ending = ending_of_attempt(wanted, crashed=False, gave_back=outcome.kind == "stopped")
+                ending = ending_of_attempt(wanted, gave_back=outcome.kind == "stopped")
                 self._leave(job, ending, outcome.message, outcome.remedy, now)
 
     def _leave(self, job: Job, ending: Ending, message: str, remedy: str, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""No heavy job starts without room for all its run is still going to write; it waits, and says so."""
+"""No job starts without room for all its run is still going to write; it waits, and says so."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from jobs.domain.errors import BadInput, Refused
 from jobs.domain.examples import Target
 from jobs.domain.recipe import plan_digest, smaller
 from jobs.domain.room import STAGES, ModelShape, Room, run_parts, still_needed
+from jobs.wire import LIGHT_STAGES
 
 log = structlog.get_logger()
 
+LIGHT_BYTES = 64 << 20
+"""What a light job must find free. It keeps no reserve: below that reserve the notes are still followed."""
+
 
 class Space:
-    """Asked before every heavy job. ``measure`` raises BadInput for a base that is not there: the job will tell."""
+    """Asked before every job. ``measure`` raises BadInput for a base that is not there: the job will tell."""
 
     def __init__(
         self,
@@ -43,14 +47,13 @@ class Space:
 
     def allows(self, job: Job) -> bool:
         """Makes room by clearing away first. A job that does not fit is noted for ``status``, with one alert."""
-        needed = self._needed(job)
-        room = self._room(needed)
+        room = self._room(job)
         if room.missing and self._housekeeper.plan().items:
             try:
                 log.info("cleared away to make room", bytes=self._housekeeper.clear().size)
             except Refused:
                 log.info("cleared nothing away: a job is at work")
-            room = self._room(needed)
+            room = self._room(job)
         if room.missing:
             self._wait(job, room)
             return False
@@ -58,8 +61,10 @@ class Space:
             forget_wait(self._books)
         return True
 
-    def _room(self, needed: int) -> Room:
-        return Room(needed=needed, free=self._free(), reserve=self._settings.disk.reserve)
+    def _room(self, job: Job) -> Room:
+        if job.stage in LIGHT_STAGES:
+            return Room(needed=LIGHT_BYTES, free=self._free(), reserve=0)
+        return Room(needed=self._needed(job), free=self._free(), reserve=self._settings.disk.reserve)
 
     def _needed(self, job: Job) -> int:
         if job.target is None or job.run is None or job.stage not in STAGES:
@@ -83,7 +88,7 @@ class Space:
             return
         waits = WaitsForRoom(
             job=job.id,
-            stage=f"{job.target} {job.stage}",
+            stage=f"{job.target or 'refresh'} {job.stage}",
             since=noted.since if noted else now,
             room=room,
             freeable=self._housekeeper.plan().size,
@@ -91,5 +96,5 @@ class Space:
         note_wait(self._books, waits)
         if noted is None:
             body = f"{waits.words}. It starts by itself once {in_gb(room.missing)} more are free. Search is untouched."
-            self._books.alerts.post("disk-low", "The disk is too full to train", body, now)
+            self._books.alerts.post("disk-low", "The disk is too full to go on", body, now)
             log.warning("no room", job=job.id, needed=room.needed, free=room.free, reserve=room.reserve)

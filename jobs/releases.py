@@ -64,7 +64,7 @@ class Releases:
     """The releases under ``root``. ``merge`` carries the owner's collections across a switch; ``may`` is asked of a
     release before it takes another's place by itself: after a withdrawal, a failed trial or a crash."""
 
-    def __init__(self, root: Path, merge: MergeConfiguration, may: MayGoLive = lambda release: True) -> None:
+    def __init__(self, root: Path, merge: MergeConfiguration, may: MayGoLive) -> None:
         self.root, self.models, self.current = root, root / "models", root / "current"
         self._merge, self._may = merge, may
 

@@ -52,7 +52,7 @@ class Household:
         self.folder = folder
         self.notes = folder / "notes"
         self.home = Home(root=folder / "home")
-        self.releases = Releases(self.home.releases, lambda live, other: live)
+        self.releases = Releases(self.home.releases, lambda live, other: live, lambda _: True)
         self.settings = small_settings()
         self.books: Books = open_books(self.home.ledger)
 

@@ -1,4 +1,4 @@
-"""The machine's condition, read gauge by gauge: cheap ones at every sample, dear ones less often."""
+"""The machine's condition, read gauge by gauge: cheap ones at every sample, dear ones less often and beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,40 +29,53 @@ class NoReading(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Gauge:
-    """``read`` returns the value of one field of Readings, or raises. It is taken every ``every`` seconds at most."""
+    """``read`` returns the value of one field of Readings, or raises. It is taken every ``every`` seconds at most.
+
+    ``by_tool``: it asks another program, which may take its time.
+    """
 
     every: float
     read: Callable[[], object]
+    by_tool: bool = False
 
 
 @dataclass(kw_only=True)
 class Telemetry:
-    """Samples its gauges. A sample takes no further gauge after SAMPLE_SECONDS: the most overdue come first.
+    """Samples its gauges. A sample waits ``patience`` seconds for tools: what they tell later is in the next one.
 
-    The first sample takes them all. A gauge that raises gives Unknown with the reason, until its next turn.
+    The first sample waits for all. A gauge that raises gives Unknown with the reason, until its next turn.
     """
 
     gauges: Mapping[str, Gauge]
     clock: Callable[[], float] = time.monotonic
+    patience: float = SAMPLE_SECONDS
     _readings: Readings = field(default_factory=Readings)
     _taken: dict[str, float] = field(default_factory=dict)
+    _asked: dict[str, Future[object]] = field(default_factory=dict)
+    _asking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="gauges"))
 
     def sample(self) -> Readings:
-        began = self.clock()
-        first = not self._taken
+        now, first = self.clock(), not self._taken
         fresh: dict[str, object] = {}
-        for name in self._due(began):
-            if fresh and not first and self.clock() - began >= SAMPLE_SECONDS:
-                break
-            fresh[name] = _value(self.gauges[name])
-            self._taken[name] = began
+        for name in self._due(now):
+            gauge = self.gauges[name]
+            self._taken[name] = now
+            if gauge.by_tool:
+                self._asked[name] = self._asking.submit(_value, gauge)
+            else:
+                fresh[name] = _value(gauge)
+        wait(self._asked.values(), timeout=None if first else self.patience)
+        for name in [name for name, answer in self._asked.items() if answer.done()]:
+            fresh[name] = self._asked.pop(name).result()
         self._readings = msgspec.structs.replace(self._readings, **fresh)
         return self._readings
 
     def _due(self, now: float) -> list[str]:
+        """The most overdue first: the tools are asked one after the other."""
         waited = {
             name: now - self._taken[name] - gauge.every if name in self._taken else float("inf")
             for name, gauge in self.gauges.items()
+            if name not in self._asked
         }
         return sorted((name for name, late in waited.items() if late >= 0), key=lambda name: -waited[name])
 

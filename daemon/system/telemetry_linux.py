@@ -52,7 +52,7 @@ def gauges(files: LinuxFiles, ask: Ask) -> dict[str, Gauge]:
         "swap_growth": Gauge(every=0.0, read=SwapGrowth(lambda: int(psutil.swap_memory().used))),
         "power": Gauge(every=10.0, read=power),
         "low_power": Gauge(every=60.0, read=lambda: low_power(files)),
-        "idle": Gauge(every=30.0, read=lambda: idle(ask)),
+        "idle": Gauge(every=30.0, read=lambda: idle(ask), by_tool=True),
     }
 
 

@@ -29,12 +29,12 @@ _SOURCES: dict[str, Literal["mains", "battery", "ups"]] = {"AC": "mains", "Batte
 def gauges(ask: Ask) -> dict[str, Gauge]:
     """Calling a tool costs about ten milliseconds, listing the input devices more: hence the different paces."""
     return {
-        "heat": Gauge(every=10.0, read=lambda: parse_heat(ask(NOTIFYUTIL))),
-        "memory": Gauge(every=10.0, read=lambda: parse_memory(ask(PRESSURE))),
+        "heat": Gauge(every=10.0, read=lambda: parse_heat(ask(NOTIFYUTIL)), by_tool=True),
+        "memory": Gauge(every=10.0, read=lambda: parse_memory(ask(PRESSURE)), by_tool=True),
         "swap_growth": Gauge(every=0.0, read=SwapGrowth(lambda: int(psutil.swap_memory().used))),
-        "power": Gauge(every=30.0, read=lambda: parse_power(ask(BATTERY))),
-        "low_power": Gauge(every=120.0, read=lambda: parse_low_power(ask(POWER_SETTINGS))),
-        "idle": Gauge(every=60.0, read=lambda: parse_idle(ask(INPUT))),
+        "power": Gauge(every=30.0, read=lambda: parse_power(ask(BATTERY)), by_tool=True),
+        "low_power": Gauge(every=120.0, read=lambda: parse_low_power(ask(POWER_SETTINGS)), by_tool=True),
+        "idle": Gauge(every=60.0, read=lambda: parse_idle(ask(INPUT)), by_tool=True),
     }
 
 

@@ -20,6 +20,7 @@ class Ending(StrEnum):
     PAUSED = "paused"  # a person asked for it
     STOPPED = "stopped"  # the daemon was asked to end, or took the worker back in order
     ORPHANED = "orphaned"  # the daemon died under it
+    NO_ROOM = "no-room"  # the volume filled under it, and is full now: it waits for room
     REBOOTED = "rebooted"  # the machine restarted under it, without an orderly stop before
 
 
@@ -45,7 +46,7 @@ def fate(ending: Ending, *, attempts: int, reboots: int) -> JobState:
             return JobState.PAUSED
         case Ending.REBOOTED:
             return JobState.QUARANTINED if reboots >= MOST_REBOOTS else JobState.QUEUED
-        case Ending.STOPPED | Ending.ORPHANED:
+        case Ending.STOPPED | Ending.ORPHANED | Ending.NO_ROOM:
             return JobState.QUEUED
 
 
@@ -67,10 +68,15 @@ def ending_under_dead_owner(wanted: str | None, *, owner_boot: str | None, boot:
     return Ending.REBOOTED if known and owner_boot != boot else Ending.ORPHANED
 
 
-def ending_of_attempt(wanted: str | None, *, crashed: bool, gave_back: bool) -> Ending:
-    """How an attempt ended that a living daemon saw end. ``gave_back``: the worker left at a checkpoint as told."""
+def ending_of_attempt(
+    wanted: str | None, *, crashed: bool = False, gave_back: bool = False, no_room: bool = False
+) -> Ending:
+    """How an attempt ended that a living daemon saw end. ``gave_back``: the worker left at a checkpoint as told;
+    ``no_room``: it met a full volume, and that is still full. One of the three at most; with none it failed."""
     if wanted in _WISHES:
         return _WISHES[wanted]
     if gave_back:
         return Ending.STOPPED
+    if no_room:
+        return Ending.NO_ROOM
     return Ending.CRASHED if crashed else Ending.FAILED

@@ -115,7 +115,9 @@ def through_daemon(home: Home, books: Books, dataset: str) -> None:
     governor = Governor(msgspec.structs.replace(settings, governor=unhindered), telemetry(home.root), books, run_worker)
     governor.start()
     try:
-        means = Means(run_worker=governor.run_worker, may_start=lambda job: True, end_trial=lambda: None)
+        means = Means(
+            run_worker=governor.run_worker, may_start=lambda: True, has_room=lambda job: True, end_trial=lambda: None
+        )
         Executor(books, home, this_process(boot_id()), threading.Event(), means).execute(job.id)
     finally:
         governor.stop()

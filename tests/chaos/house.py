@@ -67,7 +67,7 @@ class House:
         self._bring_search(search)
         self.types("init")
         self.types("consent", "classify", "notes", "--as", "public", "--yes")
-        self.releases = Releases(self.home.releases, with_collections_of)
+        self.releases = Releases(self.home.releases, with_collections_of, lambda _: True)
         self._publish_copies()
         self.books: Books = read_books(self.home.ledger)
         self.starts = 0

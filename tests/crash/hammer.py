@@ -100,7 +100,7 @@ def prepared(folder: Path) -> Releases:
         path.parent.mkdir(parents=True)
     files.config.write_text("collections:\n  notes:\n    path: /notes\nmodels:\n  embed: hf:none/v0\n", "utf-8")
     _write_index(files.index, "v0")
-    releases = Releases(folder / "releases", with_collections_of)
+    releases = Releases(folder / "releases", with_collections_of, lambda _: True)
     adopt(releases, files, NOW, {})
     for name in ("v1", "v2"):
         gguf = releases.models / f"{name}.gguf"
@@ -141,7 +141,7 @@ def asked(index: Path, configuration: Path) -> set[str]:
 
 def read(root: Path) -> Tally:
     """One round."""
-    releases = Releases(root, with_collections_of)
+    releases = Releases(root, with_collections_of, lambda _: True)
     began = time.monotonic()
     try:
         directory = releases.live_directory()

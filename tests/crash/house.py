@@ -30,7 +30,7 @@ class House:
 
     @property
     def releases(self) -> Releases:
-        return Releases(self.root / "home" / "releases", with_collections_of)
+        return Releases(self.root / "home" / "releases", with_collections_of, lambda _: True)
 
     def bring_files(self) -> None:
         """What the owner has before anything of ours."""

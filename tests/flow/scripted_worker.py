@@ -46,10 +46,11 @@ def executor(
     tmp_path: Path,
     worker: ScriptedWorker,
     stopping: threading.Event | None = None,
-    may_start: Callable[[Job], bool] = lambda job: True,
+    may_start: Callable[[], bool] = lambda: True,
+    has_room: Callable[[Job], bool] = lambda job: True,
     end_trial: Callable[[], str | None] = lambda: None,
 ) -> Executor:
-    means = Means(run_worker=worker, may_start=may_start, end_trial=end_trial)
+    means = Means(run_worker=worker, may_start=may_start, has_room=has_room, end_trial=end_trial)
     return Executor(books, Home(root=tmp_path), OWNER, stopping or threading.Event(), means)
 
 

@@ -159,15 +159,43 @@ def test_a_heavy_job_that_may_not_start_waits_untouched_and_a_light_one_is_not_a
 ) -> None:
     job, asked = new_run(books), list[str]()
 
-    def may_start(job: Job) -> bool:
-        asked.append(job.stage)
+    def may_start() -> bool:
+        asked.append("a heavy one")
         return False
 
     held = executor(books, tmp_path, ScriptedWorker(Done(result={"dataset": "d", "rows": {}})), may_start=may_start)
     [heavy] = held.execute(job.id)
+    assert asked == []
     assert held.execute(heavy) == []
-    assert asked == ["baseline"]
+    assert asked == ["a heavy one"]
     assert (books.jobs.job(heavy).state, books.jobs.job(heavy).attempts) == ("queued", 0)
+
+
+FULL = Failed(message="the disk is full", remedy="free some", kind="DiskFull")
+
+
+def test_a_volume_that_fills_under_a_job_is_not_its_fault_and_it_waits_for_room(books: Books, tmp_path: Path) -> None:
+    job, room = new_run(books), [True]
+    worker = ScriptedWorker(FULL, Done(result={"dataset": "d", "rows": {}}))
+    worker.during = lambda: room.__setitem__(0, False)
+    held = executor(books, tmp_path, worker, has_room=lambda job: room[0])
+    assert held.execute(job.id) == [job.id]
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).attempts) == ("queued", 0)
+    held.execute(job.id)
+    assert len(worker.specs) == 1, "there is no room yet"
+
+    room[0], worker.during = True, lambda: None
+    held.execute(job.id)
+    assert books.jobs.job(job.id).state == "done"
+
+
+def test_a_full_disk_that_nobody_finds_here_is_given_up_after_a_few_tries(books: Books, tmp_path: Path) -> None:
+    job = new_run(books)
+    held = executor(books, tmp_path, ScriptedWorker(*[FULL] * MOST_ATTEMPTS))
+    for _ in range(MOST_ATTEMPTS):
+        held.execute(job.id)
+    failed = books.jobs.job(job.id)
+    assert (failed.state, failed.error, failed.remedy) == ("failed", "the disk is full", "free some")
 
 
 def test_a_job_is_attended_while_it_runs(books: Books, tmp_path: Path) -> None:

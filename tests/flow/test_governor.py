@@ -47,7 +47,8 @@ class Night:
         self.governor = Governor(often, self, self.books, partial(run_worker, command=SMALL_WORKER))
         means = Means(
             run_worker=self.governor.run_worker,
-            may_start=lambda job: self.governor.may_start(),
+            may_start=self.governor.may_start,
+            has_room=lambda job: True,
             end_trial=lambda: None,
         )
         self.executor = Executor(self.books, Home(root=folder), OWNER, threading.Event(), means)

@@ -21,7 +21,9 @@ from tests.flow.scripted_worker import NOW, ScriptedWorker, executor, new_run
 
 
 def recovered(books: Books, tmp_path: Path, boot: str = "this boot") -> list[int]:
-    return recover(books, Home(root=tmp_path), Releases(tmp_path / "releases", lambda live, _: live), this(boot))
+    return recover(
+        books, Home(root=tmp_path), Releases(tmp_path / "releases", lambda live, _: live, lambda _: True), this(boot)
+    )
 
 
 def this(boot: str = "this boot") -> Owner:

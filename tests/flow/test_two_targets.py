@@ -41,7 +41,7 @@ class Window:
             tell=lambda kind, about, *, page: None,
         )
         self.scheduler = Scheduler(books, home, load_settings(home.config_file), calls)
-        means = Means(run_worker=self.worker, may_start=lambda job: True, end_trial=lambda: None)
+        means = Means(run_worker=self.worker, may_start=lambda: True, has_room=lambda job: True, end_trial=lambda: None)
         self.executor = Executor(books, home, OWNER, threading.Event(), means)
 
     def worker(

@@ -46,7 +46,7 @@ def a_mac_that_is_well(mac: FakeMachine, tmp_path: Path) -> Subject:
     (notes / "a.md").write_text("# A\n")
     files = QmdFiles(config=tmp_path / "index.yml", index=tmp_path / "index.sqlite")
     files.config.write_text("collections: {}\n")
-    adopt(Releases(home.releases, lambda live, _: live), files, datetime(2026, 1, 2, tzinfo=UTC), {})
+    adopt(Releases(home.releases, lambda live, _: live, lambda _: True), files, datetime(2026, 1, 2, tzinfo=UTC), {})
     machine = mac.machine("darwin")
 
     def arm64(argv, timeout) -> Answer:

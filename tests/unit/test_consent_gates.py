@@ -54,7 +54,7 @@ class Run:
         self.home: Home = home(folder / "home")
         self.corpus: Notes = notes(30)
         self.events: list[Event] = []
-        self.releases = Releases(self.home.releases, lambda live, _: live)
+        self.releases = Releases(self.home.releases, lambda live, _: live, lambda _: True)
         adopt(self.releases, QmdFiles(config=folder / "index.yml", index=folder / "index.sqlite"), NOW, {})
         self.workshop = Workshop(
             home=self.home,

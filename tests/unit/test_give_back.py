@@ -33,7 +33,7 @@ def files(tmp_path) -> QmdFiles:
 
 @pytest.fixture
 def releases(tmp_path, files) -> Releases:
-    found = Releases(tmp_path / "releases", lambda live, _: live)
+    found = Releases(tmp_path / "releases", lambda live, _: live, lambda _: True)
     adopt(found, files, NOW, {})
     return found
 
@@ -73,7 +73,7 @@ def test_links_into_a_home_that_is_not_there_stay_and_work_again_when_it_is_back
 
 def test_an_index_that_never_was_leaves_no_link_behind(tmp_path, files) -> None:
     files.index.unlink()
-    releases = Releases(tmp_path / "none", lambda live, _: live)
+    releases = Releases(tmp_path / "none", lambda live, _: live, lambda _: True)
     adopt(releases, files, NOW, {})
     give_back(releases, files)
     assert not files.index.is_symlink() and not files.index.exists()

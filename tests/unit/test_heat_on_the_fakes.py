@@ -28,7 +28,7 @@ class Mac:
         self.now = 1000.0
         self.state = PaceState()
         shared = {"free_disk": Gauge(every=0.0, read=lambda: 1 << 40), "load": Gauge(every=0.0, read=lambda: 0.5)}
-        self.telemetry = Telemetry(gauges={**macos.gauges(self.ask), **shared}, clock=lambda: self.now)
+        self.telemetry = Telemetry(gauges={**macos.gauges(self.ask), **shared}, clock=lambda: self.now, patience=60.0)
 
     def ask(self, argv: Sequence[str]) -> str:
         answer = self.fake.run([str(self.fake.tools / Path(argv[0]).name), *argv[1:]], 1.0)

@@ -24,7 +24,7 @@ Model = tuple[str, LiveModel]
 @pytest.fixture
 def releases(tmp_path: Path) -> Releases:
     """Adopted, with a model of the owner's own."""
-    found = Releases(tmp_path / "releases", lambda live, _: live)
+    found = Releases(tmp_path / "releases", lambda live, _: live, lambda _: True)
     found.models.mkdir(parents=True)
     owners = LiveModel(base="theirs", gguf="hf:theirs", sha256="")
     found.publish(ReleaseMetadata(name="v0", created_at=NOW, targets={"rerank": owners}), "", Path.touch)

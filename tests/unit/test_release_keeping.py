@@ -19,7 +19,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 @pytest.fixture
 def releases(tmp_path: Path) -> Releases:
     """v0 to v4, each after the one before, v4 live."""
-    found = Releases(tmp_path / "releases", lambda live, other: other)
+    found = Releases(tmp_path / "releases", lambda live, other: other, lambda _: True)
     found.models.mkdir(parents=True)
     for number in range(5):
         name = f"v{number}"
@@ -32,7 +32,7 @@ def releases(tmp_path: Path) -> Releases:
 def test_pins_are_kept_on_disk_and_may_be_set_twice(releases: Releases) -> None:
     for _ in range(2):
         pin(releases, "v1")
-    assert pinned(Releases(releases.root, lambda live, other: other)) == {"v1"}
+    assert pinned(Releases(releases.root, lambda live, other: other, lambda _: True)) == {"v1"}
     for _ in range(2):
         unpin(releases, "v1")
     assert pinned(releases) == frozenset()

@@ -41,7 +41,7 @@ def files(tmp_path: Path) -> QmdFiles:
 
 @pytest.fixture
 def releases(tmp_path: Path, files: QmdFiles) -> Releases:
-    found = Releases(tmp_path / "releases", merged)
+    found = Releases(tmp_path / "releases", merged, lambda _: True)
     adopt(found, files, NOW, {})
     return found
 

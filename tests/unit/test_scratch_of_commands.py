@@ -19,7 +19,7 @@ from jobs.releases import Releases
 
 def clear(home: Home) -> None:
     books = open_books(home.ledger)
-    releases = Releases(home.releases, lambda live, _: live)
+    releases = Releases(home.releases, lambda live, _: live, lambda _: True)
     Housekeeper(books, home, releases, load_settings(home.config_file).disk, books.database.transaction).clear()
 
 

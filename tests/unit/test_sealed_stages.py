@@ -102,7 +102,7 @@ class Run:
             keys=keys_of(self.place),
             corpus=self.corpus,
             token_counter=lambda: None,
-            releases=Releases(self.place.releases, lambda live, _: live),
+            releases=Releases(self.place.releases, lambda live, _: live, lambda _: True),
             search=None,  # type: ignore[arg-type]
             scorer=None,  # type: ignore[arg-type]
             base_model=lambda _: BASE,

@@ -14,7 +14,7 @@ from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books, open_books
 from daemon.ledger.records import Job, Owner
 from daemon.ledger.room import waits_for_room
-from daemon.space import Space
+from daemon.space import LIGHT_BYTES, Space
 from jobs.domain.errors import BadInput
 from jobs.domain.examples import Target
 from jobs.domain.recipe import plan_digest, smaller
@@ -35,7 +35,7 @@ class Disk:
         self.books: Books = open_books(self.home.ledger)
         self.settings = load_settings(self.home.config_file)
         self.free = PLENTY
-        releases = Releases(self.home.releases, lambda live, other: other)
+        releases = Releases(self.home.releases, lambda live, other: other, lambda _: True)
         keeper = Housekeeper(self.books, self.home, releases, self.settings.disk, self.books.database.transaction)
         self.space = Space(self.books, self.home, self.settings, keeper, self.measure, lambda: self.free)
 
@@ -81,6 +81,16 @@ def test_once_there_is_room_it_goes_on_and_is_no_longer_said_to_wait(disk: Disk)
     disk.free = PLENTY
     assert disk.space.allows(job)
     assert waits_for_room(disk.books) is None
+
+
+def test_the_notes_are_followed_below_the_reserve_and_until_the_disk_is_full(disk: Disk) -> None:
+    disk.free = disk.settings.disk.reserve - 1
+    refresh = disk.books.jobs.want_refresh(NOW)
+    assert refresh is not None and disk.space.allows(refresh)
+    disk.free = LIGHT_BYTES - 1
+    assert not disk.space.allows(refresh)
+    waits = waits_for_room(disk.books)
+    assert waits is not None and waits.words.startswith(f"job {refresh.id} (refresh dataset) waits for room")
 
 
 def test_two_jobs_without_room_make_one_alert(disk: Disk) -> None:

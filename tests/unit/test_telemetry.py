@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from daemon.readings import NOBODY, Power, Readings, Unknown
 from daemon.system import telemetry_linux as linux
 from daemon.system import telemetry_macos as macos
-from daemon.system.telemetry import SAMPLE_SECONDS, Gauge, NoReading, SwapGrowth, Telemetry, ask, telemetry
+from daemon.system.telemetry import Gauge, NoReading, SwapGrowth, Telemetry, ask, telemetry
 
 BATTERY = (
     "Now drawing from 'Battery Power'\n"
@@ -150,7 +151,7 @@ def test_a_missing_tool_is_one_unknown_reading_with_its_reason() -> None:
 
 def test_tools_are_asked_at_their_own_pace() -> None:
     mac, clock = Mac(), Clock()
-    readings = Telemetry(gauges=macos.gauges(mac), clock=clock)
+    readings = Telemetry(gauges=macos.gauges(mac), clock=clock, patience=60.0)
     for _ in range(60):
         readings.sample()
         clock.now += 5.0
@@ -166,24 +167,29 @@ class Clock:
         return self.now
 
 
-def test_a_sample_takes_what_its_time_allows_and_the_rest_next_time() -> None:
-    clock, taken = Clock(), []
+def test_a_sample_waits_for_no_tool_that_hangs_and_has_its_answer_later() -> None:
+    clock, answered, loads = Clock(), threading.Event(), iter([0.1, 0.2, 0.3])
+    answered.set()
 
-    def slow(name: str) -> Callable[[], object]:
-        def read() -> object:
-            clock.now += SAMPLE_SECONDS
-            taken.append(name)
-            return 1.0
+    def hangs() -> float:
+        assert answered.wait(30.0)
+        return clock.now
 
-        return read
+    gauges = {
+        "idle": Gauge(every=10.0, read=hangs, by_tool=True),
+        "load": Gauge(every=0.0, read=lambda: next(loads)),
+    }
+    machine = Telemetry(gauges=gauges, clock=clock, patience=0.0)
+    first = machine.sample()
+    assert (first.idle, first.load) == (1000.0, 0.1), "the first sample leaves nothing out"
 
-    dear = Telemetry(gauges={name: Gauge(every=1.0, read=slow(name)) for name in ("load", "idle")}, clock=clock)
-    dear.sample()
-    assert taken == ["load", "idle"], "the first sample leaves nothing out"
+    answered.clear()
     clock.now += 10.0
-    dear.sample()
-    dear.sample()
-    assert sorted(taken[2:]) == ["idle", "load"] and len(taken) == 4
+    hanging = machine.sample()
+    assert (hanging.idle, hanging.load) == (1000.0, 0.2), "the tool's last word stands, the rest is fresh"
+    machine.patience = 30.0
+    answered.set()
+    assert machine.sample().idle == 1010.0, "nobody asked it twice meanwhile"
 
 
 def test_a_reading_that_breaks_is_unknown_until_it_works_again() -> None:

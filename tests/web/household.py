@@ -69,7 +69,7 @@ class Household:
     def __init__(self, root: Path) -> None:
         self.home = Home(root=root / "home")
         self.books: Books = open_books(self.home.ledger)
-        self.releases = Releases(self.home.releases, lambda live, _: live)
+        self.releases = Releases(self.home.releases, lambda live, _: live, lambda _: True)
         self.settings = load_settings(self.home.config_file)
         self.folder = root / "notes"
         self.configuration = f"collections:\n  notes:\n    path: {self.folder}\n    pattern: '**/*.md'\n"

@@ -55,7 +55,12 @@ def test_a_wish_that_came_too_late_for_one_job_holds_for_the_next(wish):
     assert begins_as(wish) is expected
 
 
-@given(st.booleans(), st.booleans())
-def test_an_attempt_that_nobody_stopped_ended_by_itself(crashed, gave_back):
-    ending = ending_of_attempt(None, crashed=crashed, gave_back=gave_back)
-    assert (ending in OWN_FAULTS) == (not gave_back)
+@given(st.sampled_from([{}, {"crashed": True}, {"gave_back": True}, {"no_room": True}]))
+def test_an_attempt_that_nobody_stopped_ended_by_itself_or_for_want_of_room(how):
+    ending = ending_of_attempt(None, **how)
+    assert (ending in OWN_FAULTS) == (not how or "crashed" in how)
+
+
+@given(st.sampled_from(["cancel", "pause", "stop"]), st.booleans())
+def test_a_wish_goes_before_a_full_disk(wish, no_room):
+    assert ending_of_attempt(wish, no_room=no_room) is not Ending.NO_ROOM

@@ -26,7 +26,7 @@ def books(home: Home) -> Books:
 
 @pytest.fixture
 def releases(home: Home) -> Releases:
-    found = Releases(home.releases, lambda live, other: other)
+    found = Releases(home.releases, lambda live, other: other, lambda _: True)
     found.models.mkdir(parents=True)
     found.publish(ReleaseMetadata(name="v0", created_at=NOW, targets={}), "collections: {}\n", Path.touch)
     found.switch("v0")

@@ -19,7 +19,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def releases(home: Home) -> Releases:
-    found = Releases(home.releases, lambda live, _: live)
+    found = Releases(home.releases, lambda live, _: live, lambda _: True)
     files = QmdFiles(config=home.root / "qmd" / "index.yml", index=home.root / "qmd" / "index.sqlite")
     adopt(found, files, NOW, {})
     return found

@@ -40,7 +40,7 @@ def test_after_a_withdrawal_nothing_live_or_reachable_derives_from_it(
     which: int,
 ) -> None:
     place, corpus, listing = laid_out(tmp_path_factory.mktemp("any"), tree, policy, folder_policies, grants)
-    releases = Releases(place.releases, lambda live, other: live)
+    releases = Releases(place.releases, lambda live, other: live, lambda _: True)
     releases.models.mkdir(parents=True)
     goes_live(releases, ReleaseMetadata(name="v0", created_at=datetime.now(UTC), targets={}), {})
     learnt = [dataset for target in TARGETS if (dataset := built(place, corpus, listing, target)) is not None]
