@@ -28,6 +28,7 @@ from jobs.adapters.qmd_command import QmdCommand
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.index_file import copy_index
+from jobs.release_publishing import publish_release
 
 PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
@@ -243,8 +244,9 @@ class Demo:
         releases = self.context.releases
         first = releases.release("v0")
         text = (first.directory / "qmd" / "index.yml").read_text("utf-8")
+        index = first.directory / "index" / "index.sqlite"
         copy = ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets=first.metadata.targets)
-        releases.publish(copy, text, lambda index: copy_index(first.directory / "index" / "index.sqlite", index))
+        publish_release(releases, copy, text, lambda path: copy_index(index, path))
         releases.switch("v1")
         releases.confirm("v1")
 

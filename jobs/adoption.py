@@ -11,6 +11,7 @@ from config.paths import QmdFiles
 from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.index_file import copy_index
 from jobs.publish import STAGE_PREFIX, make_directory, staged_file, switch_symlink, sync_file, write_file
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 
 
@@ -25,7 +26,7 @@ def adopt(releases: Releases, files: QmdFiles, now: datetime, targets: Mapping[s
         if "v0" not in releases.names():
             metadata = ReleaseMetadata(name="v0", created_at=now, targets=dict(targets))
             text = files.config.read_text("utf-8") if files.config.exists() else "collections: {}\n"
-            releases.publish(metadata, text, lambda path: copy_index(files.index, path))
+            publish_release(releases, metadata, text, lambda path: copy_index(files.index, path))
         if releases.live() is None:
             switch_symlink(releases.current, "v0")
         _link(files.config, releases.current / "qmd" / "index.yml", _take_configuration)

@@ -22,6 +22,7 @@ from jobs.domain.retention import ADOPTED
 from jobs.index_file import copy_index
 from jobs.lineage import BILL, records_in, with_record
 from jobs.publish import write_file
+from jobs.release_publishing import publish_release
 from jobs.releases import WITHDRAWN, Release
 from jobs.still_live import require_still_live
 from jobs.wire import Done, JobSpec
@@ -133,7 +134,8 @@ def _published(spec: JobSpec, validation: ValidationResult, dataset: Dataset, wo
     described = {BILL: workshop.bill_of_materials(metadata, records_in(sources, papers))}
     workshop.phase(f"publishing {metadata.name}")
     # The candidate's shadow index has its vectors already, so it travels with the release.
-    releases.publish(metadata, configured, lambda path: copy_index(Path(validation.index), path), papers | described)
+    index, papers = Path(validation.index), papers | described
+    publish_release(releases, metadata, configured, lambda path: copy_index(index, path), papers)
     return metadata.name
 
 

@@ -63,11 +63,11 @@ def staged_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def published_directory(path: Path, *, verify: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+def published_directory(path: Path, *, verify: Callable[[Path], object] = lambda _: None) -> Iterator[Path]:
     """Yields an empty stage; on a clean exit, verifies, syncs and renames it to ``path``.
 
-    If ``path`` already exists (somebody published the same content first) the stage is dropped.
-    On an exception nothing appears at ``path``.
+    ``verify`` raises what is wrong with the stage. If ``path`` already exists (somebody published the same content
+    first) the stage is dropped. On an exception nothing appears at ``path``.
     """
     make_directory(path.parent)
     stage = _stage_beside(path)

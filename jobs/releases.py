@@ -22,7 +22,7 @@ the next is right. A QMD that keeps running (its server) stays with the release 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from jobs.domain.artifacts import LiveModel, ReleaseMetadata, ReleaseState
 from jobs.domain.errors import BadInput, NotFound, Refused
 from jobs.domain.retention import ADOPTED
 from jobs.locks import locked
-from jobs.publish import make_directory, published_directory, remove_file, sweep_stages, switch_symlink, write_file
+from jobs.publish import make_directory, remove_file, sweep_stages, switch_symlink, write_file
 from jobs.release_damage import release_damage
 
 METADATA = "training-metadata.json"
@@ -147,33 +147,6 @@ class Releases:
         make_directory(self.root)
         with locked(self.root, of="the releases"):
             yield
-
-    def publish(
-        self,
-        metadata: ReleaseMetadata,
-        configuration: str,
-        make_index: Callable[[Path], None],
-        papers: Mapping[str, bytes] | None = None,
-    ) -> Path:
-        """Writes a whole release under its name, not live yet. A second call with the same name is a no-op.
-
-        ``papers`` are further files by their path inside the release.
-        """
-        with published_directory(self.directory(metadata.name)) as stage:
-            for part in ("models", "index", "qmd"):
-                (stage / part).mkdir()
-            ours = {Path(m.gguf): m.sha256 for m in metadata.targets.values() if Path(m.gguf).parent == self.models}
-            for source in ours:
-                (stage / "models" / source.name).hardlink_to(source)
-            make_index(stage / "index" / "index.sqlite")
-            (stage / "qmd" / "index.yml").write_text(configuration, "utf-8")
-            for file, content in (papers or {}).items():
-                (stage / file).parent.mkdir(exist_ok=True)
-                (stage / file).write_bytes(content)
-            (stage / METADATA).write_bytes(msgspec.json.format(msgspec.json.encode(metadata)))
-            sums = "".join(f"{sha256}  models/{source.name}\n" for source, sha256 in ours.items())
-            (stage / "SHA256SUMS").write_text(sums, "utf-8")
-        return self.directory(metadata.name)
 
     def switch(self, name: str) -> None:
         """Makes ``name`` live on trial in one rename, with the owner's present collections and its own models.

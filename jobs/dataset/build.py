@@ -237,7 +237,7 @@ def _publish(
     ids, work = keys.ids(consents) if consents else (), Sealing(keys)
     if (there := folder / manifest.name).exists() and not _readable(there, keys):
         remove_directory(there)
-    with published_directory(folder / manifest.name) as stage:
+    with published_directory(folder / manifest.name, verify=lambda stage: load(stage, keys)) as stage:
         for name, content in files.items():
             write_file(stage / name, work.sealed(content, ids))
         write_file(stage / "manifest.json", msgspec.json.encode(manifest))

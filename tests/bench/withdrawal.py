@@ -14,6 +14,7 @@ from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.domain.corpus import DocumentId
 from jobs.domain.lineage import Provenance, Source
 from jobs.lineage import with_record
+from jobs.release_publishing import publish_release
 from tests.bench.measure import Row
 from tests.withdrawing import NOW, Household
 
@@ -51,7 +52,7 @@ def _releases(house: Household, notes: int, count: int) -> None:
             target=target,
             sources=named,
         )
-        house.releases.publish(metadata, text, Path.touch, papers)
+        publish_release(house.releases, metadata, text, Path.touch, papers)
         house.releases.switch(metadata.name)
         house.releases.confirm(metadata.name)
 

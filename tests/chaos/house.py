@@ -23,6 +23,7 @@ from jobs.adapters.qmd_config import with_collections_of
 from jobs.adapters.qmd_process import QmdTools
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.index_file import copy_index
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 
 SETTINGS = """
@@ -130,7 +131,7 @@ class House:
             metadata = ReleaseMetadata(name=name, created_at=datetime.now(UTC), targets=first.metadata.targets)
             text = (first.directory / "qmd" / "index.yml").read_text("utf-8")
             index = first.directory / "index" / "index.sqlite"
-            self.releases.publish(metadata, text, lambda path, index=index: copy_index(index, path))  # type: ignore[misc]
+            publish_release(self.releases, metadata, text, lambda path, index=index: copy_index(index, path))  # type: ignore[misc]
             self.releases.switch(name)
             self.releases.confirm(name)
 

@@ -27,6 +27,7 @@ from config.paths import QmdFiles
 from jobs.adapters.qmd_config import read_models, with_collections_of
 from jobs.adoption import adopt
 from jobs.domain.artifacts import LiveModel, ReleaseMetadata
+from jobs.release_publishing import publish_release
 from jobs.releases import METADATA, Releases
 
 NOTES = 300
@@ -109,7 +110,7 @@ def prepared(folder: Path) -> Releases:
         targets = {"embedding": LiveModel(base="small", gguf=str(gguf), sha256=digest)}
         text = f"collections: {{}}\nmodels:\n  embed: {gguf}\n"
         metadata = ReleaseMetadata(name=name, created_at=NOW, targets=targets)
-        releases.publish(metadata, text, lambda path, name=name: _write_index(path, name))  # type: ignore[misc]
+        publish_release(releases, metadata, text, lambda path, name=name: _write_index(path, name))  # type: ignore[misc]
         releases.switch(name)
         releases.confirm(name)
     return releases

@@ -14,6 +14,7 @@ from jobs.adapters.qmd_config import read_collections, read_models, with_collect
 from jobs.adoption import adopt
 from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.publish import STAGE_PREFIX, publish_file
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -55,7 +56,7 @@ class House:
         model = LiveModel(base="small", gguf=str(gguf), sha256=digest)
         metadata = ReleaseMetadata(name=name, created_at=NOW, targets={"embedding": model}, target=target)
         text = CONFIGURATION.replace("hf:none/{model}", str(gguf))
-        self.releases.publish(metadata, text, lambda path: write_index(path, name))
+        publish_release(self.releases, metadata, text, lambda path: write_index(path, name))
         return name
 
     def with_releases(self, count: int) -> None:

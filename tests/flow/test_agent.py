@@ -26,6 +26,7 @@ from jobs.adapters.macos_keychain import LoginKeychain
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput, Refused
 from jobs.keys import Keys
+from jobs.release_publishing import publish_release
 from launchd.agent import AgentFailed
 from launchd.machine import Session
 from tests.fakes.macos.machine import FakeMachine, fake_machine
@@ -41,8 +42,8 @@ def test_from_install_to_uninstall_with_a_rollback_while_the_agent_is_down(owner
     assert owner.doctor("notes", "--from-agent")["told"] == "notes: readable"
 
     releases = owner.context().releases
-    releases.publish(
-        ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={}), owner.configuration, Path.touch
+    publish_release(
+        releases, ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={}), owner.configuration, Path.touch
     )
     releases.switch("v1")
     releases.confirm("v1")
@@ -75,7 +76,7 @@ def test_purge_goes_back_to_what_was_adopted_and_leaves_nothing(owner) -> None:
     owner.types("install")
     releases = owner.context().releases
     trained = owner.configuration + f"models:\n  embed: {owner.home.releases}/models/trained.gguf\n"
-    releases.publish(ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={}), trained, Path.touch)
+    publish_release(releases, ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={}), trained, Path.touch)
     releases.switch("v1")
     refused = owner.types("uninstall", "--purge")
     assert refused.code == REFUSED and owner.health() is not None, "nobody was there to agree"

@@ -16,6 +16,7 @@ from config.paths import Home
 from jobs import base_gguf, export
 from jobs.domain.artifacts import BaseModel, ExportedModel, LiveModel, Parity, ReleaseMetadata, TrainedModel
 from jobs.domain.prompts import is_qwen_embedding
+from jobs.release_publishing import publish_release
 from jobs.wire import JobSpec
 from tests.learnt import Learnt
 from tests.unit.adapters.test_model_directory import model
@@ -43,7 +44,7 @@ def test_a_model_of_any_base_travels_with_its_release(tmp_path: Path, name: str)
     assert Path(exported.gguf) == house.releases.models / f"small-{exported.sha256[:12]}.gguf"
     live = LiveModel(base=name, gguf=exported.gguf, sha256=exported.sha256)
     metadata = ReleaseMetadata(name="v1", created_at=datetime.now(UTC), targets={"embedding": live})
-    release = house.releases.publish(metadata, "", Path.touch)
+    release = publish_release(house.releases, metadata, "", Path.touch)
     assert [file.name for file in (release / "models").iterdir()] == [Path(exported.gguf).name]
     assert exported.sha256 in (release / "SHA256SUMS").read_text()
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from daemon.cli.root import Context
-from jobs import train
+from jobs import deploy, train
 from jobs.dataset import learnt
 from jobs.domain.errors import Refused
 from jobs.domain.lineage import Material, releases_touched
 from jobs.domain.recipe import Plan
 from jobs.lineage import read_lineage
-from jobs.releases import Releases
+from jobs.release_publishing import publish_release
 from jobs.wire import JobSpec
 from jobs.withdrawal.asking import Asked, records_meant
 from jobs.withdrawal.stopping import begin, foreseen
@@ -144,17 +145,15 @@ def test_a_withdrawal_during_a_deployment_is_not_undone(
     house.learn("expansion")
     for path in (STORY, SONG):
         (house.notes / path).rename(tmp_path / Path(path).name)
-    publish = Releases.publish
     asked = Asked(what="document", name=STORY, documents=(document(STORY),))
     if what == "consent":
         asked = Asked(what="consent", name="council", records=records_meant("consent", "council", house.home.consent))
 
-    def slowly(self: Releases, *arguments: object) -> Path:
+    def slowly(*arguments: Any) -> Path:
         begin(asked, house.home, house.releases, by="a test", now=datetime.now(UTC))
-        monkeypatch.setattr(Releases, "publish", publish)
-        return publish(self, *arguments)  # type: ignore[arg-type]
+        return publish_release(*arguments)
 
-    monkeypatch.setattr(Releases, "publish", slowly)
+    monkeypatch.setattr(deploy, "publish_release", slowly)
     done = house.deployed("embedding")
     assert done.ends_run is not None and "withdrawn" in done.ends_run
     assert (house.releases.live(), house.releases.release("v2").state) == ("v0", "withdrawn")

@@ -12,6 +12,7 @@ from jobs.domain.artifacts import LiveModel, ReleaseMetadata
 from jobs.domain.corpus import DocumentId
 from jobs.domain.lineage import UNREADABLE, Material, Provenance, Source, Touched, releases_touched
 from jobs.lineage import read_lineage, with_record
+from jobs.release_publishing import publish_release
 from jobs.release_withdrawal import bury, withdraw
 from jobs.releases import METADATA, Releases
 
@@ -27,7 +28,7 @@ def releases(tmp_path: Path) -> Releases:
     found = Releases(tmp_path / "releases", lambda live, _: live, lambda _: True)
     found.models.mkdir(parents=True)
     owners = LiveModel(base="theirs", gguf="hf:theirs", sha256="")
-    found.publish(ReleaseMetadata(name="v0", created_at=NOW, targets={"rerank": owners}), "", Path.touch)
+    publish_release(found, ReleaseMetadata(name="v0", created_at=NOW, targets={"rerank": owners}), "", Path.touch)
     return found
 
 
@@ -62,7 +63,7 @@ def deployed(releases: Releases, target: str, *documents: DocumentId, recorded: 
         run=1,
         sources=named,
     )
-    return releases.publish(metadata, "", Path.touch, papers)
+    return publish_release(releases, metadata, "", Path.touch, papers)
 
 
 def touched(releases: Releases) -> dict[str, Touched]:

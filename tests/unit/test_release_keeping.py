@@ -11,6 +11,7 @@ import pytest
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput
 from jobs.release_keeping import pin, pinned, remove, unpin
+from jobs.release_publishing import publish_release
 from jobs.releases import CAME_AFTER, Releases
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -23,7 +24,7 @@ def releases(tmp_path: Path) -> Releases:
     found.models.mkdir(parents=True)
     for number in range(5):
         name = f"v{number}"
-        found.publish(ReleaseMetadata(name=name, created_at=NOW, targets={}), "collections: {}\n", Path.touch)
+        publish_release(found, ReleaseMetadata(name=name, created_at=NOW, targets={}), "collections: {}\n", Path.touch)
         found.switch(name)
         found.confirm(name)
     return found

@@ -15,7 +15,8 @@ from config.paths import QmdFiles
 from jobs import release_damage
 from jobs.adoption import adopt
 from jobs.domain.artifacts import Gain, LiveModel, ReleaseMetadata
-from jobs.domain.errors import Refused
+from jobs.domain.errors import BadInput, Refused
+from jobs.release_publishing import publish_release
 from jobs.releases import METADATA, WITHDRAWN, Releases
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
@@ -56,8 +57,15 @@ def publish(releases: Releases, models: str) -> str:
         targets={"embedding": LiveModel(base="b", gguf=str(gguf), sha256=sha256(models.encode()).hexdigest())},
         gain=Gain(metric="nDCG@10", delta=0.1, low=0.05, high=0.15),
     )
-    releases.publish(metadata, f"old notes|{models}", Path.touch)
+    publish_release(releases, metadata, f"old notes|{models}", Path.touch)
     return name
+
+
+def test_an_index_that_was_copied_badly_makes_no_release(releases: Releases) -> None:
+    metadata = ReleaseMetadata(name="v1", created_at=NOW, targets={})
+    with pytest.raises(BadInput, match="not a usable QMD index"):
+        publish_release(releases, metadata, "notes|one", lambda path: path.write_text("half an index"))
+    assert releases.names() == ["v0"] and not list(releases.root.glob(".stage-*"))
 
 
 def test_adoption_leaves_links_and_keeps_every_byte(releases: Releases, files: QmdFiles) -> None:

@@ -36,6 +36,7 @@ from jobs.domain.results import BaselineResult, DatasetResult, DeployResult, Val
 from jobs.domain.scan import Known, Seen
 from jobs.lineage import with_record
 from jobs.publish import write_file
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 from jobs.wire import STAGE_ORDER, Stage
 from tests.web.answers import answered, gain, making, queries, stored
@@ -245,7 +246,7 @@ class Household:
             tools={"qmd": "2.8.3"},
             training={"device": "cpu", "precision": "bfloat16", "intensity": "gentle", "share": "0.7"},
         )
-        self.releases.publish(metadata, self.configuration, lambda path: path.touch(), papers)
+        publish_release(self.releases, metadata, self.configuration, lambda path: path.touch(), papers)
         self.releases.switch(name)
         self.releases.confirm(name)
         return name

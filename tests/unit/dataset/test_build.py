@@ -15,6 +15,7 @@ from jobs.dataset.refresh import refresh
 from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import BadInput, NotEnough
 from jobs.domain.examples import Expansion, Pair, Target
+from jobs.publish import write_file
 from tests.house import keys_of
 from tests.unit.dataset.making import built, curate, fresh, rows
 from tests.unit.dataset.sample import Notes, excluding, home, note, notes, quiet, small_settings
@@ -220,6 +221,13 @@ def test_a_damaged_dataset_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (folder / "train.jsonl").write_text("{")
     with pytest.raises(BadInput, match="cannot be read"):
         load(folder, keys_of(home(tmp_path)))
+
+
+def test_a_dataset_that_was_written_badly_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.dataset.build.write_file", lambda path, content: write_file(path, content[:-9]))
+    with pytest.raises(BadInput, match="cannot be read"):
+        built(tmp_path, notes(10))
+    assert not list(home(tmp_path).datasets.iterdir())
 
 
 def test_a_cache_that_is_no_database_is_made_anew(tmp_path: Path) -> None:

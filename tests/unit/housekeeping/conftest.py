@@ -10,6 +10,7 @@ from config.paths import Home
 from daemon.housekeeping import Housekeeper
 from daemon.ledger.books import Books, open_books
 from jobs.domain.artifacts import ReleaseMetadata
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 from tests.unit.housekeeping.material import KEEP, NOW
 
@@ -28,7 +29,7 @@ def books(home: Home) -> Books:
 def releases(home: Home) -> Releases:
     found = Releases(home.releases, lambda live, other: other, lambda _: True)
     found.models.mkdir(parents=True)
-    found.publish(ReleaseMetadata(name="v0", created_at=NOW, targets={}), "collections: {}\n", Path.touch)
+    publish_release(found, ReleaseMetadata(name="v0", created_at=NOW, targets={}), "collections: {}\n", Path.touch)
     found.switch("v0")
     found.confirm("v0")
     return found

@@ -13,6 +13,7 @@ from config.settings import DiskSettings
 from daemon.ledger.books import Books
 from daemon.ledger.records import Owner
 from jobs.domain.artifacts import ExportedModel, LiveModel, Parity, ReleaseMetadata
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 from jobs.workshop import RESULT, RUN_MARK
 
@@ -28,7 +29,7 @@ def go_live(releases: Releases, *, run: int | None = None, dataset: str | None =
     gguf.write_bytes(name.encode() * 100)
     model = LiveModel(base="base", gguf=str(gguf), sha256=sha256(name.encode() * 100).hexdigest())
     metadata = ReleaseMetadata(name=name, created_at=NOW, targets={"embedding": model}, run=run, dataset=dataset)
-    releases.publish(metadata, "collections: {}\n", Path.touch)
+    publish_release(releases, metadata, "collections: {}\n", Path.touch)
     releases.switch(name)
     releases.confirm(name)
     return name

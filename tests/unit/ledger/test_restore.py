@@ -21,6 +21,7 @@ from daemon.ledger.records import Owner
 from daemon.ledger.restore import open_or_restore, restore
 from jobs.domain.artifacts import ReleaseMetadata
 from jobs.domain.errors import BadInput
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 from jobs.workshop import RUN_MARK
 from tests.unit.ledger.keeping import LATER, NOW, opened, snapshot
@@ -28,7 +29,7 @@ from tests.unit.ledger.keeping import LATER, NOW, opened, snapshot
 
 def publish(releases: Releases, name: str, run: int) -> None:
     metadata = ReleaseMetadata(name=name, created_at=LATER, targets={}, run=run, target="embedding")
-    releases.publish(metadata, "collections: {}\n", Path.touch)
+    publish_release(releases, metadata, "collections: {}\n", Path.touch)
     releases.switch(name)
     releases.confirm(name)
 

@@ -20,6 +20,7 @@ from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
 from jobs.domain.lineage import provenance
 from jobs.lineage import with_record
+from jobs.release_publishing import publish_release
 from jobs.releases import Releases
 from jobs.withdrawal.asking import Asked, records_meant
 from jobs.withdrawal.stopping import begin
@@ -69,7 +70,7 @@ def asks(what: Any, which: int, place: Home, listing: list[tuple[DocumentId, str
 
 
 def goes_live(releases: Releases, metadata: ReleaseMetadata, papers: dict[str, bytes]) -> None:
-    releases.publish(metadata, "", Path.touch, papers)
+    publish_release(releases, metadata, "", Path.touch, papers)
     if releases.live() is None:
         releases.current.symlink_to(metadata.name)
     releases.switch(metadata.name)

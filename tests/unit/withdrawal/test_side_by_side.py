@@ -15,6 +15,7 @@ from jobs.consent.withdrawals import Journal
 from jobs.domain.corpus import DocumentId, text_digest
 from jobs.domain.withdrawal import STEPS, Withdrawal
 from jobs.lineage import read_lineage
+from jobs.release_publishing import publish_release
 from jobs.withdrawal import stopping
 from jobs.withdrawal.asking import Asked, records_meant
 from tests.story import ADA, SECRET, STORY
@@ -62,7 +63,7 @@ def test_a_release_that_is_published_after_the_others_stopped_stops_as_well(hous
     papers = {one.file: (directory / one.file).read_bytes() for one in former.metadata.sources.values()}
     one = begins(house)
     late = msgspec.structs.replace(former.metadata, name="v4", run=None)
-    house.releases.publish(late, "collections: {}\n", Path.touch, papers)
+    publish_release(house.releases, late, "collections: {}\n", Path.touch, papers)
     finished = house.withdrawer().finish(one)
     assert (finished.releases, finished.found_again) == (("v2", "v3", "v4"), ())
     assert states(house)["v4"] == "withdrawn" and house.releases.live() == "v1"
