@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import structlog
 
 from config.load import load_settings
 from config.paths import Home
 from config.settings import Settings
-from daemon.answers import Answers
 from daemon.attendant import Attendant
 from daemon.bounds import at_once, gone_in_time, in_reach
 from daemon.checks.daily import Daily
 from daemon.checks.encryption import encryption
 from daemon.door import SocketServer
 from daemon.executor import Executor, Means
+from daemon.eyes import Eyes, corpus_of, keys_of
 from daemon.governor import Governor
 from daemon.housekeeping import Housekeeper
-from daemon.installed import installed
 from daemon.ledger.books import Books
 from daemon.ledger.database import Damaged
 from daemon.ledger.records import Owner
@@ -48,29 +45,18 @@ from daemon.web.front import Front
 from daemon.web.house import House
 from daemon.withdrawals import Means as WithdrawalMeans
 from daemon.withdrawals import Withdrawer
-from jobs.adapters import qmd_forget
-from jobs.adapters.aead import AesGcm
 from jobs.adapters.base_places import base_shape
 from jobs.adapters.ed25519 import Ed25519Signer
-from jobs.adapters.macos_keychain import keychain_here
-from jobs.adapters.markdown_folders import MarkdownFolders, scan
 from jobs.adapters.node import node_environment
-from jobs.adapters.qmd_config import read_collections, with_collections_of
+from jobs.adapters.qmd_config import with_collections_of
 from jobs.adapters.qmd_models import model_cache
 from jobs.consent.withdrawals import Journal
 from jobs.dataset.learnt import Inquiry, may_go_live
-from jobs.dataset.permission import every_note_is_public
-from jobs.dataset.refresh import note_moves
-from jobs.domain.corpus import Collection, DocumentId
 from jobs.domain.errors import Refused
 from jobs.domain.examples import Target
-from jobs.domain.scan import Known, Scan
-from jobs.keys import Keys
-from jobs.ports import Corpus
 from jobs.publish import make_directory
 from jobs.releases import Releases
-from jobs.sealing import Sealing, seal_leftovers
-from jobs.withdrawal.clearing import Grounds
+from jobs.sealing import seal_leftovers
 from jobs.workshop import STAYS_PLAIN
 from launchd.machine import this_machine
 
@@ -87,7 +73,7 @@ def serve(home: Home, wait: Callable[[Exception], None] = at_once) -> None:
     """
     require_local(home.root)
     settings = load_settings(home.config_file)
-    by = Inquiry(home=home, settings=lambda: settings, corpus=partial(_corpus, home, settings))
+    by = Inquiry(home=home, settings=lambda: settings, corpus=partial(corpus_of, home, settings))
     releases = Releases(home.releases, with_collections_of, may_go_live(by))
     this = this_process(boot_id())
     with ExitStack() as held:
@@ -95,15 +81,6 @@ def serve(home: Home, wait: Callable[[Exception], None] = at_once) -> None:
         books, waiting = in_reach(lambda: _recovered(home, releases, this), wait)
         held.callback(books.database.close)
         _serve(home, settings, books, releases, this, waiting)
-
-
-def _collections(home: Home) -> Sequence[Collection]:
-    """Read anew each time: the owner changes them."""
-    return read_collections(home.releases / "current" / "qmd" / "index.yml")
-
-
-def _corpus(home: Home, settings: Settings) -> Corpus:
-    return MarkdownFolders(_collections(home), settings.watch.largest_document)
 
 
 def _recovered(home: Home, releases: Releases, this: Owner) -> tuple[Books, list[int]]:
@@ -175,55 +152,6 @@ class _Parts:
     door: SocketServer
 
 
-@dataclass(frozen=True)
-class _Eyes:
-    """What the parts ask of the disk, read anew each time they ask."""
-
-    home: Home
-    settings: Settings
-    books: Books
-    releases: Releases
-
-    def collections(self) -> Sequence[Collection]:
-        return _collections(self.home)
-
-    def corpus(self) -> Corpus:
-        return _corpus(self.home, self.settings)
-
-    def look_through(self, known_to: Sequence[Collection], known: Mapping[DocumentId, Known]) -> Scan:
-        return scan(known_to, known, largest=self.settings.watch.largest_document, now_ns=time.time_ns())
-
-    def may_do_without_sandbox(self) -> bool:
-        if self.settings.confinement.where_none != "all-public":
-            return False
-        here = list(self.books.knowledge.documents())
-        note_moves(self.collections(), here, self.home, _keys(self.home))
-        return every_note_is_public(self.corpus(), here, self.home, self.settings, datetime.now(UTC))
-
-    def lines(self, path: Path) -> list[bytes]:
-        """A dataset's rows, opened if they are sealed. Raises as ``Sealing.opened``."""
-        return Sealing(_keys(self.home)).opened(path.read_bytes()).splitlines(keepends=True)
-
-    def answers(self) -> Answers:
-        return Answers(
-            home=self.home.root,
-            releases=self.releases,
-            collections=self.collections,
-            started_at=datetime.now(UTC),
-            installed=lambda: installed(self.home, self.settings),
-        )
-
-    def grounds(self) -> Grounds:
-        return Grounds(
-            home=self.home,
-            settings=self.settings,
-            releases=self.releases,
-            corpus=self.corpus(),
-            indexes=qmd_forget,
-            keys=_keys(self.home),
-        )
-
-
 def _assemble(
     home: Home,
     settings: Settings,
@@ -233,7 +161,7 @@ def _assemble(
     stopping: threading.Event,
 ) -> _Parts:
     """Plugs everything together; nothing runs yet."""
-    eyes = _Eyes(home, settings, books, releases)
+    eyes = Eyes(home, settings, books, releases)
     bases: dict[Target, str] = {"embedding": settings.embedding.base, "expansion": settings.expansion.base}
     housekeeper = Housekeeper(books, home, releases, settings.disk, books.database.transaction)
     space = Space(books, home, settings, housekeeper, lambda target: base_shape(home.base_models, bases[target]))
@@ -289,20 +217,15 @@ def _assemble(
     )
 
 
-def _keys(home: Home) -> Keys:
-    """Read anew each time: the daemon holds none."""
-    return Keys(home.keys, AesGcm(), keychain_here())
-
-
 def _make_ready(home: Home) -> None:
     """What a confined job cannot make for itself: the master key in the keychain, and the folder of QMD's own models,
     without which QMD loads none. What cannot be made is left to the job that needs it, which says what is wrong."""
     with suppress(Refused):
-        _keys(home).make_ready()
+        keys_of(home).make_ready()
     with suppress(OSError):
         make_directory(model_cache(node_environment({})))
 
 
 def _seal_leftovers(home: Home) -> None:
-    if sealed := seal_leftovers(home.stages, _keys(home), STAYS_PLAIN):
+    if sealed := seal_leftovers(home.stages, keys_of(home), STAYS_PLAIN):
         log.warning("sealed what interrupted jobs had left plain", directories=sealed)
