@@ -136,7 +136,7 @@ def _serve(
         tell_service_manager("STOPPING=1")
         log.info("stopping: jobs are being put back")
         if not damages:
-            books.jobs.announce_stop()
+            books.jobs.stop_all()
     if damages:
         raise damages[0]
 

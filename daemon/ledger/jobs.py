@@ -157,8 +157,8 @@ class Jobs(Lookup):
         with self._database.transaction() as connection:
             connection.execute("UPDATE job SET stop_wanted = ? WHERE id = ? AND state = 'running'", (how, job))
 
-    def announce_stop(self) -> None:
-        """The daemon ends in order: what happens to its running jobs from now on is nobody's fault."""
+    def stop_all(self) -> None:
+        """Running jobs are to go back to the queue in order: what happens to them from now on is nobody's fault."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE job SET stop_wanted = 'stop' WHERE state = 'running' AND stop_wanted IS NULL")
 

@@ -75,5 +75,6 @@ def ahead(held: date, now: datetime) -> str:
 def broken(chain: Chain) -> Refused:
     return Refused(
         f"the consent log is broken: {chain.problem}. No consent counts until it is whole; public notes go on",
-        remedy=f"put consent/log.jsonl and consent/head back from a backup; without one, {ANEW}",
+        remedy=f"put consent/log.jsonl and consent/head back from a backup; without one, {ANEW}; then"
+        " `iaipctl queue retry` what failed",
     )

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from jobs.consent.book import ConsentBook
+from jobs.consent.log import ConsentLog, broken
 from jobs.dataset.build import Dataset, Inputs, build, load, refresh
 from jobs.dataset.permission import sources_by_class
 from jobs.domain.corpus import DocumentId
@@ -42,9 +43,13 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
 
 
 def built(spec: JobSpec, workshop: Workshop) -> Dataset:
-    """The dataset that an earlier stage of the run built. Raises as ``load``."""
+    """The dataset that an earlier stage of the run built. Raises as ``load``, and Refused while the consent log is
+    broken if not all of it is public: the job can be tried again once the log is whole."""
     name = msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
-    return load(workshop.home.datasets / name, workshop.keys)
+    dataset, chain = load(workshop.home.datasets / name, workshop.keys), ConsentLog(workshop.home.consent).chain()
+    if chain.problem and dataset.consents():
+        raise broken(chain)
+    return dataset
 
 
 def _note_use(manifest: DatasetManifest, workshop: Workshop) -> None:

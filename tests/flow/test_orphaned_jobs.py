@@ -84,7 +84,7 @@ def test_the_quarantine_of_a_refresh_says_that_nothing_is_learnt_meanwhile(books
 def test_a_restart_after_an_orderly_stop_is_nobodys_fault(books: Books, tmp_path: Path) -> None:
     job = new_run(books)
     books.jobs.claim(job.id, dead("an earlier boot"), NOW)
-    books.jobs.announce_stop()
+    books.jobs.stop_all()
     assert recovered(books, tmp_path) == [job.id]
     assert books.jobs.job(job.id).reboots == 0
 

@@ -24,7 +24,7 @@ from jobs.releases import Releases
 from jobs.wire import Done, Event, JobSpec
 from jobs.workshop import Workshop
 from tests.house import keys_of
-from tests.learnt import PROMOTED
+from tests.learnt import PROMOTED, Learnt
 from tests.unit.dataset.sample import Notes, classify, home, notes, small_settings
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -117,6 +117,27 @@ def test_training_does_not_start_on_what_was_called_sacred_since(run: Run) -> No
     done = run.trains()
     assert done.ends_run is not None
     assert done.ends_run.startswith("refused: 1 document may no longer be used: 1 sacred; nothing was trained.")
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_while_the_consent_log_is_broken_no_stage_goes_on_with_what_is_not_public(tmp_path: Path, public: bool) -> None:
+    house = Learnt(tmp_path)
+    house.write(*(f"{number}.md" for number in range(5)))
+    house.classify(notes="public" if public else "community")
+    house.consent("council", "community", "notes")
+    spec = JobSpec(
+        job=2, run=1, stage="validate", target="embedding", home=str(house.home.root),
+        earlier={"dataset": house.built().result},
+    )  # fmt: skip
+    assert stage.built(spec, house.workshop()).train
+    log = house.home.consent / "log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"council", b"nobody!"))
+    if public:
+        assert stage.built(spec, house.workshop()).train
+    else:
+        with pytest.raises(Refused, match="the consent log is broken") as refused:
+            stage.built(spec, house.workshop())
+        assert "iaipctl queue retry" in refused.value.remedy
 
 
 def test_a_release_goes_live_while_consent_stands(run: Run) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.consent_watch import look_at_the_log
+from daemon.ledger.records import Owner
 from jobs.consent.book import ConsentBook
 from tests.unit.desk import NOW, Desk
 
@@ -33,6 +34,21 @@ def test_a_broken_consent_log_is_said_once_and_loudly_within_a_minute_and_again_
     assert told(whole) == told(whole) == [("The consent log is broken", 1)]
     assert told(damaged) == [("The consent log is broken", 2)]
     assert "No consent counts until it is whole" in desk.books.alerts.unread()[0].body
+
+
+def test_running_jobs_leave_when_the_consent_log_breaks(desk: Desk) -> None:
+    book = ConsentBook(desk.home.consent)
+    for number in range(3):
+        book.note_once("note", f"entry {number}", {}, NOW)
+    started = desk.books.jobs.start_run("embedding", cause="test", forced=False, now=NOW)
+    assert started is not None
+    running = desk.books.jobs.claim(started[1].id, Owner(boot="boot", pid=1, started=1.0), NOW)
+    assert running is not None
+    look_at_the_log(desk.books, desk.home.consent, NOW)
+    assert desk.books.jobs.job(running.id).stop_wanted is None
+    book.log.write_bytes(book.log.read_bytes().replace(b"entry 1", b"entry 7"))
+    look_at_the_log(desk.books, desk.home.consent, NOW)
+    assert desk.books.jobs.job(running.id).stop_wanted == "stop"
 
 
 def test_a_consent_log_that_was_put_back_as_it_once_was_is_noticed(desk: Desk) -> None:

@@ -208,7 +208,7 @@ def test_a_reader_sees_every_commit_and_can_write_nothing(books: Books) -> None:
     job = claimed(books)
     assert reader.jobs.job(job.id).state == "running"
     with pytest.raises(BadInput, match="readonly"):
-        reader.jobs.announce_stop()
+        reader.jobs.stop_all()
 
 
 def test_a_reader_needs_no_daemon_and_no_wal(books: Books) -> None:

@@ -133,7 +133,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule()
     def stop_in_order(self) -> None:
-        self.books.jobs.announce_stop()
+        self.books.jobs.stop_all()
 
     @rule(claim=claims, now=moments)
     def retry(self, claim: Job, now: datetime) -> None:
