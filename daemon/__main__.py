@@ -45,8 +45,8 @@ def _run_supervised(home: Home, supervisor: str) -> int:
         _tell("home-missing", "")
         return STAY_DOWN[supervisor]
     supervision = Supervision(home)
-    if not supervision.begin(datetime.now(UTC)):
-        supervision.stay_down(crashed_too_often(supervision.read()), datetime.now(UTC), _tell)
+    if not supervision.begin(now := datetime.now(UTC)):
+        supervision.stay_down(crashed_too_often(supervision.read().unclean, now), now, _tell)
         return STAY_DOWN[supervisor]
     code, words = _run(home, terminal=False)
     if code == TRY_AGAIN:

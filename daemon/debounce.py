@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Literal
 
 from msgspec import Struct
@@ -34,9 +35,12 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 def scan_due(dirty: Dirty | None, *, now: float, quiet: float, at_most: float) -> bool:
     """True once nothing has changed for ``quiet`` seconds, or ``at_most`` seconds after the first change."""
-    if dirty is None:
-        return False
-    return now - dirty.last >= quiet or now - dirty.first >= at_most
+    return due_in(dirty, now=now, quiet=quiet, at_most=at_most) <= 0
+
+
+def due_in(dirty: Dirty | None, *, now: float, quiet: float, at_most: float) -> float:
+    """Seconds until a scan is due, if nothing else changes before; endless while nothing has."""
+    return inf if dirty is None else min(quiet - (now - dirty.last), at_most - (now - dirty.first))
 
 
 def has_slept(before: Moment, now: Moment) -> bool:

@@ -176,6 +176,8 @@ class Scheduler:
                 self._ring(job)
         if unreadable := spool.take(self._home.requests, self._books.requests, _now()):
             log.warning("requests could not be read and were set aside", requests=unreadable)
+            body = f"{unreadable} kept in the home, in requests/, and not followed. Next: ask again what had no effect"
+            self._books.alerts.post("request-unreadable", "A request could not be read", body, _now())
         for request in self._books.requests.waiting():
             self._handle(request)
         for alert in self._books.alerts.undelivered():

@@ -1,9 +1,9 @@
 """The crash budget: launchd would start a crashing daemon for ever, so the daemon itself counts and stays down.
 
-``starts.json`` holds the starts that did not end in order. After MOST_UNCLEAN of them within WINDOW
-the next start says so, in the ledger's outbox and on the desktop, and ends at once with the code
-that its supervisor takes for "stay down". `iaipctl start` clears the count. Starts that never came so far as to count
-themselves are counted by the program that the supervisor starts (``launchd/agent.sh``).
+``starts.json`` holds the starts that did not end in order. After MOST_UNCLEAN of them within WINDOW, or
+MOST_A_DAY within a day, the next start says so, in the ledger's outbox and on the desktop, and ends at once with the
+code that its supervisor takes for "stay down". `iaipctl start` clears the count. Starts that never came so far as to
+count themselves are counted by the program that the supervisor starts (``launchd/agent.sh``).
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from jobs.publish import write_file
 
 MOST_UNCLEAN = 4
 WINDOW = timedelta(minutes=10)
+MOST_A_DAY = 12
+"""One that dies every quarter of an hour is never caught by the short window, and helps nobody."""
+DAY = timedelta(days=1)
 TRY_AGAIN = 75
 """The exit code after which either supervisor starts it again."""
 STAY_DOWN = {"launchd": 0, "systemd": 78}
@@ -36,9 +39,13 @@ class Starts(Struct, frozen=True, kw_only=True):
     down: str | None = None
 
 
-def budget_is_spent(unclean: Sequence[datetime], now: datetime) -> bool:
-    """Whether so many starts went wrong of late that another is of no use. Starts in the future count: clocks jump."""
-    return sum(now - start < WINDOW for start in unclean) >= MOST_UNCLEAN
+def crashed_too_often(unclean: Sequence[datetime], now: datetime) -> str:
+    """In words, if so many starts went wrong of late that another is of no use; else empty. Starts in the future count:
+    clocks jump."""
+    for window, most, within in ((WINDOW, MOST_UNCLEAN, f"{WINDOW.seconds // 60} minutes"), (DAY, MOST_A_DAY, "a day")):
+        if (times := sum(now - start < window for start in unclean)) >= most:
+            return f"it ended badly {times} times within {within}"
+    return ""
 
 
 class Supervision:
@@ -57,13 +64,13 @@ class Supervision:
         with suppress(OSError):
             self._home.launches.unlink(missing_ok=True)
         unclean = self.read().unclean
-        if budget_is_spent(unclean, now):
+        if crashed_too_often(unclean, now):
             return False
-        self._write(Starts(unclean=(*(start for start in unclean if now - start < WINDOW), now)))
+        self._write(Starts(unclean=(*(start for start in unclean if now - start < DAY), now)))
         return True
 
     def ended_in_order(self) -> None:
-        """The latest start is forgiven; earlier ones stay counted until the window is over."""
+        """The latest start is forgiven; earlier ones stay counted until their day is over."""
         self._write(Starts(unclean=self.read().unclean[:-1]))
 
     @contextmanager
@@ -96,10 +103,6 @@ class Supervision:
         """A full disk must not be what starts a daemon for ever: a count that cannot be kept is not kept."""
         with suppress(OSError):
             write_file(self._home.starts, msgspec.json.encode(starts))
-
-
-def crashed_too_often(starts: Starts) -> str:
-    return f"it ended badly {len(starts.unclean)} times within {WINDOW.seconds // 60} minutes"
 
 
 def _post(home: Home, title: str, body: str, now: datetime) -> None:

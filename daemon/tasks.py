@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
-from huey import SqliteHuey, crontab
+from huey import Huey, crontab
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
+from huey.storage import SqliteStorage
 
 from daemon.ledger.database import START, Damaged
 
 log = structlog.get_logger()
 
 WORKER_THREADS = 2
+LISTENS_SECONDS = 0.5
 _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -41,6 +44,27 @@ class JsonSerializer(Serializer):
         return fields
 
 
+class HeardAtOnce(SqliteStorage):
+    """Huey would look into the file for what is new each second. Whoever rings here and whoever waits share a process:
+    a ring wakes a worker."""
+
+    blocking = True
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._rings = threading.Semaphore(0)
+        super().__init__(*arguments, **named)
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        super().enqueue(data, priority)
+        self._rings.release()
+
+    def dequeue(self) -> bytes | None:
+        """The next ring; none after LISTENS_SECONDS of silence."""
+        self._rings.acquire(timeout=LISTENS_SECONDS)
+        found: bytes | None = super().dequeue()
+        return found
+
+
 class Bell:
     """Rings for jobs. ``execute`` does one job and returns the ids to ring for next."""
 
@@ -48,8 +72,9 @@ class Bell:
         for part in ("", "-wal", "-shm", "-journal"):
             Path(f"{path}{part}").unlink(missing_ok=True)
         # No WAL: its threads have a connection each (see daemon.ledger.database for why that matters).
-        self._huey = SqliteHuey(
+        self._huey = Huey(
             "iaip",
+            storage_class=HeardAtOnce,
             filename=str(path),
             serializer=JsonSerializer(),
             results=False,
@@ -78,7 +103,7 @@ class Bell:
 
     def consumer(self) -> Consumer:
         """Workers are threads. Signals are left to the caller, who was there first."""
-        consumer: Consumer = self._huey.create_consumer(workers=WORKER_THREADS, max_delay=1.0, check_worker_health=True)
+        consumer: Consumer = self._huey.create_consumer(workers=WORKER_THREADS, check_worker_health=True)
         consumer._set_signal_handlers = lambda: None
         return consumer
 

@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from config.settings import WatchSettings
-from daemon.debounce import Cause, Dirty, Moment, has_slept, rest_after, retry_after, scan_due
+from daemon.debounce import Cause, Dirty, Moment, due_in, has_slept, rest_after, retry_after, scan_due
 from daemon.ledger.books import Books
 from daemon.lookout import Lookout
 from daemon.system.folders import probe_folder
@@ -27,6 +27,7 @@ from jobs.domain.scan import Known, Scan, Seen
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.5
+LEAST_SECONDS = 0.02
 STOP_SECONDS = 30.0
 
 ScanFolders = Callable[[Sequence[Collection], Mapping[DocumentId, Known]], Scan]
@@ -87,11 +88,18 @@ class Watcher:
             self._dirty = self._dirty.touched(now) if self._dirty else Dirty(first=now, last=now)
 
     def _run(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        while not self._stop.wait(self._pause()):
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001 - the boundary of this thread: one bad scan must not end watching
                 self._failed(error)
+
+    def _pause(self) -> float:
+        """Until the next look: at the latest when a scan is due."""
+        now = self._clock().monotonic
+        with self._lock:
+            due = due_in(self._dirty, now=now, quiet=self._settings.quiet, at_most=self._settings.at_most)
+        return min(POLL_SECONDS, max(due, self._not_before - now, LEAST_SECONDS))
 
     def look(self) -> None:
         """One round: what happened to the clocks and the folders, and a scan if one is due."""

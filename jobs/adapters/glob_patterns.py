@@ -51,19 +51,24 @@ class FilePatterns:
     starts: tuple[str, ...]
     named: tuple[str, ...]
     _wanted: re.Pattern[str]
+    _unwanted_names: frozenset[str]
     _unwanted: re.Pattern[str]
     _unwanted_absolute: re.Pattern[str]
     _closed: re.Pattern[str]
 
     def lists(self, path: str, root: str) -> bool:
         """Whether a file is listed. ``root`` is the collection's folder, for ignores that are absolute paths."""
-        if is_hidden(path) or not self._wanted.fullmatch(path) or self._unwanted.fullmatch(path):
+        if self._is_shut(path) or not self._wanted.fullmatch(path) or self._unwanted.fullmatch(path):
             return False
         return not self._unwanted_absolute.fullmatch(f"{root}/{path}")
 
     def enters(self, folder: str) -> bool:
         """Whether a folder may hold listed files: not hidden and not ignored as a whole."""
-        return not is_hidden(folder) and not self._closed.fullmatch(folder)
+        return not self._is_shut(folder) and not self._closed.fullmatch(folder)
+
+    def _is_shut(self, path: str) -> bool:
+        """Without an expression, because every file and folder of every scan is asked for."""
+        return is_hidden(path) or not self._unwanted_names.isdisjoint(path.split("/"))
 
 
 def is_hidden(path: str) -> bool:
@@ -79,11 +84,14 @@ def file_patterns(mask: str, ignores: tuple[str, ...]) -> FilePatterns:
     negative += [
         pattern[1:] if _is_negative(pattern) else pattern for pattern in _expanded((*ALWAYS_IGNORED, *ignores))
     ]
+    names = {pattern: name for pattern in negative if (name := _name_anywhere(pattern))}
+    negative = [pattern for pattern in negative if pattern not in names]
     dynamic = [pattern for pattern in positive if _is_dynamic(pattern)]
     return FilePatterns(
         starts=_starts(dynamic),
         named=tuple(pattern for pattern in positive if not _is_dynamic(pattern)),
         _wanted=_expression(positive),
+        _unwanted_names=frozenset(names.values()),
         _unwanted=_expression(pattern for pattern in negative if not pattern.startswith("/")),
         _unwanted_absolute=_expression(pattern for pattern in negative if pattern.startswith("/")),
         _closed=_expression(pattern for pattern in negative if _closes_folders(pattern)),
@@ -126,6 +134,12 @@ def _leading_folders(pattern: str) -> str:
         if _is_dynamic(folder) or folder == "**":
             return "/".join(folders[:count])
     return "/".join(folders)
+
+
+def _name_anywhere(pattern: str) -> str:
+    """Of ``**/name/**`` the name, which may then be that of no folder and no file; else empty."""
+    name = pattern.removeprefix("**/").removesuffix("/**")
+    return name if pattern == f"**/{name}/**" and name and "/" not in name and not _is_dynamic(name) else ""
 
 
 def _closes_folders(pattern: str) -> bool:

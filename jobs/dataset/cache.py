@@ -96,6 +96,11 @@ class ExamplesCache:
             for collection, path, sha256, reading, decided, refused, keys in rows
         }
 
+    def texts(self) -> dict[DocumentId, str]:
+        """The SHA-256 of every document's text, as it was read last."""
+        rows = self._connection.execute("SELECT collection, path, sha256 FROM sealed_note")
+        return {DocumentId(collection=collection, path=path): sha256 for collection, path, sha256 in rows}
+
     def refusals(self) -> dict[str, int]:
         """Why documents were refused, and how many for that; the most frequent reason first."""
         rows = self._connection.execute(

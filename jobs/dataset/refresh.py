@@ -96,7 +96,7 @@ def note_moves(collections: Sequence[Folder], here: Collection[DocumentId], home
     """What left a restricted place since the last refresh: to be noted before that is forgotten, or ruled on."""
     if home.examples_cache.exists():
         with opened(home.examples_cache, keys) as cache:
-            before = {document: remembered.sha256 for document, remembered in cache.known().items()}
+            before = cache.texts()
         real = real_collections(collections)
         note_displaced(home.consent, written_rules(home.consent, real), real, before, set(here))
 

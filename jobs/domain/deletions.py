@@ -89,7 +89,10 @@ def _place(key: str, folder: Folder) -> Place:
 
 
 def _volume(document: DocumentId, places: Collection[Place]) -> Place:
-    """The innermost of the places that the document lies in."""
+    """The innermost of the places that the document lies in. Few collections hold another volume, and every document
+    of every scan is asked for."""
+    if not any(inner for _, inner in places):
+        return document.collection, ""
     inside = [folder for folder in folders_of(document.path) if (document.collection, folder) in places]
     return document.collection, inside[-1] if inside else ""
 

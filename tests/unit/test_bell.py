@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -34,6 +36,22 @@ def test_a_rung_job_is_executed_and_its_followers_ring(tmp_path: Path) -> None:
     while (task := huey.dequeue()) is not None:
         huey.execute(task)
     assert done == [1, 2, 3]
+
+
+def test_a_ring_is_heard_by_whoever_listens_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.tasks.LISTENS_SECONDS", 300.0)
+    bell, heard = Bell(tmp_path / "bell.sqlite", lambda job: []), list[tuple[int, ...]]()
+
+    def listen() -> None:
+        heard.append(bell._huey.dequeue().args)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    time.sleep(0.05)
+    assert heard == []
+    bell.ring(7)
+    listener.join(30.0)
+    assert heard == [(7,)]
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 500, b"", None])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.debounce import Dirty, Moment, has_slept, rest_after, retry_after, scan_due
+from daemon.debounce import Dirty, Moment, due_in, has_slept, rest_after, retry_after, scan_due
 
 moments = st.floats(0, 1e6)
 
@@ -26,6 +26,14 @@ def test_it_never_waits_longer_than_at_most(first: float, touches: list[float]) 
     for gap in touches:
         dirty = dirty.touched(dirty.last + gap)
     assert scan_due(dirty, now=first + 60.001, quiet=10, at_most=60)
+
+
+@given(first=moments, touched=st.floats(0, 60))
+def test_the_moment_of_the_next_scan_is_known_to_whoever_waits_for_it(first: float, touched: float) -> None:
+    dirty = Dirty(first=first, last=first).touched(first + touched)
+    wait = due_in(dirty, now=dirty.last, quiet=10, at_most=60)
+    assert wait <= 10 and scan_due(dirty, now=dirty.last + wait + 1e-6, quiet=10, at_most=60)
+    assert wait <= 0.001 or not scan_due(dirty, now=dirty.last + wait - 0.001, quiet=10, at_most=60)
 
 
 @given(at=moments, passed=moments, slept=st.floats(10.1, 1e6), start=st.floats(1.7e9, 1.9e9))

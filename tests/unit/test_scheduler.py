@@ -39,6 +39,14 @@ def test_an_alert_travels_from_the_ledger_to_the_desktop_once(desk: Desk, mac: F
     assert alert.attempted_at is not None
 
 
+def test_a_request_that_cannot_be_read_is_told_and_the_next_is_followed(desk: Desk) -> None:
+    desk.home.requests.mkdir(parents=True)
+    (desk.home.requests / f"{0:020d}-{'a' * 12}.json").write_text("{")
+    assert "run" in desk.asks("run", target="embedding", forced=False)
+    [alert] = desk.books.alerts.unread()
+    assert alert.kind == "request-unreadable" and "ask again" in alert.body
+
+
 def test_a_round_that_never_ends_is_noticed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     held, over = threading.Event(), threading.Event()
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from config.paths import Home
 from daemon.bounds import Patience
 from daemon.ledger.books import open_books
-from daemon.supervision import MOST_UNCLEAN, WINDOW, Starts, Supervision, budget_is_spent
+from daemon.supervision import DAY, MOST_A_DAY, MOST_UNCLEAN, WINDOW, Starts, Supervision, crashed_too_often
 from daemon.system.service_manager import tell_service_manager
 from launchd.agent import AgentFailed
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-AGES = st.lists(st.integers(-3600, 36000).map(lambda seconds: timedelta(seconds=seconds)), max_size=12)
+AGES = st.lists(st.integers(-3600, 100_000).map(lambda seconds: timedelta(seconds=seconds)), max_size=16)
 
 
 @pytest.fixture
@@ -28,23 +28,30 @@ def supervision(tmp_path) -> Supervision:
 
 
 @given(AGES)
-def test_the_budget_counts_what_happened_within_the_window(ages) -> None:
+def test_the_budget_counts_what_happened_within_ten_minutes_and_within_a_day(ages) -> None:
     starts = [NOW - age for age in ages]
-    assert budget_is_spent(starts, NOW) == (sum(age < WINDOW for age in ages) >= MOST_UNCLEAN)
+    lately, today = sum(age < WINDOW for age in ages), sum(age < DAY for age in ages)
+    assert bool(crashed_too_often(starts, NOW)) == (lately >= MOST_UNCLEAN or today >= MOST_A_DAY)
 
 
-@given(AGES, st.integers(0, 36000))
+@given(AGES, st.integers(0, 100_000))
 def test_one_start_more_never_frees_the_budget_and_time_does(ages, seconds) -> None:
     starts = [NOW - age for age in ages]
-    later = NOW + timedelta(hours=2)
-    if budget_is_spent(starts, NOW):
-        assert budget_is_spent([*starts, NOW - timedelta(seconds=seconds)], NOW)
-    assert not budget_is_spent(starts, later)
+    later = NOW + DAY + timedelta(hours=2)
+    if crashed_too_often(starts, NOW):
+        assert crashed_too_often([*starts, NOW - timedelta(seconds=seconds)], NOW)
+    assert not crashed_too_often(starts, later)
 
 
 def test_a_daemon_that_always_dies_is_let_in_a_few_times_only(supervision) -> None:
     admitted = [supervision.begin(NOW + timedelta(seconds=31 * number)) for number in range(8)]
     assert admitted == [True] * MOST_UNCLEAN + [False] * (8 - MOST_UNCLEAN)
+
+
+def test_a_daemon_that_dies_every_quarter_of_an_hour_is_let_in_a_dozen_times(supervision) -> None:
+    moments = [NOW + timedelta(minutes=15 * number) for number in range(20)]
+    assert [supervision.begin(moment) for moment in moments].count(True) == MOST_A_DAY
+    assert crashed_too_often(supervision.read().unclean, moments[-1]) == "it ended badly 12 times within a day"
 
 
 def test_orderly_ends_cost_nothing(supervision) -> None:
