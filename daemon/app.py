@@ -196,8 +196,7 @@ def _assemble(
         reclaim=take_back,
         clear_away=housekeeper.clear,
         open_page=front.open,
-        page_address=front.address,
-        tell=partial(notify, this_machine()),
+        tell=partial(notify, this_machine(), page=front.address),
     )
     scheduler = Scheduler(books, home, settings, calls)
     bell.every_minute("schedule", scheduler.tick)

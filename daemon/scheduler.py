@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
@@ -61,11 +61,6 @@ class _AlertsRead(Struct, frozen=True, kw_only=True):
     alerts: tuple[int, ...]
 
 
-class Tell(Protocol):
-    def __call__(self, kind: str, about: str, *, page: str | None) -> None:
-        """Tries to put an alert of this kind on the desktop. Never raises for what the desktop does."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Calls:
     """What the scheduler sets in motion elsewhere in the daemon."""
@@ -79,9 +74,8 @@ class Calls:
     """Raises Refused while a job of a run is at work."""
     open_page: Callable[[], dict[str, Any]]
     """Lets the page be reached; the answer holds its link."""
-    page_address: Callable[[], str | None]
-    """Where the page is, while it is open."""
-    tell: Tell
+    tell: Callable[[str, str], None]
+    """Tries to put an alert of this kind, with what it is about, on the desktop. Never raises for what that does."""
 
 
 class Scheduler:
@@ -182,7 +176,7 @@ class Scheduler:
             self._handle(request)
         for alert in self._books.alerts.undelivered():
             if self._books.alerts.take(alert.id, _now()):
-                self._calls.tell(alert.kind, alert.about, page=self._calls.page_address())
+                self._calls.tell(alert.kind, alert.about)
 
     def _handle(self, request: Request) -> None:
         """The effect and its answer are one transaction: a request is never done twice."""

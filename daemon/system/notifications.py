@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from daemon.system.notices import notice, owners_language
 from launchd.machine import Machine
@@ -26,10 +26,10 @@ _APPLESCRIPT = (
 )
 
 
-def notify(machine: Machine, kind: str, about: str, *, page: str | None = None) -> None:
+def notify(machine: Machine, kind: str, about: str, *, page: Callable[[], str | None] = lambda: None) -> None:
     """Hands the notice to the first sink that takes it: pync, osascript, notify-send. Text travels as argv only.
 
-    ``page``: the address of the page while it runs; a click opens it where the sink can.
+    ``page`` opens the page and returns its address: asked only for a sink that can open it at a click.
     """
     title, body = notice(kind, about, owners_language(machine))
     for command in _sinks(machine, title, body, page):
@@ -37,11 +37,11 @@ def notify(machine: Machine, kind: str, about: str, *, page: str | None = None) 
             return
 
 
-def _sinks(machine: Machine, title: str, body: str, page: str | None) -> Iterator[list[str]]:
+def _sinks(machine: Machine, title: str, body: str, page: Callable[[], str | None]) -> Iterator[list[str]]:
     """pync's own notifier is x86_64 only; pync is of use when a terminal-notifier is on PATH."""
     if machine.platform == "darwin":
         if machine.on_path("terminal-notifier"):
-            yield by_pync(title, body, page)
+            yield by_pync(title, body, page())
         yield applescript(machine.tools.path("osascript"), title, body)
     elif sender := machine.on_path("notify-send"):
         yield notify_send(sender, title, body)

@@ -37,8 +37,7 @@ class Window:
             reclaim=list,
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
-            page_address=lambda: None,
-            tell=lambda kind, about, *, page: None,
+            tell=lambda kind, about: None,
         )
         self.scheduler = Scheduler(books, home, load_settings(home.config_file), calls)
         means = Means(run_worker=self.worker, may_start=lambda: True, has_room=lambda job: True, end_trial=lambda: None)

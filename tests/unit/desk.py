@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from daemon.ledger.books import Books, open_books
 from daemon.ledger.database import Damaged
 from daemon.ledger.jobs import Left
 from daemon.ledger.records import Job, Owner
-from daemon.scheduler import Calls, Scheduler, Tell
+from daemon.scheduler import Calls, Scheduler
 from jobs.domain.endings import Ending
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -28,7 +29,7 @@ OWNER = Owner(boot="b", pid=1, started=1.0)
 class Desk:
     """A scheduler on a real ledger and spool, its rounds made by hand."""
 
-    def __init__(self, folder: Path, tell: Tell) -> None:
+    def __init__(self, folder: Path, tell: Callable[[str, str], None]) -> None:
         self.home = Home(root=folder)
         self.books: Books = open_books(self.home.ledger)
         self.rung: list[int] = []
@@ -36,14 +37,12 @@ class Desk:
         self.books.database.on_damage = self.damages.append
         self.may_start = True
         self.reclaims = 0
-        self.page: str | None = None
         calls = Calls(
             ring=self.rung.append,
             may_start=lambda: self.may_start,
             reclaim=self._reclaim,
             clear_away=lambda: Clearing(items=()),
             open_page=dict,
-            page_address=lambda: self.page,
             tell=tell,
         )
         self.scheduler = Scheduler(self.books, self.home, load_settings(self.home.config_file), calls)

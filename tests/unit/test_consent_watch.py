@@ -14,7 +14,7 @@ from tests.unit.desk import NOW, Desk
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, lambda kind, about, *, page: None)
+    return Desk(tmp_path, lambda kind, about: None)
 
 
 def test_a_broken_consent_log_is_said_once_and_loudly_within_a_minute_and_again_when_it_breaks_anew(desk: Desk) -> None:

@@ -59,7 +59,7 @@ def test_a_daemon_started_after_a_copy_failed_tries_at_once(desk: Desk, monkeypa
             snapshots, "take", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error"))
         )
         desk.scheduler.tick()
-    Desk(desk.home.root, lambda kind, about, *, page: None).scheduler.tick()
+    Desk(desk.home.root, lambda kind, about: None).scheduler.tick()
     assert len(snapshots.listed(desk.home.snapshots)) == 1
 
 

@@ -110,12 +110,18 @@ def test_plain_words_stay_as_they_are(text) -> None:
 
 
 @pytest.mark.parametrize(("page", "opens"), [(None, []), ("http://127.0.0.1:4/alerts",) * 2])
-def test_a_click_opens_the_page_only_while_it_runs(mac, page, opens) -> None:
-    notify(mac.machine("darwin"), "failed", "embedding", page=page)
+def test_a_click_opens_the_page_unless_it_cannot_be_had(mac, page, opens) -> None:
+    notify(mac.machine("darwin"), "failed", "embedding", page=lambda: page)
     [words] = mac.calls("terminal-notifier")
     title, body = notice("failed", "embedding", "en")
     assert words == ["-message", body, "-title", title, *(["-open", opens] if opens else [])]
     assert tried(mac) == ["terminal-notifier"]
+
+
+def test_the_page_is_not_opened_where_no_click_could_lead_to_it(mac) -> None:
+    (mac.tools / "terminal-notifier").unlink()
+    notify(mac.machine("darwin"), "failed", "embedding", page=lambda: pytest.fail("nobody could click"))
+    assert tried(mac) == ["osascript"]
 
 
 def test_a_notifier_that_may_show_nothing_is_followed_by_osascript(mac) -> None:

@@ -67,15 +67,6 @@ def test_a_round_that_never_ends_is_noticed(desk: Desk, monkeypatch: pytest.Monk
     desk.scheduler.stop()
 
 
-def test_a_page_that_is_open_travels_with_the_alert(tmp_path: Path) -> None:
-    told: list[tuple[str, str, str | None]] = []
-    desk = Desk(tmp_path, lambda kind, about, *, page: told.append((kind, about, page)))
-    desk.page = "http://127.0.0.1:4/alerts"
-    desk.books.alerts.post("switched", "t", "b", NOW, about="v2")
-    desk.scheduler._round()
-    assert told == [("switched", "v2", desk.page)]
-
-
 def test_a_run_that_is_asked_for_starts_and_its_first_job_is_rung_for(desk: Desk) -> None:
     answer = desk.asks("run", target="embedding", forced=True)
     assert desk.rung == [answer["job"]]
