@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from config.paths import Home, QmdFiles
-from daemon.cli import withdraw
+from daemon.cli import withdrawing
 from daemon.cli.grammar import parser_of
 from daemon.cli.result import Result
 from daemon.cli.root import Context
@@ -236,7 +236,7 @@ class Household:
         self.books.database.close()
         try:
             options = parser_of(("withdraw",)).parse_args(["withdraw", *words])
-            return withdraw.run(argparse.Namespace(**vars(options)), self.context())
+            return withdrawing.run(argparse.Namespace(**vars(options)), self.context())
         finally:
             self.books = open_books(self.home.ledger)
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from daemon.checks.every import CHECKS
-from daemon.checks.finding import Finding, Subject
-from daemon.checks.recordings import record
 from daemon.cli.result import DONE, FAILED, NOT_FOUND, Result
 from daemon.cli.root import Context
-from daemon.installed import Installed, installed
 from daemon.socket import Question, ask
 from daemon.system.folders import FolderState, probe_folder
-from daemon.system.sandbox import SANDBOX_EXEC
-from jobs.domain.confinement import FileWalls
 from jobs.domain.corpus import Collection
+
+if TYPE_CHECKING:
+    from daemon.checks.finding import Finding, Subject
+    from daemon.installed import Installed
+    from jobs.domain.confinement import FileWalls
 
 AGENT_SECONDS = 20.0
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL", "cannot tell": "?   "}
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-agent",
         action="store_true",
-        help="have the agent alone answer for the notes' folders and what it finds: it has other rights than you",
+        help="take nobody's word but the agent's for the notes' folders and what is installed, not your own",
     )
     parser.add_argument(
         "--record-fixtures", metavar="DIR", type=Path, help="write what this Mac's tools print into DIR, redacted"
@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, context: Context) -> Result:
     if options.record_fixtures:
         return _record(options.record_fixtures, context)
+    from daemon.checks.every import CHECKS  # here, as everything that --help need not wait for
+
     if options.list_checks:
         return Result(schema="iaip.checks/1", data={"checks": list(CHECKS)}, text="\n".join(CHECKS))
     if options.name and options.name not in CHECKS:
@@ -69,6 +71,7 @@ def _told(findings: Mapping[str, Finding]) -> Result:
 
 
 def _subject(context: Context, *, from_agent: bool) -> Subject:
+    from daemon.checks.finding import Subject
     from jobs.adapters.qmd_config import read_collections
 
     return Subject(
@@ -81,13 +84,15 @@ def _subject(context: Context, *, from_agent: bool) -> Subject:
         installed=cache(partial(_installed, context, from_agent=from_agent)),
         keys=context.keys,
         file_walls=lambda: _file_walls(context.machine.platform),
-        probe=_agent_probe(context.home.socket) if from_agent else _own_probe,
+        probe=partial(_probe, context, from_agent=from_agent),
     )
 
 
 def _installed(context: Context, *, from_agent: bool) -> Installed | None:
     """As the agent finds it, for it starts the jobs; as this process does where no daemon answers, unless asked not
     to."""
+    from daemon.installed import Installed, installed
+
     asked = from_agent or context.daemon_pid() is not None
     answer = ask(context.home.socket, Question(ask="installed"), AGENT_SECONDS) if asked else None
     with suppress(msgspec.DecodeError):  # a daemon of another version
@@ -97,6 +102,7 @@ def _installed(context: Context, *, from_agent: bool) -> Installed | None:
 
 
 def _file_walls(platform: str) -> FileWalls:
+    from daemon.system.sandbox import SANDBOX_EXEC
     from jobs.adapters.landlock import OLDEST_FOR_FILES, landlock_version
 
     if platform == "darwin":
@@ -104,22 +110,22 @@ def _file_walls(platform: str) -> FileWalls:
     return "landlock" if landlock_version() >= OLDEST_FOR_FILES else "none"
 
 
-def _own_probe(collections: Sequence[Collection]) -> Mapping[str, FolderState]:
-    return {collection.name: probe_folder(collection.path) for collection in collections}
-
-
-def _agent_probe(path: Path) -> Callable[[Sequence[Collection]], Mapping[str, FolderState] | None]:
-    def probe(_: Sequence[Collection]) -> Mapping[str, FolderState] | None:
-        answer = ask(path, Question(ask="folders"), AGENT_SECONDS)
-        try:
-            return None if answer is None else msgspec.json.decode(answer, type=dict[str, FolderState])
-        except msgspec.DecodeError:
-            return None
-
-    return probe
+def _probe(
+    context: Context, collections: Sequence[Collection], *, from_agent: bool
+) -> Mapping[str, FolderState] | None:
+    """As the agent may read them: it has other rights than whoever types. As this process may where no daemon answers,
+    unless asked not to."""
+    asked = from_agent or context.daemon_pid() is not None
+    answer = ask(context.home.socket, Question(ask="folders"), AGENT_SECONDS) if asked else None
+    with suppress(msgspec.DecodeError):  # a daemon of another version
+        if answer is not None:
+            return msgspec.json.decode(answer, type=dict[str, FolderState])
+    return None if from_agent else {collection.name: probe_folder(collection.path) for collection in collections}
 
 
 def _record(folder: Path, context: Context) -> Result:
+    from daemon.checks.recordings import record
+
     names = record(context.machine, folder)
     return Result(
         schema="iaip.recordings/1",

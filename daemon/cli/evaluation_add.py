@@ -19,7 +19,7 @@ from daemon.cli.result import DONE, INTERRUPTED, USAGE, Result
 from daemon.cli.root import Context
 from daemon.cli.terminal import CLOSED, ENTER, Keyboard, folded, fresh_screen, visible, width_of
 from daemon.web import judging
-from daemon.web.judging import OWN_SET, Found, Question
+from daemon.web.judging import Found, Question
 from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import BadInput, IaipError
 from jobs.domain.wording import counted
@@ -27,12 +27,6 @@ from jobs.domain.wording import counted
 SCHEMA = "iaip.evaluation-add/1"
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 _READ_LINES = 40
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("query", nargs="*", help="your own query, in quotation marks; several are judged in turn")
-    parser.add_argument("--set", default=OWN_SET, metavar="NAME", help=f"where they are kept (default: {OWN_SET})")
-    parser.epilog = "Needs a terminal. Twenty judged queries of your own decide about every model from then on."
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:

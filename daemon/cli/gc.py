@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from daemon.cli.result import DONE, TRY_LATER, Result, table
 from daemon.cli.root import Context
-from daemon.housekeeping import Clearing, Housekeeper
 from daemon.ledger.room import in_gb
 from daemon.system.lock import single_daemon
 from jobs.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from daemon.housekeeping import Clearing
 
 CLEARING_SECONDS = 300.0
 
@@ -28,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
+    from daemon.housekeeping import Housekeeper  # here, so that --help need not wait for it
+
     housekeeper = Housekeeper(context.books, context.home, context.releases, context.settings.disk, nullcontext)
     if options.dry_run:
         return _told(housekeeper.plan(), done=False)
@@ -41,6 +46,8 @@ def run(options: argparse.Namespace, context: Context) -> Result:
 
 
 def _asked(context: Context) -> Result:
+    from daemon.housekeeping import Clearing
+
     answer = context.ask("gc", {}, seconds=CLEARING_SECONDS)
     if answer is None:
         return _later("the daemon has not finished yet", "`iaipctl gc --dry-run` shows what is left")

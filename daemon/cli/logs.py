@@ -1,11 +1,11 @@
-"""iaipctl logs [-f] [--job N | --run N]: the daemon's log, or all about one job or run, for a person or as JSON."""
+"""iaipctl logs [-f] [--job N | --run N]: what the daemon and its jobs write, or all about one job or run."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ Entry = dict[str, Any]
 About = tuple[str, int] | None
 """The key that an entry must have with that number: a job's or a run's; none: every entry."""
 _MOMENT = 26  # characters of an ISO moment up to its microseconds
+_LATEST_JOBS = 20
+"""So many jobs' processes are followed beside the daemon: who looks further back asks for a job or a run."""
 _COLOURS = {"warning": "33", "error": "31", "critical": "31"}
 
 
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, context: Context) -> Result:
     everything = options.job is None and options.run is None
-    sources = Sources(lambda: _places(options, context))
+    sources = Sources(lambda: _shown(options, context))
     told = in_order([source.so_far(options.lines) for source in sources.now()])
     if not told and not (everything and (context.home.logs / "iaipd.log").exists()):
         next_step = "`iaipctl status`" if everything else "`iaipctl queue`; old jobs' logs are cleared away"
@@ -54,15 +56,16 @@ def run(options: argparse.Namespace, context: Context) -> Result:
     )
 
 
-def _places(options: argparse.Namespace, context: Context) -> dict[Path, About]:
+def _shown(options: argparse.Namespace, context: Context) -> list[Source]:
     """Which logs are shown, and what of each; a run's jobs come one after the other. Raises KeyError for no run."""
     logs = context.home.logs
     if options.run is not None:
         jobs = [job.id for job in context.books.jobs.of_run(context.books.jobs.run(options.run).id)]
-        return {logs / "iaipd.log": ("run", options.run), **{_of_job(logs, job): None for job in jobs}}
+        return [Source(logs / "iaipd.log", ("run", options.run)), *(Source(_of_job(logs, job)) for job in jobs)]
     if options.job is not None:
-        return {logs / "iaipd.log": ("job", options.job), _of_job(logs, options.job): None}
-    return {logs / "iaipd.log": None}
+        return [Source(logs / "iaipd.log", ("job", options.job)), Source(_of_job(logs, options.job))]
+    jobs = sorted(int(path.stem) for path in (logs / "jobs").glob("*.log") if path.stem.isdigit())
+    return [Source(logs / "iaipd.log"), *(Source(_of_job(logs, job), of_job=job) for job in jobs[-_LATEST_JOBS:])]
 
 
 def _of_job(logs: Path, job: int) -> Path:
@@ -70,24 +73,28 @@ def _of_job(logs: Path, job: int) -> Path:
 
 
 class Sources:
-    """The logs of ``places``, which may become more; each is read on from where it was."""
+    """The logs that are ``shown``, which may become more; each is read on from where it was."""
 
-    def __init__(self, places: Callable[[], Mapping[Path, About]]) -> None:
-        self._places = places
+    def __init__(self, shown: Callable[[], Sequence[Source]]) -> None:
+        self._shown = shown
         self._known: dict[Path, Source] = {}
 
     def now(self) -> list[Source]:
-        for path, about in self._places().items():
-            self._known.setdefault(path, Source(path, about))
+        for source in self._shown():
+            self._known.setdefault(source.path, source)
         return list(self._known.values())
 
 
 class Source:
-    """A log that grows and is rotated: its lines as entries, those alone that are ``about`` it where it is given."""
+    """A log that grows and is rotated: its lines as entries, those alone that are ``about`` it where it is given.
 
-    def __init__(self, path: Path, about: About) -> None:
+    ``of_job``: among other logs, the job that its lines are marked with.
+    """
+
+    def __init__(self, path: Path, about: About = None, *, of_job: int | None = None) -> None:
         self.path = path
         self._about = about
+        self._mark = {} if of_job is None else {"job": of_job}
         self._inode = 0
         self._position = 0
 
@@ -133,7 +140,7 @@ class Source:
 
     def _wanted(self, lines: list[str]) -> list[Entry]:
         if self._about is None:
-            return [entry_of(line) for line in lines]
+            return [entry_of(line) | self._mark for line in lines]
         word, number = self._about
         entries = (entry_of(line) for line in lines if str(number) in line)
         return [entry for entry in entries if entry.get(word) == number]

@@ -16,14 +16,12 @@ from daemon.ledger.books import Books
 from daemon.web.reading import TOP, HeldOut, judged_sets
 from jobs.domain.corpus import digest
 from jobs.domain.errors import BadInput
-from jobs.domain.examples import JudgedQuery, QuerySet
+from jobs.domain.examples import OWN_SET, JudgedQuery, QuerySet
 from jobs.domain.gates import Answer, ArmName, Row, ScoredSet
 from jobs.domain.informative import most_informative
 from jobs.locks import locked
 from jobs.publish import write_file
 
-OWN_SET = "judged"
-"""Where judgements of queries go that came from no folder of the owner's."""
 MOST = 20
 HEADER = "query-id\tcorpus-id\tscore"
 GRADES = (0, 1, 2)

@@ -84,6 +84,10 @@ class JudgedQuery(Struct, frozen=True, kw_only=True):
     """Whether a relevant document is a source of training rows."""
 
 
+OWN_SET = "judged"
+"""Where judgements of queries go that came from no folder of the owner's."""
+
+
 class QuerySet(Struct, frozen=True, kw_only=True):
     """A named set of judged queries. ``kind`` curated: the owner's own; held-out: made from documents kept back."""
 

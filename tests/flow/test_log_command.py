@@ -23,6 +23,7 @@ def test_the_daemons_log_is_shown_in_words_and_as_json(settled: Person) -> None:
     (settled.home / "logs" / "jobs" / "7.log").write_text("first\n\x1b[31mred\n")
     told = settled.types("logs").stdout
     assert "job started job=1" in told and "error: it broke\n    one\n    two" in told and "\x1b" not in told
+    assert "first job=7\n" in told, "what a job's process writes is folded in"
     assert settled.types("logs", "--job", "7").stdout == "first\n [31mred\n"
     assert settled.types("logs", "--job", "7", "-n", "1").stdout == " [31mred\n"
     listed = settled.reads("logs", "-n", "1")
@@ -72,6 +73,25 @@ def test_a_followed_log_goes_on_over_its_rotation(settled: Person) -> None:
         following.terminate()
 
 
+def test_what_a_jobs_process_writes_is_folded_in_by_time_also_of_a_job_that_begins_meanwhile(settled: Person) -> None:
+    logs = settled.home / "logs"
+    (logs / "jobs").mkdir(parents=True, exist_ok=True)
+    (logs / "iaipd.log").write_text('{"timestamp": "2026-01-02T03:04:05.1Z", "event": "job started", "job": 7}\n')
+    (logs / "jobs" / "7.log").write_text(
+        '{"timestamp": "2026-01-02T03:04:05.2Z", "event": "worker starts", "job": 7}\na warning\n'
+    )
+    words = [sys.executable, "-m", "daemon.cli", "logs", "-f", "--json"]
+    with subprocess.Popen(words, env=settled.environment, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        first = [json.loads(following.stdout.readline()) for _ in range(3)]
+        assert [(line["event"], line["job"]) for line in first] == [
+            ("job started", 7), ("worker starts", 7), ("a warning", 7)
+        ]  # fmt: skip
+        (logs / "jobs" / "8.log").write_text("another\n")
+        assert json.loads(following.stdout.readline()) == {"event": "another", "job": 8}
+        following.terminate()
+
+
 def test_the_last_lines_are_shown_also_right_after_a_rotation(settled: Person) -> None:
     log = settled.home / "logs" / "iaipd.log"
     log.parent.mkdir(exist_ok=True)
@@ -107,7 +127,7 @@ def test_the_log_of_a_run_holds_what_every_job_of_it_wrote(settled: Person) -> N
 def test_lines_of_several_rotations_between_two_looks_are_all_followed(tmp_path: Path) -> None:
     log, one, two = (tmp_path / name for name in ("iaipd.log", "iaipd.log.1", "iaipd.log.2"))
     log.write_text("a\n")
-    source = Source(log, None)
+    source = Source(log)
     assert [entry["event"] for entry in source.so_far(10)] == ["a"]
     with log.open("a") as file:
         file.write("b\n")

@@ -17,6 +17,7 @@ from daemon.cli.root import Context
 from daemon.door import SocketServer
 from daemon.installed import Installed, Need
 from daemon.system.lock import single_daemon
+from jobs.domain.corpus import Collection
 from jobs.wire import Failed, JobSpec, decode_event, encode
 
 
@@ -74,16 +75,21 @@ def test_doctor_asks_the_daemon_where_one_answers_and_itself_where_none_does(hom
         notifier=None,
     )
     context = Context(home)
-    server = SocketServer(home.socket, lambda question: agents if question.ask == "installed" else None)
+    there = [Collection(name="notes", path=str(home.root))]
+    answers = {"installed": agents, "folders": {"notes": "not permitted"}}
+    server = SocketServer(home.socket, lambda question: answers.get(question.ask))
     with single_daemon(home.daemon_lock):
         server.start()
         try:
             assert doctor._installed(context, from_agent=False) == agents
+            assert doctor._probe(context, there, from_agent=False) == {"notes": "not permitted"}
         finally:
             server.stop()
     own = doctor._installed(context, from_agent=False)
     assert own is not None and own.node.told != "the agent's Node"
     assert doctor._installed(context, from_agent=True) is None
+    assert doctor._probe(context, there, from_agent=False) == {"notes": "readable"}
+    assert doctor._probe(context, there, from_agent=True) is None
 
 
 def test_a_worker_that_lacks_a_package_says_which(tmp_path: Path) -> None:

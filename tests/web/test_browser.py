@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from daemon.web.judging import OWN_SET
+from jobs.domain.examples import OWN_SET
 from tests.web.chromium import IN_CHROMIUM, Opened, at, named
 from tests.web.household import Household
 

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 import pytest
 
 from daemon.web import judging
-from daemon.web.judging import HEADER, OWN_SET, asked, known_grades, store
+from daemon.web.judging import HEADER, asked, known_grades, store
 from jobs.dataset.build import Dataset, KnownDocument
 from jobs.dataset.evaluation import EvaluationSets, read_evaluation_sets
 from jobs.domain.errors import BadInput
-from jobs.domain.examples import DatasetCounts, DatasetManifest
+from jobs.domain.examples import OWN_SET, DatasetCounts, DatasetManifest
 from jobs.publish import write_file
 from tests.web.caller import owner
 from tests.web.household import Household

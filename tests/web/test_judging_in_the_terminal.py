@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.web.judging import OWN_SET, known_grades
+from daemon.web.judging import known_grades
+from jobs.domain.examples import OWN_SET
 from tests.terminal import CTRL_C, Terminal, terminal
 from tests.web.household import Household
 
