@@ -176,7 +176,7 @@ def plist(home: Home, logs: Path, environment: Mapping[str, str]) -> dict[str, A
         "ProgramArguments": [str(home.agent_program), "--home", str(home.root), "--supervised", "launchd"],
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},  # an exit with 0 means: stay down
-        "ThrottleInterval": 30,
+        "ThrottleInterval": 30,  # a daemon that ran for longer than that is started again at once
         "ExitTimeOut": SECONDS_TO_STOP,  # left out it is 5 seconds, too few for a checkpoint
         "ProcessType": "Standard",
         "LowPriorityBackgroundIO": True,

@@ -42,6 +42,9 @@ def commands(uid: int) -> dict[str, tuple[str, ...]]:
         "sysctl-pressure": ("sysctl", "-n", "kern.memorystatus_vm_pressure_level"),
         "ioreg-idle": ("ioreg", "-c", "IOHIDSystem"),
         "fdesetup": ("fdesetup", "status"),
+        "sysctl-boot": ("sysctl", "-n", "kern.bootsessionuuid"),
+        "defaults-languages": ("defaults", "read", "-g", "AppleLanguages"),
+        "xattr-missing": ("xattr", "-p", "com.apple.quarantine", "/bin/sh"),
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from daemon.checks.encryption import filevault
 from daemon.checks.recordings import commands, record, redacted, wanted_lines
 from daemon.system import telemetry_macos as macos
+from daemon.system.notices import language_of
 from launchd import launchctl
 from launchd.launchd_agent import LABEL
 
@@ -105,6 +106,9 @@ READERS: dict[str, tuple[int, Callable[[str], object]]] = {
     "sysctl-pressure": (0, macos.parse_memory),
     "ioreg-idle": (0, macos.parse_idle),
     "fdesetup": (0, lambda text: filevault(text).level in ("ok", "warn")),
+    "sysctl-boot": (0, lambda text: re.fullmatch(r"(UUID|[0-9A-F-]{36})\n", text)),
+    "defaults-languages": (0, lambda text: language_of({"LANG": "fr_CA"}, text) == "en"),
+    "xattr-missing": (1, lambda text: "No such xattr" in text),
 }
 """The exit code that our reader goes by, and the reader: it raises or tells nothing for a format that it lacks."""
 
