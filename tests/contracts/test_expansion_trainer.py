@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +120,21 @@ class Curve:
         assert self.losses.setdefault(progress.step, progress.loss) == progress.loss, progress.step
 
 
-@pytest.mark.parametrize("polls", [2, 4])
+@pytest.mark.parametrize(("polls", "precision"), [(2, "float32"), (4, "float32"), (4, "bfloat16")])
 def test_an_interrupted_training_has_the_same_curve_and_ends_in_the_same_bits(
-    trainer: ExpansionTrainer, base: BaseModel, tmp_path: Path, polls: int, monkeypatch: pytest.MonkeyPatch
+    trainer: ExpansionTrainer,
+    base: BaseModel,
+    tmp_path: Path,
+    polls: int,
+    precision: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole_curve, cut_curve = Curve(monkeypatch), Curve(monkeypatch)
-    whole = train(trainer, base, tmp_path / "whole", report=whole_curve.told)
+    whole = train(trainer, base, tmp_path / "whole", report=whole_curve.told, precision=precision)
+    cut = partial(train, trainer, base, tmp_path / "cut", report=cut_curve.told, precision=precision)
     with pytest.raises(Stopped):
-        train(trainer, base, tmp_path / "cut", should_stop=stop_after(polls), report=cut_curve.told)
-    resumed = train(trainer, base, tmp_path / "cut", report=cut_curve.told)
+        cut(should_stop=stop_after(polls))
+    resumed = cut()
     assert resumed.steps == 4
     assert cut_curve.losses == whole_curve.losses
     assert list(whole_curve.losses) == [1, 2, 3, 4]
