@@ -45,7 +45,8 @@ class Wording:
 
     def retold(self, prefix: str, text: str) -> str | None:
         """A sentence that the ledger holds, in this language: its parts (between semicolons) are found among the
-        catalogue's English sentences under ``prefix``. None if one of them is not there."""
+        catalogue's English sentences under ``prefix``, and what fills these in under its blank's name. None if one of
+        them is not there."""
         if self.language == "en":
             return text
         parts = [self._retold(prefix, part) for part in text.split("; ")]
@@ -55,14 +56,19 @@ class Wording:
     def _retold(self, prefix: str, part: str) -> str | None:
         for key, pattern in _patterns(prefix):
             if match := pattern.fullmatch(part):
-                shown = {
-                    name: self._figure(self.told(f"{name}.{value}", value)) for name, value in match.groupdict().items()
-                }
-                return self._sentences[key].format(**shown)
+                shown = {name: self._filled(name, value) for name, value in match.groupdict().items()}
+                if None not in shown.values():
+                    return self._sentences[key].format(**shown)
         return None
 
+    def _filled(self, blank: str, value: str) -> str | None:
+        """What a blank holds: a word or a sentence of the catalogue where it has any of that name, else as it is."""
+        if (word := self._sentences.get(f"{blank}.{value}")) is not None:
+            return word
+        return self._retold(f"{blank}.", value) if _patterns(f"{blank}.") else self._figure(value)
+
     def _figure(self, text: str) -> str:
-        return self._written(text) if re.fullmatch(r"[\d.]+", text) else text
+        return self._written(text).replace("-", "−") if re.fullmatch(r"[+-]?[\d.]+", text) else text
 
     def number(self, value: float | None, digits: int = 3) -> str:
         return "–" if value is None else self._written(f"{value:.{digits}f}")
@@ -127,10 +133,11 @@ class Wording:
 
 @cache
 def _patterns(prefix: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The catalogue's English sentences under ``prefix``, to be found in a text with whatever fills them in."""
-    blank = re.compile(r"\\{([a-z]+)\\}")
+    """The catalogue's English sentences under ``prefix``, to be found in a text with whatever fills them in: a figure
+    where the blank is ``n`` or ``m``."""
+    figure, blank = re.compile(r"\\{([nm])\\}"), re.compile(r"\\{([a-z]+)\\}")
     return tuple(
-        (key, re.compile(blank.sub(r"(?P<\1>.+?)", re.escape(sentence["en"]))))
+        (key, re.compile(blank.sub(r"(?P<\1>.+?)", figure.sub(r"(?P<\1>-?[\\d.]+|nan)", re.escape(sentence["en"])))))
         for key, sentence in catalogue().items()
         if key.startswith(prefix)
     )
