@@ -64,6 +64,13 @@ def test_the_qmd_that_a_person_is_told_to_install_is_the_one_that_was_tested() -
     assert f'export PATH="{folder}/bin:$PATH"' in TEXT, "where npm puts the command"
 
 
+def test_every_program_that_a_block_types_is_one_that_a_test_here_takes() -> None:
+    taken = {"iaipctl", "make", "qmd"} | {"export", "npm"}  # of these two, the one line each that the test above reads
+    typed = [command.split()[0] for command in readme.typed_in_blocks(TEXT)]
+    assert set(typed) <= taken
+    assert (typed.count("export"), typed.count("npm")) == (1, 1)
+
+
 @pytest.fixture(scope="session")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four runs, v3 live, and a folder of notes; made once."""
