@@ -116,9 +116,6 @@ class Executor:
         earlier: dict[str, Any] = (
             {} if job.run is None else {j.stage: j.result for j in books.jobs.of_run(job.run) if j.result}
         )
-        documents: tuple[tuple[str, str, str], ...] = ()
-        if job.stage == "dataset":
-            documents = tuple((d.collection, d.path, known.sha256) for d, known in books.knowledge.documents().items())
         judged = books.results.judgements_before(run.target, run.id) if run and job.stage == "validate" else {}
         return JobSpec(
             job=job.id,
@@ -130,7 +127,7 @@ class Executor:
             smaller=job.reboots > 0,
             judged_before=judged,
             earlier=earlier,
-            documents=documents,
+            documents=books.knowledge.texts() if job.stage == "dataset" else (),
         )
 
     def _wanted_to_stop(self, job: Job) -> Callable[[], bool]:

@@ -18,7 +18,6 @@ from config.load import ConfigurationError, load_settings
 from config.paths import Home, QmdFiles, runtime_directory
 from config.settings import Settings
 from jobs.adapters.aead import AesGcm
-from jobs.adapters.base_models import BaseModels
 from jobs.adapters.macos_keychain import keychain_here
 from jobs.adapters.markdown_folders import MarkdownFolders
 from jobs.adapters.node import find_converter, find_node, find_qmd
@@ -48,13 +47,14 @@ def assemble(spec: JobSpec, events: BinaryIO, lifeline: Lifeline) -> Workshop:
     settings = load_settings(home.config_file)
     releases_root = home.releases
     live = QmdFiles(config=releases_root / "current/qmd/index.yml", index=releases_root / "current/index/index.sqlite")
-    base_models = BaseModels(home.base_models)
     corpus = MarkdownFolders(read_collections(live.config), settings.watch.largest_document)
     by = Inquiry(home=home, settings=lambda: settings, corpus=lambda: corpus)
 
     def base_model(target: Target) -> BaseModel:
+        from jobs.adapters.base_models import BaseModels  # no job needs it that only reads notes
+
         recipe = settings.embedding if target == "embedding" else settings.expansion
-        return base_models.resolve(recipe.base, target)
+        return BaseModels(home.base_models).resolve(recipe.base, target)
 
     return Workshop(
         home=home,

@@ -27,6 +27,11 @@ class Knowledge:
             for row in self._database.rows("SELECT * FROM document ORDER BY collection, path")
         }
 
+    def texts(self) -> tuple[tuple[str, str, str], ...]:
+        """(collection, path, SHA-256) of every document, for a job."""
+        rows = self._database.rows("SELECT collection, path, sha256 FROM document ORDER BY collection, path")
+        return tuple(map(tuple, rows))
+
     def apply(self, changed: Sequence[Seen], removed: Sequence[DocumentId]) -> None:
         with self._database.transaction() as connection:
             connection.executemany(

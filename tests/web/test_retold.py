@@ -24,12 +24,12 @@ JOBS = Path(jobs.__file__).parent
 
 
 def worse(vector: float) -> Parity:
-    sides = [
+    trained, exported = (
         [Embedded(tokens=(1, number), vector=(1.0, scale * number, 0.5)) for number in range(14)]
         for scale in (1.0, vector)
-    ]
+    )
     pooling = Pooling(trained="mean", exported="cls")
-    return embedding_parity(*sides, pooling, least_cosine=0.999, least_overlap=0.9)
+    return embedding_parity(trained, exported, pooling, least_cosine=0.999, least_overlap=0.9)
 
 
 def unlike() -> Parity:
