@@ -22,7 +22,7 @@ from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
 from jobs.domain.confinement import Receipt
 from jobs.domain.endings import Ending, ending_of_attempt
-from jobs.domain.errors import DiskFull, Refused
+from jobs.domain.errors import DiskFull, IaipError, Refused
 from jobs.domain.results import ArmAnswers, DeployResult, ValidationResult
 from jobs.domain.states import RunOutcome
 from jobs.wire import LIGHT_STAGES, Done, Event, Failed, JobSpec, Phase, Step, following
@@ -147,12 +147,19 @@ class Executor:
                 ending = ending_of_attempt(wanted, crashed=True)
                 self._leave(job, ending, str(outcome), f"read logs/jobs/{job.id}.log", now)
             case Failed(kind=DiskFull.__name__):
-                fits = self._means.has_room(job)  # somebody may have made room: then it is tried again as after a crash
+                fits = wanted is None and self._fits(job)  # then it is tried again as after a crash, a few times
                 ending = ending_of_attempt(wanted, crashed=fits, no_room=not fits)
                 self._leave(job, ending, outcome.message, outcome.remedy, now)
             case Failed():
                 ending = ending_of_attempt(wanted, gave_back=outcome.kind == "stopped")
                 self._leave(job, ending, outcome.message, outcome.remedy, now)
+
+    def _fits(self, job: Job) -> bool:
+        """Whether the volume has room again; where not even the question can be noted, it has none."""
+        try:
+            return self._means.has_room(job)
+        except (IaipError, OSError):
+            return False
 
     def _leave(self, job: Job, ending: Ending, message: str, remedy: str, now: datetime) -> None:
         reason = {Ending.CANCELLED: "asked for", Ending.PAUSED: "asked for"}

@@ -1,4 +1,4 @@
-"""No job starts without room for all its run is still going to write; it waits, and says so."""
+"""No job starts without room for what it, and the rest of its run, still write; it waits, and says so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config.settings import Settings
 from daemon.housekeeping import Housekeeper, written_by
 from daemon.ledger.books import Books
 from daemon.ledger.records import Job
-from daemon.ledger.room import WaitsForRoom, forget_wait, in_gb, note_wait, waits_for_room
+from daemon.ledger.room import WaitsForRoom, forget_wait, note_wait, sized, waits_for_room
 from jobs.domain.errors import BadInput, Refused
 from jobs.domain.examples import Target
 from jobs.domain.recipe import plan_digest, smaller
@@ -23,7 +23,8 @@ from jobs.wire import LIGHT_STAGES
 log = structlog.get_logger()
 
 LIGHT_BYTES = 64 << 20
-"""What a light job must find free. It keeps no reserve: below that reserve the notes are still followed."""
+"""What a light job must find free beside the size of the examples, which it may write anew. It keeps no reserve: below
+that one the notes are still followed."""
 
 
 class Space:
@@ -63,7 +64,9 @@ class Space:
 
     def _room(self, job: Job) -> Room:
         if job.stage in LIGHT_STAGES:
-            return Room(needed=LIGHT_BYTES, free=self._free(), reserve=0)
+            examples = self._home.examples_cache
+            held = examples.stat().st_size if examples.exists() else 0
+            return Room(needed=LIGHT_BYTES + held, free=self._free(), reserve=0)
         return Room(needed=self._needed(job), free=self._free(), reserve=self._settings.disk.reserve)
 
     def _needed(self, job: Job) -> int:
@@ -82,9 +85,10 @@ class Space:
         return still_needed(run_parts(shape, recipe, size), job.stage, written)
 
     def _wait(self, job: Job, room: Room) -> None:
-        """Notes the first job that does not fit, with an alert; then keeps its figures fresh."""
+        """Notes the first job that does not fit, with an alert; then keeps its figures fresh. A light one takes its
+        place: then the disk is all but full."""
         noted, now = waits_for_room(self._books), datetime.now(UTC)
-        if noted is not None and noted.job != job.id:
+        if noted is not None and noted.job != job.id and job.stage not in LIGHT_STAGES:
             return
         waits = WaitsForRoom(
             job=job.id,
@@ -94,7 +98,7 @@ class Space:
             freeable=self._housekeeper.plan().size,
         )
         note_wait(self._books, waits)
-        if noted is None:
-            body = f"{waits.words}. It starts by itself once {in_gb(room.missing)} more are free. Search is untouched."
+        if noted is None or noted.job != job.id:
+            body = f"{waits.words}. It starts by itself once {sized(room.missing)} more are free. Search is untouched."
             self._books.alerts.post("disk-low", "The disk is too full to go on", body, now)
             log.warning("no room", job=job.id, needed=room.needed, free=room.free, reserve=room.reserve)

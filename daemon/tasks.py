@@ -26,7 +26,7 @@ from daemon.ledger.database import START, Damaged
 log = structlog.get_logger()
 
 WORKER_THREADS = 2
-LISTENS_SECONDS = 0.5
+LISTENS_SECONDS = 1.0
 _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -59,7 +59,7 @@ class HeardAtOnce(SqliteStorage):
         self._rings.release()
 
     def dequeue(self) -> bytes | None:
-        """The next ring; none after LISTENS_SECONDS of silence."""
+        """The next ring. After LISTENS_SECONDS of silence it looks all the same: no ring hangs on the semaphore."""
         self._rings.acquire(timeout=LISTENS_SECONDS)
         found: bytes | None = super().dequeue()
         return found

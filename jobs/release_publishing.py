@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from jobs.domain.artifacts import ReleaseMetadata
+from jobs.domain.errors import BadInput
 from jobs.index_file import check_index
 from jobs.publish import published_directory
 from jobs.releases import METADATA, Releases
@@ -26,7 +27,7 @@ def publish_release(
     index that was made is not whole; the models are, by their names, and are read before a switch.
     """
     directory = releases.directory(metadata.name)
-    with published_directory(directory, verify=lambda stage: check_index(_index(stage))) as stage:
+    with published_directory(directory, verify=_require_whole_index) as stage:
         for part in ("models", "index", "qmd"):
             (stage / part).mkdir()
         ours = {Path(m.gguf): m.sha256 for m in metadata.targets.values() if Path(m.gguf).parent == releases.models}
@@ -41,6 +42,16 @@ def publish_release(
         sums = "".join(f"{sha256}  models/{source.name}\n" for source, sha256 in ours.items())
         (stage / "SHA256SUMS").write_text(sums, "utf-8")
     return directory
+
+
+def _require_whole_index(stage: Path) -> None:
+    try:
+        check_index(_index(stage))
+    except BadInput as error:
+        raise BadInput(
+            f"the release's search index was not written whole ({error.message})",
+            remedy="`iaipctl doctor disk`, then `iaipctl queue retry`; the live search is untouched",
+        ) from error
 
 
 def _index(release: Path) -> Path:

@@ -11,7 +11,7 @@ import msgspec
 
 from daemon.cli.result import DONE, TRY_LATER, Result, table
 from daemon.cli.root import Context
-from daemon.ledger.room import in_gb
+from daemon.ledger.room import sized
 from daemon.system.lock import single_daemon
 from jobs.domain.errors import Refused
 
@@ -67,7 +67,7 @@ def _later(message: str, remedy: str) -> Result:
 
 
 def _told(clearing: Clearing, *, done: bool) -> Result:
-    total = f"{in_gb(clearing.size)} {'freed' if done else 'would be freed'}"
+    total = f"{sized(clearing.size)} {'freed' if done else 'would be freed'}"
     counts = Counter(item.kind for item in clearing.items)
     rows = [[item.kind, item.name, f"{item.size / 1e6:.1f}"] for item in clearing.items if item.kind != "log"]
     logs = [["logs", f"{counts['log']} of old jobs", ""]] if counts["log"] else []

@@ -23,7 +23,7 @@ About = tuple[str, int] | None
 """The key that an entry must have with that number: a job's or a run's; none: every entry."""
 _MOMENT = 26  # characters of an ISO moment up to its microseconds
 _LATEST_JOBS = 20
-"""So many jobs' processes are followed beside the daemon: who looks further back asks for a job or a run."""
+"""So many jobs' logs are read beside the daemon's: who looks further back asks for a job or a run."""
 _COLOURS = {"warning": "33", "error": "31", "critical": "31"}
 
 
@@ -64,8 +64,13 @@ def _shown(options: argparse.Namespace, context: Context) -> list[Source]:
         return [Source(logs / "iaipd.log", ("run", options.run)), *(Source(_of_job(logs, job)) for job in jobs)]
     if options.job is not None:
         return [Source(logs / "iaipd.log", ("job", options.job)), Source(_of_job(logs, options.job))]
-    jobs = sorted(int(path.stem) for path in (logs / "jobs").glob("*.log") if path.stem.isdigit())
-    return [Source(logs / "iaipd.log"), *(Source(_of_job(logs, job), of_job=job) for job in jobs[-_LATEST_JOBS:])]
+    return [Source(logs / "iaipd.log"), *(Source(_of_job(logs, job), of_job=job) for job in _latest(logs / "jobs"))]
+
+
+def _latest(folder: Path) -> list[int]:
+    """The jobs whose processes wrote last: one that runs is among them, however many began after it."""
+    written = {int(path.stem): path.stat().st_mtime_ns for path in folder.glob("*.log") if path.stem.isdigit()}
+    return sorted(written, key=lambda job: written[job])[-_LATEST_JOBS:]
 
 
 def _of_job(logs: Path, job: int) -> Path:

@@ -20,7 +20,7 @@ from daemon.ledger import snapshots
 from daemon.ledger.books import Books
 from daemon.ledger.pace import PaceRecord
 from daemon.ledger.records import Alert, Job
-from daemon.ledger.room import WaitsForRoom, in_gb, waits_for_room
+from daemon.ledger.room import WaitsForRoom, sized, waits_for_room
 from daemon.socket import Health, ask_health
 from daemon.supervision import Supervision
 from daemon.system.notices import language_of, retold
@@ -132,7 +132,7 @@ def _lines(seen: _Seen, books: Books) -> list[str]:
         *(f"         {line}" for line in watching_lines(seen.watching, seen.scan)),
         f"consent  {_consent_line(seen.log_problem, seen.clock_problem, seen.denied)}",
         *([f"curated  {len(unused)} lines are not used, the first: {unused[0]}"] if unused else []),
-        f"disk     {in_gb(seen.free)} free" + (f"; {seen.waits.words}" if seen.waits else "") + _open_disk(seen.disk),
+        f"disk     {sized(seen.free)} free" + (f"; {seen.waits.words}" if seen.waits else "") + _open_disk(seen.disk),
         *_old_copy(seen.copied, datetime.now(UTC)),
         f"alerts   {len(unread)} unread" + (f": {_title(unread[-1])}" if unread else ""),
     ]

@@ -26,9 +26,9 @@ class WaitsForRoom(Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         room = self.room
         return (
-            f"job {self.job} ({self.stage}) waits for room: its run still writes {in_gb(room.needed)} and"
-            f" {in_gb(room.reserve)} stay free, but {in_gb(room.free)} are free;"
-            f" `iaipctl gc` would free {in_gb(self.freeable)}"
+            f"job {self.job} ({self.stage}) waits for room: {sized(room.needed)} are still to be written and"
+            f" {sized(room.reserve)} stay free, but {sized(room.free)} are free;"
+            f" `iaipctl gc` would free {sized(self.freeable)}"
         )
 
 
@@ -47,5 +47,6 @@ def forget_wait(books: Books) -> None:
     books.knowledge.set_fact(FACT, "")
 
 
-def in_gb(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
+def sized(size: int) -> str:
+    """Bytes in words: whole megabytes below a gigabyte."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

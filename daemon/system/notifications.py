@@ -29,7 +29,7 @@ _APPLESCRIPT = (
 def notify(machine: Machine, kind: str, about: str, *, page: Callable[[], str | None] = lambda: None) -> None:
     """Hands the notice to the first sink that takes it: pync, osascript, notify-send. Text travels as argv only.
 
-    ``page`` opens the page and returns its address: asked only for a sink that can open it at a click.
+    ``page`` tells the page's address while it is open: asked only for a sink that can lead there at a click.
     """
     title, body = notice(kind, about, owners_language(machine))
     for command in _sinks(machine, title, body, page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -17,7 +18,9 @@ import msgspec
 from daemon.readings import Readings, Unknown
 
 TOOL_SECONDS = 1.0
-SAMPLE_SECONDS = 0.02
+SAMPLE_SECONDS = 0.04
+SILENT_SECONDS = 10.0
+"""A tool that ended neither by itself nor by TOOL_SECONDS: what it told last is no reading any more."""
 SWAP_WINDOW = 60.0
 
 Ask = Callable[[Sequence[str]], str]
@@ -52,7 +55,7 @@ class Telemetry:
     _readings: Readings = field(default_factory=Readings)
     _taken: dict[str, float] = field(default_factory=dict)
     _asked: dict[str, Future[object]] = field(default_factory=dict)
-    _asking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="gauges"))
+    _asking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="gauges"))
 
     def sample(self) -> Readings:
         now, first = self.clock(), not self._taken
@@ -64,20 +67,21 @@ class Telemetry:
                 self._asked[name] = self._asking.submit(_value, gauge)
             else:
                 fresh[name] = _value(gauge)
-        wait(self._asked.values(), timeout=None if first else self.patience)
-        for name in [name for name, answer in self._asked.items() if answer.done()]:
-            fresh[name] = self._asked.pop(name).result()
+        wait(self._asked.values(), timeout=SILENT_SECONDS if first else self.patience)
+        for name, answer in list(self._asked.items()):
+            if answer.done():
+                fresh[name] = self._asked.pop(name).result()
+            elif now - self._taken[name] > SILENT_SECONDS:
+                fresh[name] = Unknown(reason="its tool neither answers nor ends")
         self._readings = msgspec.structs.replace(self._readings, **fresh)
         return self._readings
 
     def _due(self, now: float) -> list[str]:
-        """The most overdue first: the tools are asked one after the other."""
-        waited = {
-            name: now - self._taken[name] - gauge.every if name in self._taken else float("inf")
+        return [
+            name
             for name, gauge in self.gauges.items()
-            if name not in self._asked
-        }
-        return sorted((name for name, late in waited.items() if late >= 0), key=lambda name: -waited[name])
+            if name not in self._asked and now - self._taken.get(name, -math.inf) >= gauge.every
+        ]
 
 
 def telemetry(home: Path) -> Telemetry:

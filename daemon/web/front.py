@@ -32,12 +32,10 @@ class Front:
         return {"url": f"http://127.0.0.1:{port}/enter/{link}", "seconds": int(LINK_SECONDS)}
 
     def address(self) -> str | None:
-        """Where a browser that was let in before finds the alerts, and any other is told how to get in. None if the
-        page cannot be opened."""
-        try:
-            return f"http://127.0.0.1:{self._listening()}/alerts"
-        except Refused:
-            return None
+        """Where a browser that was let in before finds the alerts; none while nobody has asked for the page, for it
+        could let nobody in."""
+        opened = self._open
+        return None if opened is None else f"http://127.0.0.1:{opened[0].port}/alerts"
 
     def stop(self) -> None:
         if self._open is not None:

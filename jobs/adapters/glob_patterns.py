@@ -139,7 +139,8 @@ def _leading_folders(pattern: str) -> str:
 def _name_anywhere(pattern: str) -> str:
     """Of ``**/name/**`` the name, which may then be that of no folder and no file; else empty."""
     name = pattern.removeprefix("**/").removesuffix("/**")
-    return name if pattern == f"**/{name}/**" and name and "/" not in name and not _is_dynamic(name) else ""
+    plain = bool(name) and not _is_dynamic(name) and not set("/(") & set(name)
+    return name if plain and pattern == f"**/{name}/**" else ""
 
 
 def _closes_folders(pattern: str) -> bool:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from jobs.adapters.model_directory import check_exportable
+from jobs.domain.errors import BadInput
 from jobs.publish import published_directory
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md"]
@@ -27,7 +28,8 @@ def main() -> int:
     try:
         fetch(repository, revision, Path(place))
     except Exception as error:  # noqa: BLE001 - the boundary of a process: the hub's client raises many kinds
-        print(f"could not fetch {repository}: {type(error).__name__}: {error}", file=sys.stderr)
+        remedy = f"; {error.remedy}" if isinstance(error, BadInput) else ""
+        print(f"could not fetch {repository}: {type(error).__name__}: {error}{remedy}", file=sys.stderr)
         return 1
     return 0
 

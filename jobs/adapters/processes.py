@@ -7,8 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jobs.domain import full_disk
-from jobs.domain.errors import ToolFailed
+from jobs.domain.errors import DiskFull, ToolFailed
 from jobs.domain.full_disk import says_disk_full
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TZ")
@@ -33,7 +32,8 @@ def run_to_end(
     """The program's stdout.
 
     Raises ToolFailed, with the end of its stderr and the ``remedy``, if it cannot start, takes longer
-    than ``timeout`` seconds (it is then killed), dies by a signal or ends with a code other than 0.
+    than ``timeout`` seconds (it is then killed), dies by a signal or ends with a code other than 0; DiskFull if it says
+    that it failed for want of room.
     """
     try:
         finished = subprocess.run(
@@ -50,4 +50,6 @@ def run_to_end(
         return finished.stdout
     ending = f"code {finished.returncode}" if finished.returncode > 0 else f"signal {-finished.returncode}"
     tail = finished.stderr.decode("utf-8", "replace").strip()[-_STDERR_SHOWN:]
-    raise ToolFailed(f"{name} ended with {ending}: {tail}", remedy=full_disk.REMEDY if says_disk_full(tail) else remedy)
+    if says_disk_full(tail):
+        raise DiskFull
+    raise ToolFailed(f"{name} ended with {ending}: {tail}", remedy=remedy)

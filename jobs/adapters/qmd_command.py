@@ -18,7 +18,7 @@ from msgspec import Struct
 from jobs.adapters.qmd_config import read_models
 from jobs.adapters.qmd_index import index_facts
 from jobs.adapters.qmd_models import context_environment, find_model, in_use, require_model
-from jobs.adapters.qmd_process import QmdTools, remedy_for, shown_tail
+from jobs.adapters.qmd_process import QmdTools, failure, shown_tail
 from jobs.domain.artifacts import SearchModels
 from jobs.domain.errors import BadInput, ToolFailed
 
@@ -148,7 +148,7 @@ class QmdCommand:
     def _checked(result: CommandResult) -> CommandResult:
         if result.code != 0:
             words = shown_tail(result.stderr.encode())
-            raise ToolFailed(f"QMD ended with code {result.code}: {words}", remedy=remedy_for(words))
+            raise failure(f"QMD ended with code {result.code}", words)
         return result
 
 

@@ -21,8 +21,7 @@ from msgspec import Struct
 from config.settings import QmdSettings
 from jobs.adapters.node import find_dependency, find_node, find_qmd, node_environment
 from jobs.adapters.qmd_models import model_cache
-from jobs.domain import full_disk
-from jobs.domain.errors import ToolFailed
+from jobs.domain.errors import DiskFull, IaipError, ToolFailed
 from jobs.domain.full_disk import says_disk_full
 from jobs.index_file import PATIENCE
 
@@ -201,21 +200,21 @@ class QmdProcess:
             except msgspec.DecodeError:
                 continue  # the native libraries may write to stdout too
 
-    def _failed(self, reply: _Broke) -> ToolFailed:
+    def _failed(self, reply: _Broke) -> IaipError:
         words = f"{reply.message} {self._last_words()}".strip()
         if reply.locked:
             remedy = "end the other `qmd` that uses this index (or wait for it) and try again"
             return ToolFailed(f"QMD's index is locked by another program ({reply.message})", remedy=remedy)
-        return ToolFailed(f"QMD failed: {words}", remedy=remedy_for(words))
+        return failure("QMD failed", words)
 
-    def _ended(self) -> ToolFailed:
+    def _ended(self) -> IaipError:
         try:
             code = self._process.wait(_LEAVING)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
         words = self._last_words()
-        return ToolFailed(f"QMD's process ended with code {code}: {words}", remedy=remedy_for(words))
+        return failure(f"QMD's process ended with code {code}", words)
 
     def _last_words(self) -> str:
         size = self._stderr.seek(0, os.SEEK_END)
@@ -228,11 +227,11 @@ def shown_tail(stderr: bytes) -> str:
     return stderr.decode("utf-8", "replace").strip()[-_STDERR_SHOWN:]
 
 
-def remedy_for(words: str) -> str:
-    """What to do about a failure of QMD that said ``words``."""
+def failure(what: str, words: str) -> IaipError:
+    """A failure of QMD, whose last words were these; a full disk by its own name, so that the job waits for room."""
     if says_disk_full(words):
-        return full_disk.REMEDY
-    return "`qmd doctor` names what is wrong; then `iaipctl queue retry` the job"
+        return DiskFull()
+    return ToolFailed(f"{what}: {words}", remedy="`qmd doctor` names what is wrong; then `iaipctl queue retry` the job")
 
 
 class _Lines:

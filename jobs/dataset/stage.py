@@ -15,6 +15,7 @@ from jobs.domain.corpus import DocumentId
 from jobs.domain.errors import NotEnough
 from jobs.domain.examples import DatasetManifest
 from jobs.domain.results import DatasetResult
+from jobs.domain.sealing import consents_of
 from jobs.wire import Done, JobSpec
 from jobs.workshop import Workshop
 
@@ -44,10 +45,12 @@ def run(spec: JobSpec, workshop: Workshop) -> Done:
 
 def built(spec: JobSpec, workshop: Workshop) -> Dataset:
     """The dataset that an earlier stage of the run built. Raises as ``load``, and Refused while the consent log is
-    broken if not all of it is public: the job can be tried again once the log is whole."""
+    broken if not all of it is public, what queries are judged by included: a matter for `queue retry` once it is whole.
+    """
     name = msgspec.convert(spec.earlier["dataset"], DatasetResult).dataset
     dataset, chain = load(workshop.home.datasets / name, workshop.keys), ConsentLog(workshop.home.consent).chain()
-    if chain.problem and dataset.consents():
+    judges = consents_of((one.classification, one.consents) for one in dataset.documents)
+    if chain.problem and (dataset.consents() or judges):
         raise broken(chain)
     return dataset
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from daemon.ledger.books import Books
+from daemon.ledger.database import OutOfReach
 from daemon.ledger.records import Job
 from daemon.runner import Crashed
 from jobs.domain.artifacts import Progress
@@ -187,6 +188,32 @@ def test_a_volume_that_fills_under_a_job_is_not_its_fault_and_it_waits_for_room(
     room[0], worker.during = True, lambda: None
     held.execute(job.id)
     assert books.jobs.job(job.id).state == "done"
+
+
+def test_where_not_even_the_want_of_room_can_be_noted_the_job_waits_all_the_same(books: Books, tmp_path: Path) -> None:
+    job, asked = new_run(books), list[bool]()
+
+    def has_room(job: Job) -> bool:
+        asked.append(True)
+        if len(asked) > 1:
+            raise OutOfReach("the ledger cannot be written", remedy="free some")
+        return True
+
+    executor(books, tmp_path, ScriptedWorker(FULL), has_room=has_room).execute(job.id)
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).attempts) == ("queued", 0)
+
+
+def test_a_cancelled_job_that_met_a_full_disk_is_not_said_to_wait(books: Books, tmp_path: Path) -> None:
+    job, asked = new_run(books), list[bool]()
+    worker = ScriptedWorker(FULL)
+    worker.during = lambda: books.jobs.want_stop(job.id, "cancel")
+
+    def has_room(job: Job) -> bool:
+        asked.append(True)
+        return True
+
+    executor(books, tmp_path, worker, has_room=has_room).execute(job.id)
+    assert (books.jobs.job(job.id).state, len(asked)) == ("cancelled", 1)
 
 
 def test_a_full_disk_that_nobody_finds_here_is_given_up_after_a_few_tries(books: Books, tmp_path: Path) -> None:

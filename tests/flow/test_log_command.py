@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -90,6 +91,17 @@ def test_what_a_jobs_process_writes_is_folded_in_by_time_also_of_a_job_that_begi
         (logs / "jobs" / "8.log").write_text("another\n")
         assert json.loads(following.stdout.readline()) == {"event": "another", "job": 8}
         following.terminate()
+
+
+def test_the_jobs_that_wrote_last_are_folded_in_however_many_began_after_them(settled: Person) -> None:
+    folder = settled.home / "logs" / "jobs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for job in range(5, 45):
+        (folder / f"{job}.log").write_text(f"job {job} wrote\n")
+        os.utime(folder / f"{job}.log", (job, job))
+    os.utime(folder / "5.log", (99, 99))
+    jobs = {line["job"] for line in settled.reads("logs", "-n", "100")["lines"]}
+    assert jobs == {5, *range(26, 45)}
 
 
 def test_the_last_lines_are_shown_also_right_after_a_rotation(settled: Person) -> None:

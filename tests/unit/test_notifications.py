@@ -110,7 +110,7 @@ def test_plain_words_stay_as_they_are(text) -> None:
 
 
 @pytest.mark.parametrize(("page", "opens"), [(None, []), ("http://127.0.0.1:4/alerts",) * 2])
-def test_a_click_opens_the_page_unless_it_cannot_be_had(mac, page, opens) -> None:
+def test_a_click_opens_the_page_only_while_it_runs(mac, page, opens) -> None:
     notify(mac.machine("darwin"), "failed", "embedding", page=lambda: page)
     [words] = mac.calls("terminal-notifier")
     title, body = notice("failed", "embedding", "en")
@@ -118,7 +118,7 @@ def test_a_click_opens_the_page_unless_it_cannot_be_had(mac, page, opens) -> Non
     assert tried(mac) == ["terminal-notifier"]
 
 
-def test_the_page_is_not_opened_where_no_click_could_lead_to_it(mac) -> None:
+def test_the_page_is_not_asked_for_where_no_click_could_lead_to_it(mac) -> None:
     (mac.tools / "terminal-notifier").unlink()
     notify(mac.machine("darwin"), "failed", "embedding", page=lambda: pytest.fail("nobody could click"))
     assert tried(mac) == ["osascript"]

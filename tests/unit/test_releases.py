@@ -63,7 +63,7 @@ def publish(releases: Releases, models: str) -> str:
 
 def test_an_index_that_was_copied_badly_makes_no_release(releases: Releases) -> None:
     metadata = ReleaseMetadata(name="v1", created_at=NOW, targets={})
-    with pytest.raises(BadInput, match="not a usable QMD index"):
+    with pytest.raises(BadInput, match="was not written whole"):
         publish_release(releases, metadata, "notes|one", lambda path: path.write_text("half an index"))
     assert releases.names() == ["v0"] and not list(releases.root.glob(".stage-*"))
 

@@ -87,10 +87,26 @@ def test_the_notes_are_followed_below_the_reserve_and_until_the_disk_is_full(dis
     disk.free = disk.settings.disk.reserve - 1
     refresh = disk.books.jobs.want_refresh(NOW)
     assert refresh is not None and disk.space.allows(refresh)
-    disk.free = LIGHT_BYTES - 1
+    disk.home.examples_cache.parent.mkdir(parents=True)
+    disk.home.examples_cache.write_bytes(b"x" * 1_000_000)
+    disk.free = LIGHT_BYTES + 999_999
     assert not disk.space.allows(refresh)
     waits = waits_for_room(disk.books)
-    assert waits is not None and waits.words.startswith(f"job {refresh.id} (refresh dataset) waits for room")
+    assert waits is not None and waits.words.startswith(f"job {refresh.id} (refresh dataset) waits for room: 68 MB are")
+    disk.free += 1
+    assert disk.space.allows(refresh) and waits_for_room(disk.books) is None
+
+
+def test_that_the_notes_are_no_longer_followed_is_said_before_that_a_training_waits(disk: Disk) -> None:
+    heavy, refresh = disk.heavy_job(), disk.books.jobs.want_refresh(NOW)
+    assert refresh is not None
+    disk.free = NONE
+    for job in (heavy, refresh, heavy):
+        assert not disk.space.allows(job)
+    waits = waits_for_room(disk.books)
+    assert waits is not None and waits.job == refresh.id
+    [alert] = disk.books.alerts.unread()
+    assert "(refresh dataset)" in alert.body
 
 
 def test_two_jobs_without_room_make_one_alert(disk: Disk) -> None:

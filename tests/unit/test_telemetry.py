@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from daemon.readings import NOBODY, Power, Readings, Unknown
 from daemon.system import telemetry_linux as linux
 from daemon.system import telemetry_macos as macos
-from daemon.system.telemetry import Gauge, NoReading, SwapGrowth, Telemetry, ask, telemetry
+from daemon.system.telemetry import SILENT_SECONDS, Gauge, NoReading, SwapGrowth, Telemetry, ask, telemetry
 
 BATTERY = (
     "Now drawing from 'Battery Power'\n"
@@ -168,7 +168,7 @@ class Clock:
 
 
 def test_a_sample_waits_for_no_tool_that_hangs_and_has_its_answer_later() -> None:
-    clock, answered, loads = Clock(), threading.Event(), iter([0.1, 0.2, 0.3])
+    clock, answered, loads = Clock(), threading.Event(), iter([0.1, 0.2, 0.3, 0.4])
     answered.set()
 
     def hangs() -> float:
@@ -187,9 +187,11 @@ def test_a_sample_waits_for_no_tool_that_hangs_and_has_its_answer_later() -> Non
     clock.now += 10.0
     hanging = machine.sample()
     assert (hanging.idle, hanging.load) == (1000.0, 0.2), "the tool's last word stands, the rest is fresh"
+    clock.now += SILENT_SECONDS + 1
+    assert machine.sample().idle == Unknown(reason="its tool neither answers nor ends")
     machine.patience = 30.0
     answered.set()
-    assert machine.sample().idle == 1010.0, "nobody asked it twice meanwhile"
+    assert machine.sample().idle == clock.now, "nobody asked it twice meanwhile"
 
 
 def test_a_reading_that_breaks_is_unknown_until_it_works_again() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.adapters.glob_patterns import file_patterns, split_mask
+from jobs.adapters import glob_patterns
+from jobs.adapters.glob_patterns import file_patterns, is_hidden, split_mask
 from jobs.domain.errors import BadInput
 
 ROOT = "/notes"
@@ -45,6 +46,22 @@ def test_the_fixed_ignores_close_their_folders_at_any_depth() -> None:
     assert not patterns.enters("a/node_modules")
     assert not patterns.lists("dist/a.md", ROOT)
     assert patterns.enters("distant")
+
+
+@given(
+    st.text("aA.(){}@+!-é ", min_size=1, max_size=6),
+    st.lists(st.text("aA.()@é-", min_size=1, max_size=6), min_size=1, max_size=3).map("/".join),
+)
+def test_an_ignored_name_that_needs_no_expression_means_what_its_expression_means(name: str, path: str) -> None:
+    pattern = f"**/{name}/**"
+    if glob_patterns._name_anywhere(pattern):
+        matched = glob_patterns._expression([pattern]).fullmatch(path) is not None
+        assert matched == (name in path.split("/")) or is_hidden(path)
+
+
+@pytest.mark.parametrize("name", ["@(a(b))", "*.tmp", "a[bc]", "a/b", "!a"])
+def test_a_name_that_says_more_than_itself_keeps_its_expression(name: str) -> None:
+    assert glob_patterns._name_anywhere(f"**/{name}/**") == ""
 
 
 def test_an_ignore_without_magic_closes_the_folder_and_one_with_magic_only_the_files() -> None:
