@@ -7,7 +7,6 @@ from pathlib import Path
 
 from daemon.cli.result import Result
 from daemon.cli.root import Context
-from jobs.dataset.learnt import roll_back, way_back
 from jobs.releases import Releases
 
 
@@ -17,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, context: Context) -> Result:
+    from jobs.dataset.learnt import roll_back, way_back  # here, so that --help need not wait for it
+
     if not context.home.root.exists():
         raise context.nothing_yet()
     releases = context.releases

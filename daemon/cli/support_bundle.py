@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
 from config.load import ConfigurationError, load_settings
 from config.version import VERSION
-from daemon.cli import config, doctor, releases, status
 from daemon.cli.logs import Entry, Source
 from daemon.cli.redaction import Redaction, log_line, settings_told
 from daemon.cli.result import REFUSED, Result
@@ -77,6 +75,8 @@ def _refused(target: Path, why: str, remedy: str) -> Result:
 
 def contents(context: Context) -> dict[str, bytes]:
     """File name → redacted JSON."""
+    from daemon.cli import releases  # here, as the other commands below: --help need not wait for them
+
     redaction = redaction_of(context)
     parts: dict[str, Callable[[], Any]] = {
         "versions": lambda: redaction(_versions()),
@@ -136,6 +136,8 @@ def redaction_of(context: Context) -> Redaction:
 
 
 def _versions() -> dict[str, Any]:
+    import psutil
+
     return {
         "iaip": VERSION,
         "python": platform.python_version(),
@@ -150,6 +152,8 @@ def _versions() -> dict[str, Any]:
 
 
 def _doctor(context: Context, redaction: Redaction) -> Any:
+    from daemon.cli import doctor
+
     asked = argparse.Namespace(name=None, list_checks=False, from_agent=False, record_fixtures=None)
     findings = doctor.run(asked, context).data["findings"]
     told = ("told", "remedy")
@@ -157,6 +161,8 @@ def _doctor(context: Context, redaction: Redaction) -> Any:
 
 
 def _status(context: Context, redaction: Redaction) -> Any:
+    from daemon.cli import status
+
     data = status.run(argparse.Namespace(), context).data
     told = (
         "told",
@@ -169,6 +175,8 @@ def _status(context: Context, redaction: Redaction) -> Any:
 
 def _config(context: Context) -> Any:
     """Of settings with mistakes only how many: what was typed may be anything."""
+    from daemon.cli import config
+
     try:
         defaults = load_settings(context.home.root / "no such file")
         return settings_told(config.by_key(context.settings), config.by_key(defaults))

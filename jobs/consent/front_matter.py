@@ -8,8 +8,6 @@ from typing import Any
 from unicodedata import normalize
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from jobs.consent.said import said
 from jobs.domain.consent import FrontMatter, NoteSaid
@@ -106,6 +104,9 @@ def note_said(front_matter: FrontMatter, text: str, raising: RaisingWords) -> No
 
 
 def _parsed(source: str) -> FrontMatter:
+    from ruamel.yaml import YAML  # here, because most commands that know of consent read no note
+    from ruamel.yaml.error import YAMLError
+
     try:
         tree = YAML(typ="safe", pure=True).load(source)
         if isinstance(tree, dict):

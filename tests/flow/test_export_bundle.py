@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daemon.cli import export_bundle
+from daemon.cli import bundling
 from daemon.cli.__main__ import main
 from daemon.ledger.books import open_books
 from jobs.consent.book import ConsentBook
@@ -145,7 +145,7 @@ def test_a_word_that_comes_while_it_is_made_counts(
         house.classify(notes__a="sacred")
         return found
 
-    monkeypatch.setattr(export_bundle, "bundle", slowly)
+    monkeypatch.setattr(bundling, "bundle", slowly)
     assert house.exports(tmp_path / "out") == 5
     assert "changed meanwhile" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
