@@ -18,7 +18,7 @@ from msgspec import Struct
 from config.settings import EmbeddingRecipe, ExpansionRecipe
 from jobs.domain.artifacts import BaseModel, Parity, Progress, Quantisation, SearchModels, TrainedModel
 from jobs.domain.corpus import DocumentId, digest
-from jobs.domain.errors import IaipError, Stopped, ToolFailed
+from jobs.domain.errors import DiskFull, IaipError, Stopped, ToolFailed
 from jobs.domain.examples import Expansion, ExpansionLine, JudgedQuery, Origin, Pair, Target
 from jobs.domain.gates import Answer
 from jobs.domain.prompts import embedding_document
@@ -60,7 +60,7 @@ def prove_path(base: BaseModel, workshop: Workshop) -> CanaryResult:
     place = canary_place(workshop.home.stages, base, tools, workshop.recipe(base.kind).quantisation)
     try:
         return once(place, CanaryResult, lambda work: _fly(base, tools, work, workshop))
-    except Stopped:
+    except (Stopped, DiskFull):  # neither is the base's fault
         raise
     except IaipError as error:
         fallback = _FALLBACKS[base.kind]

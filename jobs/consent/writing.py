@@ -22,6 +22,10 @@ _POLICY_HEAD = """\
 # What your folders are: public, personal, community or sacred. The most restrictive word about a note wins:
 # this file, a folder's .iaip.toml, and `iaip: {classification: ...}` in the note. Nothing lifts "sacred".
 # A change counts after `iaipctl consent import`; a place may be a folder, a collection or collection/folder.
+# Words and phrases that raise the class of any note they stand in, never lower it:
+#   [[raise]]
+#   words = ["sweat lodge", "burial ground"]
+#   classification = "sacred"
 """
 _RECORD_HEAD = f"""\
 # A consent. Read it, change what is wrong, and let the holder sign it off; `iaipctl consent import` takes changes in.

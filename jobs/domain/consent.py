@@ -27,7 +27,8 @@ USES: tuple[Use, ...] = get_args(Use)
 INDEX_MEANS = (
     "`index` is written down and bars nothing: QMD's search is its owner's and has every note its collections name"
 )
-"""What people are told wherever ``index`` is shown or granted. The other uses are asked for at every gate."""
+"""What people are told wherever ``index`` is shown or granted. ``embed``, ``expand`` and ``evaluate`` are asked for at
+every gate, ``share`` by the bundle; ``persona`` and ``synthesise`` are kept for what nothing here does yet."""
 CLASSES = ("public", "personal", "community", "sacred")
 CONSENTING: Mapping[str, tuple[Holder, ...]] = {"personal": ("person",), "community": ("community", "authority")}
 """Whose consent a class needs. A document called both needs both."""

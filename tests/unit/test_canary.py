@@ -14,7 +14,7 @@ import pytest
 from jobs import canary, train
 from jobs.canary import prove_path
 from jobs.domain.artifacts import BaseModel, Parity, SearchModels, TrainedModel
-from jobs.domain.errors import BadInput, Stopped, ToolFailed
+from jobs.domain.errors import BadInput, DiskFull, Stopped, ToolFailed
 from jobs.domain.examples import JudgedQuery, Pair
 from jobs.domain.gates import Answer
 from jobs.domain.recipe import Lesson, Plan
@@ -209,7 +209,8 @@ def test_what_was_proved_is_not_proved_again_until_a_tool_changes(mine: Mine, mo
     assert mine.flights() == 4, "QMD serves it by other prompts"
 
 
-def test_an_order_to_stop_is_no_failure_of_the_base(mine: Mine) -> None:
-    mine.exporter.error = Stopped("asked to", remedy="none")
-    with pytest.raises(Stopped):
+@pytest.mark.parametrize("error", [Stopped("asked to", remedy="none"), DiskFull()], ids=str)
+def test_an_order_to_stop_and_a_full_disk_are_no_failure_of_the_base(mine: Mine, error: Stopped | DiskFull) -> None:
+    mine.exporter.error = error
+    with pytest.raises(type(error)):
         prove_path(BASE, mine.workshop)

@@ -34,6 +34,10 @@ def test_the_plist_says_what_launchd_must_know(home, tmp_path) -> None:
     assert Path(told["ProgramArguments"][0]).name == "iaip-agent", "Login Items shows this name"
     assert (told["KeepAlive"], told["ProcessType"], told["Umask"]) == ({"SuccessfulExit": False}, "Standard", 63)
     assert told["ExitTimeOut"] == SECONDS_TO_STOP and told["MaterializeDatalessFiles"] is False
+    assert (told["RunAtLoad"], told["LimitLoadToSessionType"], told["ThrottleInterval"]) == (True, ["Aqua"], 30)
+    assert (told["AbandonProcessGroup"], told["LowPriorityBackgroundIO"]) == (False, True)
+    assert told["SoftResourceLimits"] == {"NumberOfFiles": 4096} and told["WorkingDirectory"] == str(home.root)
+    assert {Path(told[f"Standard{kind}Path"]).parent for kind in ("Out", "Error")} == {tmp_path}
     assert "SECRET_TOKEN" not in told["EnvironmentVariables"] and told["EnvironmentVariables"]["INDEX_PATH"] == "/i"
     assert all(isinstance(value, str) for value in told["EnvironmentVariables"].values())
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.cli.result import fitted, table
-from daemon.cli.terminal import NARROWEST, columns_of, visible
+from daemon.cli.terminal import NARROWEST, columns_of, in_colour, visible
 
 WORDS = st.text(st.characters(exclude_categories=["C"]), max_size=30)
 
@@ -29,6 +29,17 @@ def window(monkeypatch):
         return made
 
     return of
+
+
+def test_colour_is_for_terminals_whose_owner_wants_it(monkeypatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert in_colour(Window()) and not in_colour(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not in_colour(Window())
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not in_colour(Window())
 
 
 @given(st.lists(st.lists(WORDS, min_size=3, max_size=3), min_size=1, max_size=5), st.integers(NARROWEST, 120))
